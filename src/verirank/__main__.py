@@ -1,0 +1,5 @@
+"""`python -m verirank`."""
+
+from verirank.cli import main
+
+main()

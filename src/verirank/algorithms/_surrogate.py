@@ -1,0 +1,128 @@
+"""The clipped surrogate that the algorithms share, as a weighted sum over tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from verirank.config import AlgorithmConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """What the loss needs of N sequences beside the policy's log-probabilities.
+
+    Tokens are the sampled ones, padded on the right to T. `weights_N` is the weight of each token
+    of a sequence in the loss. `sampler_NT` are the sampler's log-probabilities, `old_NT` those of
+    the policy before the first inner update (None: this is the first inner update), `reference_NT`
+    those of the base, needed for a KL penalty only.
+    """
+
+    mask_NT: Tensor
+    advantages_N: Tensor
+    weights_N: Tensor
+    sampler_NT: Tensor
+    old_NT: Tensor | None = None
+    reference_NT: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossSums:
+    """Token sums behind the loss metrics; micro-batches add up with `+`."""
+
+    tokens: Tensor
+    clipped: Tensor
+    kl_train_sampler: Tensor
+
+    @classmethod
+    def zero(cls) -> LossSums:
+        """Return the sums of no tokens at all."""
+        return cls(torch.tensor(0), torch.tensor(0), torch.tensor(0.0))
+
+    def __add__(self, other: LossSums) -> LossSums:
+        return LossSums(
+            self.tokens + other.tokens,
+            self.clipped + other.clipped,
+            self.kl_train_sampler + other.kl_train_sampler,
+        )
+
+    def means(self) -> dict[str, float]:
+        """Return `clip_fraction` and `kl_train_sampler` (nats a token) over the tokens summed."""
+        tokens = self.tokens.clamp(min=1)
+        return {
+            "clip_fraction": (self.clipped / tokens).item(),
+            "kl_train_sampler": (self.kl_train_sampler / tokens).item(),
+        }
+
+
+def k3(log_ratio: Tensor) -> Tensor:
+    """Return the k3 estimate of KL(q || p) from log(p / q) at samples of q.
+
+    It is unbiased and never negative: exp(x) - x - 1 (Schulman, "Approximating KL Divergence",
+    2020; DeepSeekMath, arXiv 2402.03300, eq. 4).
+
+    Args:
+        log_ratio: log p - log q of each sample, any shape, nats.
+
+    Returns:
+        One estimate a sample, the same shape, nats.
+    """
+    return torch.expm1(log_ratio) - log_ratio
+
+
+def clipped_surrogate(
+    logprobs_NT: Tensor, batch: TokenBatch, config: AlgorithmConfig
+) -> tuple[Tensor, LossSums]:
+    """Return the weighted sum over tokens of the clipped surrogate, with its metrics' sums.
+
+    Per token: -min(r A, clip(r, 1 - clip_low, 1 + clip_high) A) c + kl_coefficient k3(base), with
+    r = exp(logprob - old) (PPO, arXiv 1707.06347, eq. 7) and the truncated importance correction
+    c = min(exp(old - sampler), importance_cap), which carries no gradient.
+
+    Args:
+        logprobs_NT: the policy's log-probabilities of the sampled tokens, nats; carries gradient.
+        batch: the same sequences' masks, advantages, weights and other log-probabilities.
+        config: clip range, KL coefficient and importance cap.
+
+    Returns:
+        The loss, a scalar in fp32 that adds up over micro-batches, and the sums of the metrics.
+
+    Raises:
+        ValueError: there is a KL coefficient but no reference.
+    """
+    mask_NT = batch.mask_NT.bool()
+    advantages_N1 = batch.advantages_N.float().unsqueeze(1)
+    logprobs_NT = logprobs_NT.float()
+    old_NT = logprobs_NT.detach() if batch.old_NT is None else batch.old_NT.float()
+
+    ratio_NT = _masked(logprobs_NT - old_NT, mask_NT).exp()
+    clipped_NT = ratio_NT.clamp(1 - config.clip_low, 1 + config.clip_high)
+    loss_NT = -torch.minimum(ratio_NT * advantages_N1, clipped_NT * advantages_N1)
+
+    sampler_gap_NT = _masked(old_NT - batch.sampler_NT.float(), mask_NT)
+    if config.importance_cap is not None:
+        loss_NT = loss_NT * sampler_gap_NT.exp().clamp(max=config.importance_cap)
+    if config.kl_coefficient > 0:
+        if batch.reference_NT is None:
+            raise ValueError(
+                "a KL penalty needs the base's log-probabilities: reference_NT is None"
+            )
+        reference_gap_NT = _masked(batch.reference_NT.float() - logprobs_NT, mask_NT)
+        loss_NT = loss_NT + config.kl_coefficient * k3(reference_gap_NT)
+
+    loss = (loss_NT * mask_NT * batch.weights_N.float().unsqueeze(1)).sum()
+    too_low_NT = (ratio_NT < 1 - config.clip_low) & (advantages_N1 < 0)
+    too_high_NT = (ratio_NT > 1 + config.clip_high) & (advantages_N1 > 0)
+    sums = LossSums(
+        tokens=mask_NT.sum(),
+        clipped=((too_low_NT | too_high_NT) & mask_NT).sum(),
+        kl_train_sampler=k3(sampler_gap_NT).sum(),
+    )
+    return loss, sums
+
+
+def _masked(difference_NT: Tensor, mask_NT: Tensor) -> Tensor:
+    # Before any exp(): padding may hold -inf or garbage, and inf * 0 would poison the sum.
+    return difference_NT.masked_fill(~mask_NT, 0.0)

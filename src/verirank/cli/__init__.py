@@ -1,0 +1,62 @@
+"""The `verirank` command: each file parses, calls the library and prints."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from verirank.config import InputError
+
+_COMMANDS = {
+    "quickstart": "Rank the methods by real RL on a small model, in minutes.",
+    "train": "Train one method on one task, or resume a run.",
+    "eval": "Sample a run or a model on a task's benches and score it.",
+    "report": "Build the leaderboard and report.html from runs on disk.",
+    "check": "Prove that a method is what it says, on any model.",
+    "methods": "List the methods, with exact trainable counts for a shape.",
+    "algorithms": "List the RL algorithms.",
+    "tasks": "List the tasks and their benches.",
+    "verify": "Check answers against gold answers.",
+    "micro": "Rebuild the built-in micro model.",
+    "doctor": "Tell what this machine has for training.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's file only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return import_module(f"verirank.cli.{cmd_name}_command").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="verirank")
+def _root() -> None:
+    """Measure which PEFT method to use for RL with verifiable rewards."""
+
+
+def main() -> None:
+    """Run the command line; exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    try:
+        code = _root(standalone_mode=False)
+    except InputError as error:
+        click.echo(f"verirank: {error}", err=True)
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("verirank: stopped", err=True)
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,120 @@
+"""`verirank train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verirank.config import InputError, override, preset_names, read_settings, resolve, to_toml
+
+_SHORT = {
+    "model": "model.name",
+    "task": "task.name",
+    "method": "method.name",
+    "algorithm": "algorithm.name",
+    "steps": "training.steps",
+    "seed": "seed",
+}
+
+
+@click.command(help=f"Train one trial. CONFIG is a TOML file or a preset: {', '.join(preset_names())}.")
+@click.argument("config", required=False)
+@click.option("--model", help="micro, smollm2, a folder, or a hub id.")
+@click.option("--task", help="A task's name, or a JSONL file of {id, problem, answer}.")
+@click.option("--method", help="See `verirank methods`.")
+@click.option("--algorithm", help="See `verirank algorithms`.")
+@click.option("--steps", type=int, help="Training steps.")
+@click.option("--seed", type=int, help="The trial's seed.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved TOML and stop.")
+def command(
+    config: str | None,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    **short: Any,
+) -> None:
+    given = [f"{_SHORT[key]}={_toml(value)}" for key, value in short.items() if value is not None]
+    if resume is not None:
+        if config or given or assignments or out:
+            raise InputError("--resume takes its settings from the run; give it alone")
+        return _resume(resume)
+    trial = resolve(override(read_settings(config), [*given, *assignments]))
+    if dry_run:
+        return click.echo(to_toml(trial), nl=False)
+    if out is None:
+        raise InputError("say where the run goes: --out RUN")
+    from verirank.study import start_trial
+
+    _run(start_trial(trial, out))
+
+
+def _resume(folder: Path) -> None:
+    from verirank.training import Run
+
+    run = Run.open(folder)
+    if run.manifest["status"] == "done":
+        return click.echo(f"{folder} is done already; nothing to resume")
+    _run(run)
+
+
+def _run(run: Any) -> None:
+    from verirank.study import run_trial
+
+    with _progress(run.config, len(run.metrics())) as on_step:
+        run_trial(run, on_step=on_step)
+    _print_scores(run.folder)
+
+
+@contextmanager
+def _progress(config: Any, done: int) -> Iterator[Any]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("reward {task.fields[reward]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        name = f"{config.method.name} · {config.algorithm.name} · {config.task.name}"
+        bar = progress.add_task(name, total=config.training.steps, completed=done, reward="–")
+
+        def on_step(step: Any) -> None:
+            reward = f"{step.metrics['reward_mean']:.3f}"
+            progress.update(bar, completed=step.metrics["step"], reward=reward)
+
+        yield on_step
+
+
+def _print_scores(folder: Path) -> None:
+    import json
+
+    for bench, s in json.loads((folder / "eval.json").read_text("utf-8")).items():
+        click.echo(
+            f"{bench}: Avg@{s['k']} {s['base_avg_at_k']:.3f} → {s['avg_at_k']:.3f} "
+            f"[{s['low']:.3f}, {s['high']:.3f}], Pass@{s['k']} {s['base_pass_at_k']:.3f} → "
+            f"{s['pass_at_k']:.3f} ({s['n']} problems)"
+        )
+    click.echo(f"run: {folder}")
+
+
+def _toml(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,61 @@
+"""`verirank verify`: check answers against gold answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from verirank.config import InputError, VerifierConfig, read_json_lines
+from verirank.verifier import Reward, Verifier
+
+Pair = tuple[str, str | None]
+
+
+@click.command("verify")
+@click.option("--gold", help="The right answer.")
+@click.option("--answer", help="The answer to check.")
+@click.option("--jsonl", "path", type=click.Path(), help="A file of {gold, prediction} lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line per pair.")
+def command(gold: str | None, answer: str | None, path: str | None, as_json: bool) -> None:
+    """Tell whether answers are mathematically equal to gold answers."""
+    pairs = _pairs(gold, answer, path)
+    with Verifier(VerifierConfig()) as verifier:
+        rewards = verifier.verify_many(pairs)
+    for pair, reward in zip(pairs, rewards, strict=True):
+        click.echo(json.dumps(_row(pair, reward)) if as_json else _line(reward))
+    if path is not None and not as_json:
+        click.echo(f"{sum(reward.correct for reward in rewards)} of {len(rewards)} correct")
+
+
+def _pairs(gold: str | None, answer: str | None, path: str | None) -> list[Pair]:
+    if path is not None and gold is None and answer is None:
+        return [_pair(row, f"{path}:{line}") for line, row in read_json_lines(path)]
+    if path is None and gold is not None and answer is not None:
+        return [(gold, answer)]
+    raise InputError("verify takes either --gold and --answer, or --jsonl FILE")
+
+
+def _pair(row: dict[str, Any], place: str) -> Pair:
+    for key in ("gold", "prediction"):
+        if key not in row:
+            raise InputError(f"{place}: the row lacks {key!r}")
+        if not isinstance(row[key], str) and not (key == "prediction" and row[key] is None):
+            raise InputError(f"{place}: {key!r} must be text, not {row[key]!r}")
+    return row["gold"], row["prediction"]
+
+
+def _row(pair: Pair, reward: Reward) -> dict[str, Any]:
+    gold, prediction = pair
+    return {
+        "gold": gold,
+        "prediction": prediction,
+        "correct": reward.correct,
+        "reason": reward.reason,
+        "seconds": round(reward.seconds, 6),
+    }
+
+
+def _line(reward: Reward) -> str:
+    return f"{'correct' if reward.correct else 'wrong'}: {reward.reason}"

@@ -1,0 +1,46 @@
+"""Settings: frozen, torch-free descriptions of trials, resolved from TOML, presets and options."""
+
+from verirank.config._plugins import load_plugin, nearest, plugin_names
+from verirank.config.errors import InputError
+from verirank.config.json_lines import read_json_lines
+from verirank.config.learning_rates import learning_rate_of, learning_rates
+from verirank.config.resolve import override, preset_names, read_settings, resolve, to_toml
+from verirank.config.trial import (
+    AlgorithmConfig,
+    CheckpointConfig,
+    EvaluationConfig,
+    MethodConfig,
+    ModelConfig,
+    SamplingConfig,
+    Section,
+    TaskConfig,
+    TrainingConfig,
+    TrialConfig,
+    VerifierConfig,
+)
+
+__all__ = [
+    "AlgorithmConfig",
+    "CheckpointConfig",
+    "EvaluationConfig",
+    "InputError",
+    "MethodConfig",
+    "ModelConfig",
+    "SamplingConfig",
+    "Section",
+    "TaskConfig",
+    "TrainingConfig",
+    "TrialConfig",
+    "VerifierConfig",
+    "learning_rate_of",
+    "learning_rates",
+    "load_plugin",
+    "nearest",
+    "override",
+    "plugin_names",
+    "read_json_lines",
+    "preset_names",
+    "read_settings",
+    "resolve",
+    "to_toml",
+]

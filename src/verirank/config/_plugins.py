@@ -1,0 +1,41 @@
+"""Methods, algorithms and tasks are entry points, so that adding one changes no other file."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from verirank.config.errors import InputError
+
+Kind = Literal["method", "algorithm", "task"]
+
+
+@cache
+def _entry_points(kind: Kind) -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group=f"verirank.{kind}s")}
+
+
+def plugin_names(kind: Kind) -> tuple[str, ...]:
+    """Return the installed names of one kind, in alphabetical order, importing none of them."""
+    return tuple(sorted(_entry_points(kind)))
+
+
+def load_plugin(kind: Kind, name: str) -> Any:
+    """Return the class registered under `name`.
+
+    Raises:
+        InputError: no such name is installed; the message names the nearest one.
+    """
+    points = _entry_points(kind)
+    if name not in points:
+        raise InputError(f"unknown {kind} {name!r}{nearest(name, points)}")
+    return points[name].load()
+
+
+def nearest(word: str, known: Any) -> str:
+    """Return the end of an error line: the nearest known word, or all of them."""
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

@@ -1,0 +1,5 @@
+"""The one error type for input that the user can mend."""
+
+
+class InputError(ValueError):
+    """The input was wrong: the message says what, where, and what to do (exit code 2)."""

@@ -1,0 +1,37 @@
+"""Reading JSON lines that a user wrote, with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from verirank.config.errors import InputError
+
+
+def read_json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each line's number, from 1, and its object; blank lines are left out.
+
+    Raises:
+        InputError: the file cannot be read as UTF-8, or a line is not a JSON object.
+    """
+    try:
+        lines = Path(path).read_text("utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise InputError(f"no file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, _object(line, f"{path}:{number}")
+
+
+def _object(line: str, place: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: a line must be a JSON object, not {type(row).__name__}")
+    return row

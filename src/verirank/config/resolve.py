@@ -1,0 +1,116 @@
+"""From TOML, presets and `key=value` overrides to a resolved trial; every mistake is one line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import ValidationError
+
+from verirank.config._plugins import Kind, nearest
+from verirank.config.errors import InputError
+from verirank.config.trial import Section, TrialConfig, plugin_config
+
+_PLUGINS: tuple[Kind, ...] = ("method", "algorithm", "task")
+_PRESETS = files("verirank.config") / "presets"
+S = TypeVar("S", bound=Section)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the shipped presets."""
+    return tuple(sorted(f.name.removesuffix(".toml") for f in _PRESETS.iterdir()))
+
+
+def read_settings(source: str | None) -> dict[str, Any]:
+    """Read nested settings from a TOML file or a shipped preset's name; None gives no settings.
+
+    Raises:
+        InputError: there is no such file or preset, or it is not TOML.
+    """
+    if source is None:
+        return {}
+    if source in preset_names():
+        return tomllib.loads((_PRESETS / f"{source}.toml").read_text("utf-8"))
+    try:
+        return tomllib.loads(Path(source).read_text("utf-8"))
+    except FileNotFoundError:
+        hint = nearest(source, preset_names()).replace("known:", "presets:")
+        raise InputError(f"no file or preset {source!r}{hint}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot read {source}: {error}") from None
+
+
+def override(settings: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Return the settings with each `section.key=value` set; values are TOML, else plain text."""
+    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in settings.items()}
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key:
+            raise InputError(f"--set takes key=value, not {assignment!r}")
+        *sections, last = key.strip().split(".")
+        place = result
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise InputError(f"{section!r} in --set {assignment!r} is not a section")
+        place[last] = _toml_value(text.strip())
+    return result
+
+
+def resolve(settings: Mapping[str, Any]) -> TrialConfig:
+    """Check nested settings and fill in every default.
+
+    Raises:
+        InputError: a key is unknown or a value is wrong; the message names the nearest valid key.
+    """
+    checked: dict[str, Any] = dict(settings)
+    for kind in _PLUGINS:
+        section = settings.get(kind, {})
+        if not isinstance(section, Mapping):
+            raise InputError(f"{kind!r} is a section: write [{kind}] with a name key")
+        default: Section = TrialConfig.model_fields[kind].default
+        name = section.get("name", default.name)  # type: ignore[attr-defined]
+        config = plugin_config(kind, name)
+        checked[kind] = _validated(config, {**section, "name": name}, f"{kind}.")
+    return _validated(TrialConfig, checked, "")
+
+
+def to_toml(config: Section) -> str:
+    """Return the TOML that resolves to this configuration again."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _validated(model: type[S], data: Mapping[str, Any], prefix: str) -> S:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InputError(_one_line(model, error, prefix)) from None
+
+
+def _one_line(model: type[Section], error: ValidationError, prefix: str) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = prefix + ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{nearest(path[-1], _keys_beside(model, path))}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _keys_beside(model: type[Section], path: list[str]) -> list[str]:
+    for part in path[:-1]:
+        inner = model.model_fields[part].annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            model = inner
+    return [key for key in model.model_fields if key != "name"]

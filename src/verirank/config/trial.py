@@ -1,0 +1,146 @@
+"""What one training run is: a frozen, serialisable description, resolved from TOML and options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
+
+from verirank.config._plugins import Kind, load_plugin
+
+
+class Section(BaseModel):
+    """A frozen group of settings in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelConfig(Section):
+    """The base model.
+
+    `name` is `micro`, `smollm2`, a folder, or a hub id; `dtype` is that of the frozen base.
+    """
+
+    name: str = "micro"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+
+class TaskConfig(Section):
+    """Where problems come from; each task may add settings of its own."""
+
+    name: str = "arithmetic"
+
+
+class MethodConfig(Section):
+    """What every method has; each method's own `Config` adds rank, scaling and the like.
+
+    A `learning_rate` of None stands for the method's own default (config/learning_rates.toml).
+    """
+
+    name: str = "lora"
+    learning_rate: float | None = Field(default=None, gt=0)
+
+
+class AlgorithmConfig(Section):
+    """What every algorithm has; each algorithm's own `Config` sets its paper's values.
+
+    The ratio is clipped to [1 - clip_low, 1 + clip_high]. `kl_coefficient` weighs the k3 penalty
+    towards the base model. `importance_cap` truncates exp(logprob_train - logprob_sampler), which
+    corrects for a sampler whose numbers differ (None: no correction). `inner_updates` is the number
+    of optimiser steps taken on one batch.
+    """
+
+    name: str = "grpo"
+    clip_low: float = Field(default=0.2, ge=0, le=1)
+    clip_high: float = Field(default=0.2, ge=0)
+    kl_coefficient: float = Field(default=0.0, ge=0)
+    importance_cap: float | None = Field(default=2.0, gt=0)
+    inner_updates: int = Field(default=1, ge=1)
+
+
+class SamplingConfig(Section):
+    """How completions are drawn; `max_new_tokens` of None stands for the task's own limit."""
+
+    problems_per_step: int = Field(default=16, ge=1)
+    group_size: int = Field(default=8, ge=2)
+    temperature: float = Field(default=1.0, gt=0)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+
+
+class TrainingConfig(Section):
+    """The optimiser's path; `micro_batch_tokens` bounds the padded tokens of one backward pass."""
+
+    steps: int = Field(default=60, ge=1)
+    warmup_steps: int = Field(default=10, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.99)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    micro_batch_tokens: int = Field(default=2048, ge=1)
+
+
+class CheckpointConfig(Section):
+    """A checkpoint every `every` steps, of which the newest `keep` stay on disk."""
+
+    every: int = Field(default=20, ge=1)
+    keep: int = Field(default=2, ge=1)
+
+
+class EvaluationConfig(Section):
+    """Which benches are sampled before and after, with how many problems and samples each."""
+
+    benches: tuple[str, ...] = ("test",)
+    problems: int = Field(default=128, ge=1)
+    samples: int = Field(default=8, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+
+
+class VerifierConfig(Section):
+    """Limits on one answer check: seconds, bytes of memory, and worker processes."""
+
+    deadline_seconds: float = Field(default=2.0, gt=0)
+    memory_bytes: int = Field(default=2 * 1024**3, gt=0)
+    workers: int = Field(default=2, ge=1)
+
+
+class TrialConfig(Section):
+    """One training run of (model, method, algorithm, task, hyper-parameters, seed)."""
+
+    seed: int = Field(default=0, ge=0)
+    model: ModelConfig = ModelConfig()
+    task: SerializeAsAny[TaskConfig] = TaskConfig()
+    method: SerializeAsAny[MethodConfig] = MethodConfig()
+    algorithm: SerializeAsAny[AlgorithmConfig] = AlgorithmConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    training: TrainingConfig = TrainingConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    verifier: VerifierConfig = VerifierConfig()
+
+    @field_validator("method", "algorithm", "task", mode="before")
+    @classmethod
+    def _use_the_plugins_own_settings(cls, value: Any, info: Any) -> Any:
+        if type(value) in _GENERIC:
+            value = value.model_dump(exclude_unset=True)
+        if isinstance(value, Section):
+            return value
+        name = value.get("name", cls.model_fields[info.field_name].default.name)
+        return plugin_config(info.field_name, name).model_validate({**value, "name": name})
+
+
+_GENERIC = (TaskConfig, MethodConfig, AlgorithmConfig)
+
+
+def plugin_config(kind: Kind, name: str) -> type[Section]:
+    """Return the settings class of a method, algorithm or task.
+
+    A task's name may also be the path of a JSONL or Parquet file of problems.
+
+    Raises:
+        InputError: no such name is installed.
+    """
+    if kind == "task" and Path(name).suffix in {".jsonl", ".parquet"}:
+        name = "jsonl"
+    return load_plugin(kind, name).Config

@@ -1,0 +1,122 @@
+"""Every evaluation sample, as a table that lies on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from verirank.config import EvaluationConfig
+from verirank.sampling import Completion, Sampler, sample_seed
+from verirank.tasks import Problem, Task, grade
+from verirank.verifier import Reward, Verifier
+
+_SCHEMA = pa.schema(
+    {
+        "stage": pa.string(),
+        "problem": pa.string(),
+        "sample": pa.int32(),
+        "correct": pa.bool_(),
+        "answer": pa.string(),
+        "completion": pa.string(),
+        "length": pa.int32(),
+        "truncated": pa.bool_(),
+        "reason": pa.string(),
+        "seed": pa.int64(),
+    }
+)
+
+
+def sample_bench(
+    sampler: Sampler,
+    verifier: Verifier,
+    task: Task,
+    bench: str,
+    config: EvaluationConfig,
+    *,
+    seed: int,
+    stage: str,
+    max_new_tokens: int,
+) -> pa.Table:
+    """Sample and grade every problem of a bench `config.samples` times.
+
+    Args:
+        sampler: serves the weights to be scored.
+        verifier: judges the answers.
+        task: has the bench.
+        bench: its name.
+        config: how many problems and samples, at which temperature.
+        seed: of the sampling; every sample has a stream of its own below it.
+        stage: `before` or `after` training, kept as a column.
+        max_new_tokens: the limit on a completion.
+
+    Returns:
+        A row a sample, in the order of problems and samples.
+    """
+    problems = task.bench(bench, config.problems)
+    completions = sampler.sample(
+        [problem.prompt for problem in problems],
+        [
+            [sample_seed(seed, "evaluation", bench, problem.id, k) for k in range(config.samples)]
+            for problem in problems
+        ],
+        temperature=config.temperature,
+        max_new_tokens=max_new_tokens,
+        stop=task.stop,
+    )
+    texts = [[completion.text for completion in group] for group in completions]
+    rewards = grade(task, verifier, problems, texts)
+    rows = [
+        _row(stage, task, problem, k, completion, reward)
+        for problem, group, verdicts in zip(problems, completions, rewards, strict=True)
+        for k, (completion, reward) in enumerate(zip(group, verdicts, strict=True))
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def _row(
+    stage: str, task: Task, problem: Problem, k: int, completion: Completion, reward: Reward
+) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "problem": problem.id,
+        "sample": k,
+        "correct": reward.correct,
+        "answer": task.extract(completion.text),
+        "completion": completion.text,
+        "length": len(completion.tokens),
+        "truncated": completion.truncated,
+        "reason": reward.reason,
+        "seed": completion.seed,
+    }
+
+
+def write_samples(path: Path, tables: Sequence[pa.Table]) -> None:
+    """Write samples of several stages as one Parquet file, in one move."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.partial")
+    pq.write_table(pa.concat_tables(tables), scratch)
+    scratch.replace(path)
+
+
+def read_samples(path: Path, stage: str) -> pa.Table:
+    """Read the samples of one stage back."""
+    return pq.read_table(path, filters=[("stage", "=", stage)])
+
+
+def correct_PK(samples: pa.Table) -> np.ndarray:
+    """Return which samples are right, P problems x K samples, boolean."""
+    samples = samples.sort_by([("problem", "ascending"), ("sample", "ascending")])
+    problems = len(samples["problem"].unique())
+    return samples["correct"].to_numpy().reshape(problems, -1)
+
+
+def answers_PK(samples: pa.Table) -> list[list[str | None]]:
+    """Return the stated answers, in the order of `correct_PK`."""
+    samples = samples.sort_by([("problem", "ascending"), ("sample", "ascending")])
+    answers, k = samples["answer"].to_pylist(), len(samples) // len(samples["problem"].unique())
+    return [answers[start : start + k] for start in range(0, len(answers), k)]

@@ -1,0 +1,31 @@
+"""From samples to the scores in eval.json."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from verirank.evaluation._samples import answers_PK, correct_PK
+from verirank.statistics import avg_at_k, bootstrap_accuracy, maj_at_k, pass_at_k
+
+_BOOTSTRAP_SEED = 0
+
+
+def score(samples: pa.Table) -> dict[str, float | int]:
+    """Return Avg@k with its 95 % interval over problems and samples, Pass@k and maj@k.
+
+    Args:
+        samples: of one bench and one stage, as `sample_bench` returns them.
+    """
+    correct = correct_PK(samples)
+    n, k = correct.shape
+    interval = bootstrap_accuracy(correct[None], np.random.default_rng(_BOOTSTRAP_SEED))
+    return {
+        "avg_at_k": avg_at_k(correct),
+        "low": interval.low,
+        "high": interval.high,
+        "pass_at_k": pass_at_k(correct, k),
+        "maj_at_k": maj_at_k(answers_PK(samples), correct),
+        "k": k,
+        "n": n,
+    }

@@ -1,0 +1,16 @@
+"""The PEFT methods, one a file, and the checks that prove each is what it says."""
+
+from verirank.methods._method import Method
+from verirank.methods._policy import Policy
+from verirank.methods._registry import create_method, default_methods, method_config
+from verirank.methods._storage import load_policy, save_policy
+
+__all__ = [
+    "Method",
+    "Policy",
+    "create_method",
+    "default_methods",
+    "load_policy",
+    "method_config",
+    "save_policy",
+]

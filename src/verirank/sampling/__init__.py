@@ -1,0 +1,7 @@
+"""Completions from a policy, and publishing weights to whoever samples them."""
+
+from verirank.sampling._completion import Completion, Published, Sampler
+from verirank.sampling._seeds import sample_seed
+from verirank.sampling._transformers import TransformersSampler
+
+__all__ = ["Completion", "Published", "Sampler", "TransformersSampler", "sample_seed"]

@@ -1,0 +1,208 @@
+"""Sampling with transformers: shared prompts, a shrinking batch, one random stream a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from transformers import AttentionMaskInterface
+from transformers.cache_utils import DynamicCache
+from transformers.masking_utils import sdpa_mask
+
+from verirank.models import BaseModel
+from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
+from verirank.sampling._completion import Completion, Published
+
+AttentionMaskInterface.register(DECODE_ATTENTION, sdpa_mask)
+
+_COMPACT_BELOW = 0.8
+"""Finished rows leave the batch once fewer than this share of its rows are still being written."""
+
+
+class TransformersSampler:
+    """Serves plain materialised weights of a base model's architecture."""
+
+    def __init__(self, base: BaseModel, *, rows: int = 256) -> None:
+        """Start from the base's own weights.
+
+        Args:
+            base: the model whose architecture is served; its storage is shared, never written.
+            rows: the most samples that are decoded side by side.
+        """
+        self._base = dict(base.model.named_parameters())
+        self._tokenizer = base.tokenizer
+        self._rows = rows
+        self._model = base.share()
+        self._model.set_attn_implementation(DECODE_ATTENTION)
+        self._served = dict(self._model.named_parameters())
+        self._stop_tokens = lru_cache(self._find_stop_tokens)
+
+    @torch.no_grad()
+    def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
+        """Serve these fp32 weights from now on; see `Sampler.publish`."""
+        changed, total, squares = 0, 0, 0.0
+        for name, weight in weights:
+            base = self._base[name]
+            served = weight.to(base.dtype)
+            # Out of place: until now this parameter may have shared the base's storage.
+            self._served[name].data = served.clone() if served is weight else served
+            changed += int((served != base).sum())
+            total += served.numel()
+            squares += float((weight - base.float()).square().sum())
+        return Published(changed / max(total, 1), squares**0.5)
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[Sequence[int]],
+        *,
+        temperature: float,
+        max_new_tokens: int,
+        stop: str | None,
+    ) -> list[list[Completion]]:
+        """Return, per prompt, one completion per seed; see `Sampler.sample`."""
+        completions: list[list[Completion]] = []
+        for start, end in _chunks(seeds, self._rows):
+            batch = _Batch(self._tokenizer, prompts[start:end], seeds[start:end], max_new_tokens)
+            self._decode(batch, temperature, self._stop_tokens(stop))
+            completions += batch.completions(self._tokenizer)
+        return completions
+
+    def _decode(self, batch: _Batch, temperature: float, stop_tokens: Tensor) -> None:
+        logits, cache = self._prefill(batch)
+        rows = torch.arange(len(batch.uniforms_NT))
+        for t in range(batch.uniforms_NT.shape[1]):
+            tokens, logprobs = _draw(logits, batch.uniforms_NT[rows, t], temperature)
+            batch.tokens_NT[rows, t] = tokens
+            batch.logprobs_NT[rows, t] = logprobs
+            ended = torch.isin(tokens, stop_tokens) & ~batch.ended_N[rows]
+            batch.lengths_N[rows[~batch.ended_N[rows]]] = t + 1
+            batch.ended_N[rows[ended]] = True
+            writing = ~batch.ended_N[rows]
+            if not writing.any() or t + 1 == batch.uniforms_NT.shape[1]:
+                return
+            if writing.float().mean() < _COMPACT_BELOW:
+                kept = writing.nonzero().squeeze(1)
+                cache.keep(kept)
+                rows, tokens = rows[kept], tokens[kept]
+            logits = self._step(batch, cache, rows, tokens, t)
+
+    def _prefill(self, batch: _Batch) -> tuple[Tensor, DecodeCache]:
+        output = self._model(
+            input_ids=batch.prompts_PL,
+            attention_mask=batch.prompt_mask_PL,
+            position_ids=(batch.prompt_mask_PL.cumsum(1) - 1).clamp(min=0),
+            past_key_values=DynamicCache(),
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        fan_out = batch.prompt_of_sample_N
+        cache = DecodeCache(output.past_key_values, fan_out, batch.uniforms_NT.shape[1])
+        return output.logits[:, -1][fan_out], cache
+
+    def _step(
+        self, batch: _Batch, cache: DecodeCache, rows: Tensor, tokens: Tensor, t: int
+    ) -> Tensor:
+        prompt_mask = batch.prompt_mask_PL[batch.prompt_of_sample_N[rows]].bool()
+        written = torch.ones((len(rows), t + 1), dtype=torch.bool)
+        return self._model(
+            input_ids=tokens[:, None],
+            attention_mask=torch.cat((prompt_mask, written), 1)[:, None, None],
+            position_ids=(prompt_mask.sum(1) + t)[:, None],
+            past_key_values=cache,
+            use_cache=True,
+        ).logits[:, -1]
+
+    def _find_stop_tokens(self, stop: str | None) -> Tensor:
+        ends = self._model.generation_config.eos_token_id
+        ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+        if self._tokenizer.eos_token_id is not None:
+            ends.append(self._tokenizer.eos_token_id)
+        if stop is not None:
+            words = self._tokenizer.batch_decode([[i] for i in range(len(self._tokenizer))])
+            ends += [i for i, word in enumerate(words) if stop in word]
+        return torch.tensor(sorted(set(ends)))
+
+
+class _Batch:
+    """The state of one decoding batch: P prompts, N samples, L prompt tokens, T new tokens."""
+
+    def __init__(
+        self, tokenizer, prompts: Sequence[str], seeds: Sequence[Sequence[int]], max_new_tokens: int
+    ) -> None:
+        self.prompt_tokens = [tuple(tokenizer(prompt).input_ids) for prompt in prompts]
+        self.seeds_N = [seed for group in seeds for seed in group]
+        self.group_sizes = [len(group) for group in seeds]
+        self.prompt_of_sample_N = torch.repeat_interleave(torch.tensor(self.group_sizes))
+        self._pad_prompts(tokenizer.pad_token_id or 0)
+        shape = (len(self.seeds_N), max_new_tokens)
+        # float64, so that the inverse of the distribution is exact in the tail of a large vocabulary
+        self.uniforms_NT = torch.stack([_uniforms(seed, max_new_tokens) for seed in self.seeds_N])
+        self.tokens_NT = torch.zeros(shape, dtype=torch.long)
+        self.logprobs_NT = torch.zeros(shape)
+        self.lengths_N = torch.zeros(shape[0], dtype=torch.long)
+        self.ended_N = torch.zeros(shape[0], dtype=torch.bool)
+
+    def _pad_prompts(self, pad: int) -> None:
+        width = max(map(len, self.prompt_tokens))
+        self.prompts_PL = torch.full((len(self.prompt_tokens), width), pad)
+        self.prompt_mask_PL = torch.zeros((len(self.prompt_tokens), width), dtype=torch.long)
+        for row, tokens in enumerate(self.prompt_tokens):
+            self.prompts_PL[row, width - len(tokens) :] = torch.tensor(tokens)
+            self.prompt_mask_PL[row, width - len(tokens) :] = 1
+
+    def completions(self, tokenizer) -> list[list[Completion]]:
+        """Cut the batch into one list of completions per prompt."""
+        tokens = [
+            tuple(row[:length])
+            for row, length in zip(self.tokens_NT.tolist(), self.lengths_N.tolist(), strict=True)
+        ]
+        texts = tokenizer.batch_decode([list(t) for t in tokens], skip_special_tokens=True)
+        flat = [
+            Completion(
+                prompt_tokens=self.prompt_tokens[prompt],
+                tokens=tokens[n],
+                logprobs=tuple(logprobs[: len(tokens[n])]),
+                text=texts[n],
+                truncated=not ended,
+                seed=self.seeds_N[n],
+            )
+            for n, (prompt, logprobs, ended) in enumerate(
+                zip(
+                    self.prompt_of_sample_N.tolist(),
+                    self.logprobs_NT.tolist(),
+                    self.ended_N.tolist(),
+                    strict=True,
+                )
+            )
+        ]
+        ends = torch.tensor(self.group_sizes).cumsum(0).tolist()
+        return [flat[end - size : end] for end, size in zip(ends, self.group_sizes, strict=True)]
+
+
+def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Invert each row's distribution at its uniform number; return tokens and log-probabilities."""
+    logprobs_NV = (logits_NV.float() / temperature).log_softmax(-1)
+    cumulative = logprobs_NV.double().exp().cumsum(-1)
+    target = (uniforms_N * cumulative[:, -1])[:, None]
+    tokens_N1 = torch.searchsorted(cumulative, target, right=True)
+    tokens_N1 = tokens_N1.clamp(max=logits_NV.shape[-1] - 1)
+    return tokens_N1[:, 0], logprobs_NV.gather(1, tokens_N1)[:, 0]
+
+
+def _uniforms(seed: int, n: int) -> Tensor:
+    return torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _chunks(seeds: Sequence[Sequence[int]], rows: int) -> Iterable[tuple[int, int]]:
+    start, size = 0, 0
+    for index, group in enumerate(seeds):
+        if size and size + len(group) > rows:
+            yield start, index
+            start, size = index, 0
+        size += len(group)
+    if start < len(seeds):
+        yield start, len(seeds)

@@ -1,0 +1,123 @@
+"""Which methods differ on the same problems, and the ranking that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from verirank.statistics._bootstrap import CONFIDENCE, Interval, SeedNoise, bootstrap_mean
+from verirank.statistics._scores import FloatArray, as_correct
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A method's place: 1 + the number of methods that are significantly better.
+
+    Equal ranks are ties; a rank is never better than that of a method with a higher mean.
+    `tied_with_next` tells that the method of the next lower mean cannot be
+    told from this one.
+    """
+
+    method: str
+    mean: float
+    rank: int
+    tied_with_leader: bool
+    tied_with_next: bool
+
+
+def paired_difference(
+    a_SPK: ArrayLike, b_SPK: ArrayLike, generator: np.random.Generator
+) -> Interval:
+    """Return the difference in Avg@k of a over b on the same seeds and problems.
+
+    Args:
+        a_SPK: whether each sample of the one method is right.
+        b_SPK: the other method's, with the same seeds and problems; it may have another K.
+        generator: the source of the resamples.
+
+    Returns:
+        Mean of a minus mean of b, a share of 1, with interval and two-sided p-value.
+
+    Raises:
+        ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
+    """
+    a_SP = as_correct(a_SPK, ndim=3).mean(axis=2)
+    b_SP = as_correct(b_SPK, ndim=3).mean(axis=2)
+    if a_SP.shape != b_SP.shape:
+        raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
+    return bootstrap_mean(a_SP - b_SP, generator)
+
+
+def holm(p_values: ArrayLike) -> FloatArray:
+    """Return Holm's adjusted p-values (Scandinavian Journal of Statistics 6, 1979), in order.
+
+    Rejecting where an adjusted value is at most alpha keeps the chance of any false rejection
+    among all the tests at or below alpha.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p_values, kind="stable")
+    scaled = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted
+
+
+def rank_with_ties(
+    correct_SPK: Mapping[str, ArrayLike], generator: np.random.Generator
+) -> list[Standing]:
+    """Return the methods from best to worst mean, with ranks that show ties as ties.
+
+    Every pair is compared on the same seeds and problems; two methods are told apart where the
+    p-value of their difference, corrected by Holm over all pairs, is at most 1 - confidence. The
+    seeds' noise is pooled over the methods, save for pairs whose own is significantly larger.
+
+    Args:
+        correct_SPK: per method, whether each sample is right.
+        generator: the source of the resamples.
+
+    Returns:
+        One standing a method, best mean first.
+
+    Raises:
+        ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
+    """
+    scores_SP = {name: as_correct(c, ndim=3).mean(axis=2) for name, c in correct_SPK.items()}
+    if len({scores.shape for scores in scores_SP.values()}) != 1:
+        raise ValueError(
+            "a ranking needs the same seeds and problems for every method, and a method"
+        )
+    order = sorted(scores_SP, key=lambda name: -scores_SP[name].mean())
+    pooled = _noise_of_a_difference(np.stack([scores_SP[name].mean(axis=1) for name in order]))
+    pairs = list(combinations(order, 2))
+    p_values = [bootstrap_mean(scores_SP[a] - scores_SP[b], generator, pooled).p for a, b in pairs]
+    apart = dict(zip(pairs, (holm(p_values) <= 1 - CONFIDENCE).tolist(), strict=True))
+    better = [sum(apart[a, b] for a in order[:place]) for place, b in enumerate(order)]
+    return [
+        Standing(
+            method=name,
+            mean=float(scores_SP[name].mean()),
+            rank=1 + max(better[: place + 1]),
+            tied_with_leader=place == 0 or not apart[order[0], name],
+            tied_with_next=place + 1 < len(order) and not apart[name, order[place + 1]],
+        )
+        for place, name in enumerate(order)
+    ]
+
+
+def _noise_of_a_difference(means_MS: FloatArray) -> SeedNoise | None:
+    """Return the seeds' share in the variance of a difference of two methods' means.
+
+    It is twice the mean square of the method x seed interaction, over the seeds: the methods
+    of a study tell it together where the few seeds of one pair cannot.
+    """
+    methods, seeds = means_MS.shape
+    degrees = (methods - 1) * (seeds - 1)
+    if degrees == 0:
+        return None
+    residual_MS = means_MS - means_MS.mean(axis=1, keepdims=True) - means_MS.mean(axis=0)
+    residual_MS += means_MS.mean()
+    return SeedNoise(2 * float(np.sum(residual_MS**2)) / degrees / seeds, degrees)

@@ -1,0 +1,98 @@
+"""Scores of k sampled answers to each of P problems."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+
+def avg_at_k(correct_PK: ArrayLike) -> float:
+    """Return Avg@k, the mean correctness of every sample.
+
+    Args:
+        correct_PK: whether each of k samples of P problems is right; a missing or failed sample is
+            a wrong one.
+
+    Returns:
+        A share of 1.
+
+    Raises:
+        ValueError: the array is not boolean, not P x K, or empty.
+    """
+    return float(as_correct(correct_PK, ndim=2).mean())
+
+
+def pass_at_k(correct_PK: ArrayLike, k: int) -> float:
+    """Return Pass@k, the chance that k of a problem's samples hold a right one.
+
+    The unbiased estimator 1 - C(n - c, k) / C(n, k) over n samples of which c are right, as a
+    product (Chen et al., arXiv 2107.03374, eq. 1 and fig. 3).
+
+    Args:
+        correct_PK: whether each of n samples (n at least k) of P problems is right.
+        k: the number of tries.
+
+    Returns:
+        A share of 1, the mean over problems.
+
+    Raises:
+        ValueError: the array is not boolean, not P x K, or empty, or k is not in 1..n.
+    """
+    correct_PK = as_correct(correct_PK, ndim=2)
+    n = correct_PK.shape[1]
+    if not 1 <= k <= n:
+        raise ValueError(f"pass_at_k needs 1 <= k <= {n} samples a problem, not k = {k}")
+    # all_wrong[c] = prod over i = n-c+1..n of (1 - k/i): exactly 0 once fewer than k are wrong.
+    all_wrong = np.concatenate([[1.0], np.cumprod(1 - k / np.arange(n, 0, -1))])
+    return float(1 - all_wrong[correct_PK.sum(axis=1)].mean())
+
+
+def maj_at_k(answers_PK: Sequence[Sequence[Hashable | None]], correct_PK: ArrayLike) -> float:
+    """Return maj@k, the expected correctness of the most frequent answer.
+
+    A sample that states no answer (None) has no vote; where no sample of a problem states one, the
+    problem is scored by its samples' correctness. Among equally frequent answers one is drawn at
+    random, so each counts its share (self-consistency, arXiv 2203.11171).
+
+    Args:
+        answers_PK: the stated answers; equal ones vote together.
+        correct_PK: whether each sample is right.
+
+    Returns:
+        A share of 1, the mean over problems.
+
+    Raises:
+        ValueError: `correct_PK` is not boolean, not P x K, or empty, or the shapes differ.
+    """
+    correct_PK = as_correct(correct_PK, ndim=2)
+    if [len(answers) for answers in answers_PK] != [correct_PK.shape[1]] * len(correct_PK):
+        raise ValueError(f"maj_at_k needs answers of the shape of correct, {correct_PK.shape}")
+    pairs = zip(answers_PK, correct_PK, strict=True)
+    return float(np.mean([_majority(answers, correct) for answers, correct in pairs]))
+
+
+def _majority(answers: Sequence[Hashable | None], correct_K: BoolArray) -> float:
+    votes = Counter(answer for answer in answers if answer is not None)
+    most = max(votes.values(), default=0)
+    # Winners have equally many samples, so their pooled mean gives each winner the same share.
+    wins = [votes[answer] == most for answer in answers]
+    return float(correct_K[wins].mean())
+
+
+def as_correct(correct: ArrayLike, *, ndim: int) -> BoolArray:
+    """Return the array if it is boolean, has `ndim` axes and holds a sample, or raise ValueError.
+
+    Floats are refused because a NaN among them would be a sample that is neither right nor wrong.
+    """
+    correct = np.asarray(correct)
+    if correct.dtype != np.bool_ or correct.ndim != ndim or correct.size == 0:
+        raise ValueError(
+            f"expected a boolean array of {ndim} axes, not {correct.dtype} of shape {correct.shape}"
+        )
+    return correct

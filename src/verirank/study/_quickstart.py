@@ -1,0 +1,92 @@
+"""The quickstart: every method trained on a small model, in minutes, on a laptop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from verirank.config import (
+    InputError,
+    TrialConfig,
+    load_plugin,
+    override,
+    read_settings,
+    resolve,
+    to_toml,
+)
+from verirank.study._local import Outcome, run_locally, usable_cores
+from verirank.study._trial import sample_base, start_trial
+from verirank.training import Run
+
+
+def quickstart_trials(
+    preset: str, methods: Sequence[str], *, steps: int | None, seeds: Sequence[int]
+) -> dict[str, TrialConfig]:
+    """Return the trials by name: methods x seeds over one preset.
+
+    Settings under `[method]` of the preset go to the methods that have them.
+
+    Raises:
+        InputError: a method is unknown.
+    """
+    trials = {}
+    for seed in seeds:
+        for method in methods:
+            settings = read_settings(preset)
+            known = load_plugin("method", method).Config.model_fields
+            shared = settings.get("method", {})
+            settings["method"] = {k: v for k, v in shared.items() if k in known} | {"name": method}
+            changes = [f"seed={seed}"] + ([f"training.steps={steps}"] if steps else [])
+            trials[f"{method}-seed{seed}"] = resolve(override(settings, changes))
+    return trials
+
+
+def run_trials(
+    trials: dict[str, TrialConfig],
+    out: Path,
+    *,
+    processes: int | None = None,
+    on_poll: Callable[[], None] = lambda: None,
+) -> list[Outcome]:
+    """Run trials side by side under `out`/trials; those that are done already are left alone.
+
+    Raises:
+        InputError: `out` holds trials of the same names with other settings.
+    """
+    folders = [_start_or_resume(config, out / "trials" / name) for name, config in trials.items()]
+    base_samples = out / "base"
+    _sample_base_once(next(iter(trials.values())), base_samples)
+    return run_locally(
+        folders, base_samples, processes=processes or usable_cores(), on_poll=on_poll
+    )
+
+
+def _start_or_resume(config: TrialConfig, folder: Path) -> Path:
+    if not (folder / "manifest.json").is_file():
+        return start_trial(config, folder).folder
+    if to_toml(Run.open(folder).config) != to_toml(config):
+        raise InputError(f"{folder} holds a trial with other settings; choose another --out")
+    return folder
+
+
+def _sample_base_once(config: TrialConfig, folder: Path) -> None:
+    from verirank.models import load_base
+    from verirank.verifier import Verifier
+
+    if all((folder / f"{bench}.parquet").is_file() for bench in config.evaluation.benches):
+        return
+    with closing(Verifier(config.verifier)) as verifier:
+        sample_base(config, load_base(config.model), verifier, folder)
+
+
+def progress(folder: Path) -> dict[str, Any]:
+    """Return what a trial's folder tells of it now: status, step, steps and last rewards."""
+    run = Run(folder)
+    lines = run.metrics()
+    return {
+        "status": run.manifest["status"],
+        "step": lines[-1]["step"] if lines else 0,
+        "rewards": [line["reward_mean"] for line in lines],
+    }

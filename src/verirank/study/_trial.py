@@ -1,0 +1,118 @@
+"""One trial from proof to scores: prove the method, score the base, train, score the policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+
+from verirank.config import TrialConfig
+from verirank.evaluation import read_samples, sample_bench, score, write_samples
+from verirank.methods import Policy
+from verirank.models import BaseModel, load_base
+from verirank.sampling import Sampler, TransformersSampler
+from verirank.study._proof import prove
+from verirank.tasks import Task, load_task
+from verirank.training import Run, Step, train, write_json
+from verirank.verifier import Verifier
+
+
+def start_trial(config: TrialConfig, folder: Path) -> Run:
+    """Create the run of a trial, after a look at everything that can be wrong with its input.
+
+    Raises:
+        InputError: a bench is unknown, or the folder is taken.
+    """
+    task = load_task(config.task)
+    for bench in config.evaluation.benches:
+        task.bench(bench, 1)
+    return Run.create(folder, config)
+
+
+def run_trial(
+    run: Run,
+    *,
+    base_samples: Path | None = None,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> None:
+    """Do what is still to be done of a run; a finished run is left as it is.
+
+    Args:
+        run: a new run, or one that was stopped or killed.
+        base_samples: a folder with the base's samples of every bench, where a study has taken them
+            once for all its trials; None samples the base here.
+        on_step: is told of every training step.
+
+    Raises:
+        MethodUnprovenError: the method failed its conformance checks on this model.
+        KeyboardInterrupt: the run was stopped; it can be resumed.
+    """
+    if run.manifest["status"] == "done":
+        return
+    try:
+        _run(run, base_samples, on_step)
+    except KeyboardInterrupt:
+        run.update_manifest(status="stopped")
+        raise
+    except Exception as error:
+        run.update_manifest(status="failed", error=f"{type(error).__name__}: {error}")
+        raise
+
+
+def _run(run: Run, base_samples: Path | None, on_step: Callable[[Step], None]) -> None:
+    config = run.config
+    base = load_base(config.model)
+    run.update_manifest(status="running", conformance=prove(config.method, base))
+    with closing(Verifier(config.verifier)) as verifier:
+        if base_samples is None:
+            base_samples = run.folder / "eval" / "base"
+            sample_base(config, base, verifier, base_samples)
+        sampler = TransformersSampler(base)
+        policy = train(run, base, sampler, verifier, on_step)
+        _evaluate(run, sampler, policy, verifier, base_samples)
+    run.update_manifest(status="done")
+
+
+def sample_base(config: TrialConfig, base: BaseModel, verifier: Verifier, folder: Path) -> None:
+    """Write the base's samples of every bench into a folder, unless they are there."""
+    sampler = TransformersSampler(base)
+    for bench in config.evaluation.benches:
+        path = folder / f"{bench}.parquet"
+        if not path.is_file():
+            write_samples(path, [_sample(config, sampler, verifier, bench, "before")])
+
+
+def _evaluate(
+    run: Run, sampler: Sampler, policy: Policy, verifier: Verifier, base_samples: Path
+) -> None:
+    """Write eval/BENCH.parquet and eval.json: the base's scores beside the policy's."""
+    config, scores = run.config, {}
+    sampler.publish(policy.effective_weights())
+    for bench in config.evaluation.benches:
+        before = read_samples(base_samples / f"{bench}.parquet", "before")
+        after = _sample(config, sampler, verifier, bench, "after")
+        write_samples(run.folder / "eval" / f"{bench}.parquet", [before, after])
+        base = {f"base_{name}": value for name, value in score(before).items()}
+        scores[bench] = score(after) | {
+            key: base[key] for key in ("base_avg_at_k", "base_pass_at_k", "base_low", "base_high")
+        }
+    write_json(run.folder / "eval.json", scores)
+
+
+def _sample(
+    config: TrialConfig, sampler: Sampler, verifier: Verifier, bench: str, stage: str
+) -> pa.Table:
+    task: Task = load_task(config.task)
+    return sample_bench(
+        sampler,
+        verifier,
+        task,
+        bench,
+        config.evaluation,
+        seed=config.seed,
+        stage=stage,
+        max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
+    )

@@ -1,0 +1,36 @@
+"""What a trial's process runs; the fork server loads this file, and with it every library, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import peft  # noqa: F401  loaded here once instead of in every trial
+import torch
+import transformers
+
+from verirank.study._trial import run_trial
+from verirank.training import Run
+
+
+def work(folder: Path, base_samples: Path) -> None:
+    """Run one trial; the exit code is 0 when its run is done, 130 when it was stopped."""
+    # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
+    os.setpgid(0, 0)
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        run_trial(Run.open(folder), base_samples=base_samples)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        print(f"{folder.name}: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

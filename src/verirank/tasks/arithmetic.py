@@ -1,0 +1,80 @@
+"""Chained arithmetic with worked steps: small enough for the micro model to learn by RL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from random import Random
+from typing import ClassVar
+
+from verirank.config import InputError, TaskConfig
+from verirank.tasks._problem import Problem, Task
+from verirank.tasks._splits import Split, split_of
+
+_ANSWER = re.compile(r"\\boxed\{(-?\d+)\}$")
+_LENGTHS = {"test": (2, 3), "selection": (2, 3), "ood": (4, 4)}
+
+
+class Arithmetic(Task):
+    r"""Sums such as `(12+7)*3-5=`, to be answered `<think>12+7=19;...</think>\boxed{52}`.
+
+    Training, selection and test chains have two or three operations and are kept apart by a hash of
+    the expression; `ood` has four operations, more than any problem trained on.
+    """
+
+    name: ClassVar[str] = "arithmetic"
+    summary: ClassVar[str] = "chained sums of two or three operations; four out of distribution"
+    Config = TaskConfig
+    benches = ("test", "ood", "selection")
+    max_new_tokens = 64
+
+    def training_problem(self, seed: int, index: int) -> Problem:
+        return _draw(Random(f"arithmetic train {seed} {index}"), "train", (2, 3))
+
+    def bench(self, name: str, n: int) -> Sequence[Problem]:
+        if name not in _LENGTHS:
+            raise InputError(f"task 'arithmetic' has no bench {name!r}; it has {self.benches}")
+        split: Split = "selection" if name == "selection" else "test"
+        rng = Random(f"arithmetic {name}")
+        problems: dict[str, Problem] = {}
+        while len(problems) < n:
+            problem = _draw(rng, split, _LENGTHS[name])
+            problems[problem.id] = problem
+        return list(problems.values())
+
+    def extract(self, completion: str) -> str | None:
+        found = _ANSWER.search(completion.strip())
+        return found.group(1) if found else None
+
+
+def draw_chain(rng: Random, operations: int) -> tuple[str, list[str], int]:
+    """Return an expression, its worked steps and its value.
+
+    Values stay within -99 to 999 and products are by 2 to 5, so that every step is learnable.
+    """
+    value = rng.randint(2, 60)
+    expression, steps, is_sum = str(value), [], False
+    for _ in range(operations):
+        operator, operand, result = _step(rng, value)
+        if operator == "*" and is_sum:
+            expression = f"({expression})"
+        expression += f"{operator}{operand}"
+        steps.append(f"{value}{operator}{operand}={result}")
+        value, is_sum = result, operator != "*"
+    return expression, steps, value
+
+
+def _step(rng: Random, value: int) -> tuple[str, int, int]:
+    while True:
+        operator = rng.choice("+-*")
+        operand = rng.randint(2, 5) if operator == "*" else rng.randint(2, 30)
+        result = {"+": value + operand, "-": value - operand, "*": value * operand}[operator]
+        if -99 <= result <= 999:
+            return operator, operand, result
+
+
+def _draw(rng: Random, split: Split, lengths: tuple[int, int]) -> Problem:
+    while True:
+        expression, _, value = draw_chain(rng, rng.randint(*lengths))
+        if split_of(expression) == split:
+            return Problem(id=expression, prompt=f"{expression}=", answer=str(value))

@@ -1,0 +1,105 @@
+"""A task from the user's own file: JSON lines or Parquet with the columns id, problem, answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from random import Random
+from typing import ClassVar
+
+from verirank.config import InputError, TaskConfig
+from verirank.tasks._problem import Problem, Task
+from verirank.tasks._problem_file import read_problems
+from verirank.tasks._splits import split_of
+
+_BOX = r"\boxed{"
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_STATED = re.compile(r"answer(?:\s+is\b\s*:?|\s*:)\s*(\S.*)", re.IGNORECASE)
+
+
+class JsonlConfig(TaskConfig):
+    """Where the problems are: `name` is the path of a .jsonl or .parquet file."""
+
+    name: str = "problems.jsonl"
+
+
+class JsonlTask(Task):
+    r"""Problems from a file, prompted as they stand and answered in the last \boxed{...}.
+
+    Rows are split by a hash of their id: a tenth for `test`, a tenth for `selection`, the rest for
+    training. Training goes through its rows in a new order every epoch.
+
+    Raises:
+        InputError: the file cannot be read, a row is unusable, or there are fewer than three rows.
+    """
+
+    name: ClassVar[str] = "jsonl"
+    summary: ClassVar[str] = "your own problems: a .jsonl or .parquet file of id, problem, answer"
+    Config = JsonlConfig
+    benches = ("test", "selection")
+    max_new_tokens = 256
+
+    def __init__(self, config: JsonlConfig) -> None:
+        super().__init__(config)
+        self._splits = _split(read_problems(config.name), config.name)
+
+    @classmethod
+    def example(cls) -> Problem:
+        """Return what a row of the user's file may look like."""
+        return Problem(id="1", prompt="What is 6 times 7?", answer="42")
+
+    def training_problem(self, seed: int, index: int) -> Problem:
+        problems = self._splits["train"]
+        epoch, place = divmod(index, len(problems))
+        return problems[_order(len(problems), seed, epoch)[place]]
+
+    def bench(self, name: str, n: int) -> Sequence[Problem]:
+        if name not in self.benches:
+            raise InputError(f"{self.config.name} has no bench {name!r}; it has {self.benches}")
+        problems = self._splits[name]
+        return Random(name).sample(problems, len(problems))[:n]
+
+    def extract(self, completion: str) -> str | None:
+        boxed = _last_box(completion)
+        if boxed is not None:
+            return boxed
+        stated = _STATED.findall(completion)
+        return stated[-1].lstrip(" *").rstrip(" *.") or None if stated else None
+
+
+def _split(problems: list[Problem], path: str) -> dict[str, list[Problem]]:
+    """Return the splits, each with a problem at least, however small the file."""
+    if len(problems) < 3:
+        raise InputError(f"{path} holds {len(problems)} problems; three at least are needed")
+    splits: dict[str, list[Problem]] = {"train": [], "selection": [], "test": []}
+    for problem in problems:
+        splits[split_of(problem.id)].append(problem)
+    for name in splits:
+        if not splits[name]:
+            splits[name].append(max(splits.values(), key=len).pop())
+    return splits
+
+
+@lru_cache(maxsize=8)
+def _order(n: int, seed: int, epoch: int) -> list[int]:
+    return Random(f"epoch {seed} {epoch}").sample(range(n), n)
+
+
+def _last_box(text: str) -> str | None:
+    start = len(text)
+    while (start := text.rfind(_BOX, 0, start)) >= 0:
+        content = _balanced(text, start + len(_BOX))
+        if content is not None:
+            return content.strip() or None
+    return None
+
+
+def _balanced(text: str, start: int) -> str | None:
+    """Return the text up to the brace that closes a group opened before `start`."""
+    depth = 1
+    for token in _BRACES.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
+        if depth == 0:
+            return text[start : token.start()]
+    return None

@@ -1,0 +1,73 @@
+"""Checkpoints: everything that a trainer needs to go on to the same bits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from verirank.training._files import whole_folder, write_json
+from verirank.training._trainer import Trainer
+
+_COUNTS = ("step", "updates", "problems_drawn")
+
+
+def save_checkpoint(trainer: Trainer, folder: Path, keep: int) -> None:
+    """Write `folder`/step-N whole or not at all, then drop all but the newest `keep`."""
+    with whole_folder(folder / f"step-{trainer.step}") as target:
+        save_file(_owned(trainer.policy.state()), target / "policy.safetensors")
+        tensors, groups = _optimizer_state(trainer.optimizer)
+        save_file(tensors, target / "optimizer.safetensors")
+        counts = {name: getattr(trainer, name) for name in _COUNTS}
+        write_json(target / "state.json", {**counts, "param_groups": groups})
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the whole checkpoints in a folder, oldest first."""
+    found = [path for path in folder.glob("step-*") if (path / "state.json").is_file()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def load_checkpoint(trainer: Trainer, checkpoint: Path) -> None:
+    """Put a trainer where it stood when the checkpoint was written, and publish its weights."""
+    state = json.loads((checkpoint / "state.json").read_text("utf-8"))
+    trainer.policy.load_state(load_file(checkpoint / "policy.safetensors"))
+    tensors = load_file(checkpoint / "optimizer.safetensors")
+    _restore_optimizer(trainer.optimizer, tensors, state["param_groups"])
+    for name in _COUNTS:
+        setattr(trainer, name, state[name])
+    trainer.sampler.publish(trainer.policy.effective_weights())
+
+
+def _owned(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _optimizer_state(
+    optimizer: torch.optim.Optimizer,
+) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
+    state = optimizer.state_dict()
+    tensors = {
+        f"{index}.{name}": tensor
+        for index, values in state["state"].items()
+        for name, tensor in values.items()
+    }
+    return _owned(tensors), state["param_groups"]
+
+
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    tensors: dict[str, torch.Tensor],
+    groups: list[dict[str, Any]],
+) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,56 @@
+"""What a step reports: rewards, lengths, and where its seconds went."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from resource import RUSAGE_SELF, getrusage
+
+from verirank.algorithms import Group
+
+_PHASES = ("sample", "verify", "train", "publish")
+
+
+class Clock:
+    """Adds up the seconds of a step's phases."""
+
+    def __init__(self) -> None:
+        self._seconds = dict.fromkeys(_PHASES, 0.0)
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Count the seconds of the block towards one phase."""
+        start = time.perf_counter()
+        yield
+        self._seconds[phase] += time.perf_counter() - start
+
+    def metrics(self, sampled: Sequence[Group]) -> dict[str, float]:
+        """Return the seconds of every phase, sampled tokens a second, and peak memory."""
+        tokens = sum(len(c.tokens) for group in sampled for c in group.completions)
+        return {
+            **{f"seconds_{phase}": seconds for phase, seconds in self._seconds.items()},
+            "tokens_per_second": tokens / max(sum(self._seconds.values()), 1e-9),
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+
+
+def sampling_metrics(sampled: Sequence[Group], *, groups_used: int) -> dict[str, float]:
+    """Return the means over every completion sampled, whether or not its group was used."""
+    completions = [c for group in sampled for c in group.completions]
+    rewards = [reward.value for group in sampled for reward in group.rewards]
+    n = len(completions)
+    return {
+        "reward_mean": sum(rewards) / n,
+        "groups_sampled": len(sampled),
+        "groups_used": groups_used,
+        "completion_length_mean": sum(len(c.tokens) for c in completions) / n,
+        "truncated_fraction": sum(c.truncated for c in completions) / n,
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident size that this process has had so far."""
+    peak = getrusage(RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,109 @@
+"""A whole training run: from its first step, or from its newest checkpoint, to its last."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from verirank.algorithms import Group
+from verirank.methods import Policy, save_policy
+from verirank.models import BaseModel
+from verirank.sampling import Sampler
+from verirank.training._checkpoint import load_checkpoint, save_checkpoint
+from verirank.training._files import whole_folder
+from verirank.training._run import Run
+from verirank.training._trainer import Step, Trainer
+from verirank.verifier import Verifier
+
+
+class BaseChangedError(RuntimeError):
+    """The frozen base's bytes are not what they were: the run is invalid."""
+
+
+def train(
+    run: Run,
+    base: BaseModel,
+    sampler: Sampler,
+    verifier: Verifier,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> Policy:
+    """Take the steps that the run still owes, recording each; return the trained policy.
+
+    A run with a checkpoint goes on from it to the same bits. The first Ctrl-C ends the run after
+    the step under way with a checkpoint, the second at once.
+
+    Raises:
+        KeyboardInterrupt: the run was stopped; it can be resumed.
+        BaseChangedError: something wrote into the base.
+    """
+    config = run.config
+    trainer = Trainer(config, base, sampler, verifier, initial=_stored_initial(run.folder))
+    fingerprint = base.fingerprint()
+    _begin(run, trainer, fingerprint)
+    unsaved: list[list[Group]] = []
+    with _interruptible() as stopping:
+        while trainer.step < config.training.steps:
+            step = trainer.train_step()
+            run.append_metrics(step.metrics)
+            unsaved.append(step.groups)
+            on_step(step)
+            ends = stopping() or trainer.step == config.training.steps
+            if ends or trainer.step % config.checkpoint.every == 0:
+                run.write_rollouts(trainer.step - len(unsaved) + 1, unsaved)
+                save_checkpoint(trainer, run.checkpoint_folder, config.checkpoint.keep)
+                unsaved = []
+            if stopping():
+                raise KeyboardInterrupt
+    if base.fingerprint() != fingerprint:
+        raise BaseChangedError("the base's weights changed during the run; its result is invalid")
+    with whole_folder(run.folder / "adapter") as folder:
+        save_policy(trainer.policy, folder)
+    run.update_manifest(**run.totals())
+    return trainer.policy
+
+
+def _begin(run: Run, trainer: Trainer, fingerprint: str) -> None:
+    policy = trainer.policy
+    if not (run.folder / "init").is_dir():
+        with whole_folder(run.folder / "init") as folder:
+            save_policy(policy, folder)
+    if checkpoint := run.latest_checkpoint():
+        load_checkpoint(trainer, checkpoint)
+    run.rewind(trainer.step)
+    run.update_manifest(
+        status="running",
+        base_sha256=fingerprint,
+        learning_rate=trainer.learning_rate,
+        adapted_modules=sorted(policy.method.targets(trainer.base.model)),
+        trainable_parameters=sum(p.numel() for p in policy.trainable().values()),
+        total_parameters=trainer.base.shape.parameters,
+    )
+
+
+def _stored_initial(folder: Path):
+    path = folder / "init" / "initial.safetensors"
+    return load_file(path) if path.is_file() else None
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a wish to stop, and give the second its ordinary meaning."""
+    wished = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield wished.is_set
+        return
+
+    def wish(number: int, frame: object) -> None:
+        wished.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, wish)
+    try:
+        yield wished.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

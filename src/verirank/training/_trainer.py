@@ -1,0 +1,177 @@
+"""The training step, readable from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from verirank.algorithms import Algorithm, Group, LossSums
+from verirank.config import TrialConfig, learning_rate_of, load_plugin
+from verirank.methods import Policy
+from verirank.models import BaseModel
+from verirank.sampling import Sampler, sample_seed
+from verirank.tasks import grade, load_task
+from verirank.training._batch import Batch, MicroBatch, prepare
+from verirank.training._logprobs import completion_logprobs
+from verirank.training._metrics import Clock, sampling_metrics
+from verirank.verifier import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one training step did: its metrics (a line of metrics.jsonl) and all groups sampled."""
+
+    metrics: dict[str, float | int]
+    groups: list[Group]
+
+
+class Trainer:
+    """One trial's loop: all that a step changes is in the policy, the optimiser and three counts.
+
+    `step` counts steps, `updates` optimiser steps, and `problems_drawn` is the position in the
+    training stream. Every random number comes from a seed named by its position, so these are
+    enough to go on from.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        base: BaseModel,
+        sampler: Sampler,
+        verifier: Verifier,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Build the policy and its optimiser; `initial` is a stored initial adapter, if any."""
+        self.config = config
+        self.base = base
+        self.sampler = sampler
+        self.verifier = verifier
+        self.task = load_task(config.task)
+        self.max_new_tokens = config.sampling.max_new_tokens or self.task.max_new_tokens
+        self.algorithm: Algorithm = load_plugin("algorithm", config.algorithm.name)(
+            config.algorithm
+        )
+        updates = config.training.steps * config.algorithm.inner_updates
+        self.policy = Policy.create(
+            base, config.method, seed=config.seed, total_steps=updates, initial=initial
+        )
+        self.learning_rate = learning_rate_of(config.method, config.model.name)
+        self.optimizer = self.policy.optimizer(config.training, self.learning_rate)
+        self.full_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.step = 0
+        self.updates = 0
+        self.problems_drawn = 0
+
+    def train_step(self) -> Step:
+        """Sample and verify groups, take the algorithm's optimiser steps, publish the weights."""
+        clock = Clock()
+        sampled, selected = self._sample_groups(clock)
+        with clock("train"):
+            batch = prepare(
+                selected,
+                self.algorithm,
+                max_new_tokens=self.max_new_tokens,
+                padded_tokens=self.config.training.micro_batch_tokens,
+            )
+            self._remember_reference(batch)
+            for _ in range(self.config.algorithm.inner_updates):
+                update = self._accumulate_gradients(batch)
+                grad_norm = self._update()
+        with clock("publish"):
+            published = self.sampler.publish(self.policy.effective_weights())
+        self.step += 1
+        metrics = {
+            "step": self.step,
+            **sampling_metrics(sampled, groups_used=batch.groups_used),
+            **update,
+            "grad_norm": grad_norm,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "delta_norm": published.delta_norm,
+            "served_changed_fraction": published.changed_fraction,
+            **clock.metrics(sampled),
+        }
+        return Step(metrics, sampled)
+
+    def _sample_groups(self, clock: Clock) -> tuple[list[Group], list[Group]]:
+        """Draw problems until the batch is full of selected groups, or the rounds are used up."""
+        wanted = self.config.sampling.problems_per_step
+        sampled: list[Group] = []
+        selected: list[Group] = []
+        for _ in range(self.algorithm.sampling_rounds):
+            answered = self._answer(wanted - len(selected), clock)
+            sampled += answered
+            selected += filter(self.algorithm.selects, answered)
+            if len(selected) == wanted:
+                break
+        return sampled, selected
+
+    def _answer(self, n: int, clock: Clock) -> list[Group]:
+        """Sample and verify one group for each of the next n problems of the stream."""
+        sampling, first = self.config.sampling, self.problems_drawn
+        self.problems_drawn += n
+        places = range(first, self.problems_drawn)
+        problems = [self.task.training_problem(self.config.seed, place) for place in places]
+        with clock("sample"):
+            completions = self.sampler.sample(
+                [problem.prompt for problem in problems],
+                [
+                    [sample_seed(self.config.seed, "train", place, g) for g in range(sampling.group_size)]
+                    for place in places
+                ],
+                temperature=sampling.temperature,
+                max_new_tokens=self.max_new_tokens,
+                stop=self.task.stop,
+            )
+        with clock("verify"):
+            texts = [[completion.text for completion in group] for group in completions]
+            rewards = grade(self.task, self.verifier, problems, texts)
+        return [
+            Group(problem, tuple(group), tuple(verdicts))
+            for problem, group, verdicts in zip(problems, completions, rewards, strict=True)
+        ]
+
+    def _remember_reference(self, batch: Batch) -> None:
+        """Take the base's log-probabilities, where the algorithm penalises leaving them."""
+        if self.config.algorithm.kl_coefficient == 0:
+            return
+        with torch.no_grad(), self.policy.autocast():
+            for part in batch.parts:
+                part.remember(reference_NT=self._logprobs(self.base.model, part))
+
+    def _accumulate_gradients(self, batch: Batch) -> dict[str, float]:
+        """Backpropagate the whole batch, a micro-batch at a time; its losses add up exactly."""
+        for parameter in self.policy.trainable().values():
+            parameter.grad = torch.zeros_like(parameter)
+        sums, logprob = LossSums.zero(), 0.0
+        for part in batch.parts:
+            with self.policy.autocast():
+                logprobs_NT = self._logprobs(self.policy.model, part)
+            loss, part_sums = self.algorithm.loss(logprobs_NT, part.tokens)
+            loss.backward()
+            sums, logprob = sums + part_sums, logprob + float(logprobs_NT.detach().sum())
+            if part.tokens.old_NT is None:
+                part.remember(old_NT=logprobs_NT.detach())
+        penalty = self.policy.method.penalty(self.policy)
+        if penalty is not None:
+            penalty.backward()
+        return {**sums.means(), "entropy": -logprob / max(int(sums.tokens), 1)}
+
+    def _logprobs(self, model: torch.nn.Module, part: MicroBatch) -> Tensor:
+        return completion_logprobs(model, part.sequences, self.config.sampling.temperature)
+
+    def _update(self) -> float:
+        """Take one optimiser step in the method's own way; return the gradient's norm."""
+        method, parameters = self.policy.method, self.policy.trainable().values()
+        warm = min(1.0, (self.step + 1) / max(self.config.training.warmup_steps, 1))
+        for group, rate in zip(self.optimizer.param_groups, self.full_rates, strict=True):
+            group["lr"] = rate * warm
+        method.project_gradients(self.policy)
+        grad_norm = clip_grad_norm_(parameters, self.config.training.max_grad_norm)
+        self.optimizer.step()
+        self.updates += 1
+        method.after_step(self.policy, self.updates)
+        return float(grad_norm)

@@ -1,0 +1,5 @@
+"""Is this answer right? math-verify inside worker processes that can be killed."""
+
+from verirank.verifier._verifier import Reward, Verifier
+
+__all__ = ["Reward", "Verifier"]

@@ -1,0 +1,146 @@
+"""Intervals cover the truth as often as they say; comparisons keep their error rate."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from verirank.statistics import (
+    bootstrap_accuracy,
+    bootstrap_mean,
+    holm,
+    paired_difference,
+    rank_with_ties,
+)
+
+
+def sample(generator, chances_SP, k: int = 8) -> np.ndarray:
+    return generator.random((*chances_SP.shape, k)) < chances_SP[..., None]
+
+
+@pytest.mark.parametrize("problems", [30, 128])
+def test_the_interval_over_problems_covers_the_true_mean_95_times_in_100(problems: int) -> None:
+    generator = np.random.default_rng(problems)
+    covered = 0
+    for _ in range(500):
+        chances = generator.beta(0.5, 1.0, size=(1, problems))
+        interval = bootstrap_accuracy(sample(generator, chances), generator)
+        covered += interval.low <= 1 / 3 <= interval.high
+    assert 0.93 <= covered / 500 <= 0.97
+
+
+def test_the_interval_over_three_seeds_covers_a_mean_that_seeds_move() -> None:
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        seeds = generator.normal(0, 0.05, size=(3, 1))
+        chances = 0.2 + 0.6 * generator.random((1, 64)) + seeds
+        interval = bootstrap_accuracy(sample(generator, chances), generator)
+        covered += interval.low <= 0.5 <= interval.high
+    assert 0.92 <= covered / 300 <= 0.98
+
+
+def test_with_one_seed_the_interval_names_problems_and_samples_only() -> None:
+    correct = np.random.default_rng(0).random((2, 20, 4)) < 0.5
+    generator = np.random.default_rng(0)
+    assert bootstrap_accuracy(correct[:1], generator).over == ("problems", "samples")
+    assert bootstrap_accuracy(correct, generator).over == ("seeds", "problems", "samples")
+
+
+def test_on_symmetric_values_the_interval_and_p_are_those_of_the_t_test() -> None:
+    values = np.random.default_rng(1).normal(0.3, 1, size=40)
+    ours = bootstrap_mean(values[None], np.random.default_rng(0))
+    peer = stats.ttest_1samp(values, 0)
+    expected = peer.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), abs=0.05)
+    assert ours.p == pytest.approx(peer.pvalue, abs=0.02)
+
+
+def test_p_and_interval_give_the_same_verdict() -> None:
+    generator = np.random.default_rng(2)
+    verdicts = set()
+    for shift in np.linspace(-0.2, 0.2, 40):
+        a, b = np.full((2, 30), 0.5 + shift), np.full((2, 30), 0.5)
+        result = paired_difference(sample(generator, a), sample(generator, b), generator)
+        excludes_zero = not result.low <= 0 <= result.high
+        assert (result.p < 0.05) == excludes_zero
+        verdicts.add(excludes_zero)
+    assert verdicts == {True, False}
+
+
+def test_pairing_removes_the_difficulty_of_the_problems() -> None:
+    generator = np.random.default_rng(3)
+    chances = generator.beta(0.3, 0.3, size=(1, 128))
+    a, b = sample(generator, chances), sample(generator, chances)
+    single, paired = bootstrap_accuracy(a, generator), paired_difference(a, b, generator)
+    assert paired.high - paired.low < 0.5 * (single.high - single.low)
+
+
+def test_the_same_generator_gives_the_same_interval() -> None:
+    correct = np.random.default_rng(0).random((1, 20, 4)) < 0.5
+    first, second = (bootstrap_accuracy(correct, np.random.default_rng(7)) for _ in range(2))
+    assert first == second
+
+
+def test_values_without_variance_have_an_interval_of_no_width() -> None:
+    same = bootstrap_mean(np.zeros((1, 5)), np.random.default_rng(0))
+    assert (same.mean, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("bad", [[[0.1, np.nan]], [[0.1]], [0.1, 0.2], np.zeros((0, 4))])
+def test_missing_values_and_wrong_shapes_are_refused(bad) -> None:
+    with pytest.raises(ValueError, match=r"finite|expected seeds x problems"):
+        bootstrap_mean(np.array(bad), np.random.default_rng(0))
+
+
+def test_pairs_of_other_problems_are_refused() -> None:
+    with pytest.raises(ValueError, match="same seeds and problems"):
+        paired_difference(
+            np.zeros((1, 4, 2), bool), np.zeros((1, 5, 2), bool), np.random.default_rng(0)
+        )
+
+
+def test_holm_agrees_with_an_example_by_hand() -> None:
+    # sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, and never below an earlier one
+    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
+
+
+def test_equal_methods_are_ranked_as_ties() -> None:
+    generator = np.random.default_rng(4)
+    told_apart = 0
+    for _ in range(60):
+        chances = np.repeat(generator.random((1, 64)), 3, axis=0)
+        seeds = generator.normal(0, 0.02, size=(6, 3, 1))
+        runs = {f"m{i}": sample(generator, chances + noise) for i, noise in enumerate(seeds)}
+        told_apart += any(standing.rank > 1 for standing in rank_with_ties(runs, generator))
+    assert told_apart / 60 <= 0.1
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_thirteen_methods_are_ranked_with_ties_in_under_two_seconds(seeds: int) -> None:
+    generator = np.random.default_rng(5)
+    chances = generator.uniform(0.3, 0.5, size=(seeds, 128))
+    runs = {f"m{i}": sample(generator, chances + 0.03 * (i // 4)) for i in range(13)}
+    runs["best"] = sample(generator, chances + 0.4)
+    del runs["m12"]
+    start = perf_counter()
+    standings = rank_with_ties(runs, generator)
+    assert perf_counter() - start < 2
+    assert standings[0].method == "best"
+    assert [s.method for s in standings if s.rank == 1] == ["best"]
+    assert [s.rank for s in standings] == sorted(s.rank for s in standings)
+    assert standings[1].rank == 2 and not standings[1].tied_with_leader
+    assert standings[1].tied_with_next and not standings[-1].tied_with_next
+
+
+def test_an_interval_over_128_problems_takes_under_50_milliseconds() -> None:
+    generator = np.random.default_rng(6)
+    correct = sample(generator, np.full((1, 128), 0.5))
+    bootstrap_accuracy(correct, generator)
+    start = perf_counter()
+    bootstrap_accuracy(correct, generator)
+    assert perf_counter() - start < 0.05
