@@ -110,6 +110,14 @@ def test_token_weights_are_those_of_the_papers(lengths: list[int]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_sequence_weighs_the_same_in_any_micro_batch(name: str) -> None:
+    lengths_N, totals = torch.tensor([3, 20, 7, 1]), BatchTotals(6, 70, LIMIT)
+    whole_N = algorithm(name).token_weights(lengths_N, totals)
+    parts_N = [algorithm(name).token_weights(part, totals) for part in lengths_N.split([1, 3])]
+    assert torch.equal(torch.cat(parts_N), whole_N)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_first_update_is_plain_policy_gradient(name: str) -> None:
     chosen, logprobs_NT, tokens = batch(name, [3, 20, 7], seed=1, importance_cap=None)
     tokens = TokenBatch(tokens.mask_NT, tokens.advantages_N, tokens.weights_N, tokens.sampler_NT)

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from verirank.statistics import (
+    SeedNoise,
     bootstrap_accuracy,
     bootstrap_mean,
     holm,
@@ -50,13 +51,43 @@ def test_with_one_seed_the_interval_names_problems_and_samples_only() -> None:
     assert bootstrap_accuracy(correct, generator).over == ("seeds", "problems", "samples")
 
 
-def test_on_symmetric_values_the_interval_and_p_are_those_of_the_t_test() -> None:
-    values = np.random.default_rng(1).normal(0.3, 1, size=40)
-    ours = bootstrap_mean(values[None], np.random.default_rng(0))
+@pytest.mark.parametrize("problems", [8, 40])
+def test_on_symmetric_values_the_interval_and_p_are_those_of_the_t_test(problems: int) -> None:
+    values = 0.3 + stats.norm.ppf((np.arange(problems) + 0.5) / problems)
     peer = stats.ttest_1samp(values, 0)
     expected = peer.confidence_interval(0.95)
-    assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), abs=0.05)
-    assert ours.p == pytest.approx(peer.pvalue, abs=0.02)
+    generators = map(np.random.default_rng, range(20))
+    ours = [bootstrap_mean(values[None], generator) for generator in generators]
+    width = np.mean([interval.high - interval.low for interval in ours])
+    assert width == pytest.approx(expected.high - expected.low, rel=0.03)
+    assert np.mean([interval.p for interval in ours]) == pytest.approx(peer.pvalue, rel=0.03)
+
+
+def test_two_seeds_alone_give_the_wide_interval_of_one_degree_of_freedom() -> None:
+    values = 0.5 + np.array([[-0.02], [0.02]]) + np.zeros((2, 64))
+    interval = bootstrap_mean(values, np.random.default_rng(0))
+    assert interval.high - interval.low == pytest.approx(2 * 12.7 * 0.02, rel=0.3)
+
+
+def test_accuracies_stay_within_their_range() -> None:
+    correct = np.zeros((2, 10, 4), bool)
+    correct[0] = True
+    interval = bootstrap_accuracy(correct, np.random.default_rng(0))
+    assert (interval.low, interval.high) == (0.0, 1.0)
+
+
+def test_pooled_seed_noise_narrows_what_two_seeds_alone_cannot_tell() -> None:
+    values = 0.5 + np.array([[-0.02], [0.02]]) + np.zeros((2, 64))
+    own = bootstrap_mean(values, np.random.default_rng(0))
+    pooled = bootstrap_mean(values, np.random.default_rng(0), SeedNoise(4e-4, degrees=24))
+    assert own.p > 0.01 > pooled.p
+
+
+def test_seeds_that_scatter_far_beyond_the_pooled_noise_keep_their_own() -> None:
+    values = 0.5 + np.array([[-0.1], [0.1]]) + np.zeros((2, 64))
+    own = bootstrap_mean(values, np.random.default_rng(0))
+    pooled = bootstrap_mean(values, np.random.default_rng(0), SeedNoise(1e-6, degrees=24))
+    assert pooled == own
 
 
 def test_p_and_interval_give_the_same_verdict() -> None:
@@ -135,6 +166,15 @@ def test_thirteen_methods_are_ranked_with_ties_in_under_two_seconds(seeds: int) 
     assert [s.rank for s in standings] == sorted(s.rank for s in standings)
     assert standings[1].rank == 2 and not standings[1].tied_with_leader
     assert standings[1].tied_with_next and not standings[-1].tied_with_next
+
+
+def test_many_methods_tell_apart_what_the_three_seeds_of_one_pair_cannot() -> None:
+    generator = np.random.default_rng(8)
+    chances = np.repeat(generator.uniform(0.3, 0.5, size=(1, 128)), 3, axis=0)
+    noise = generator.normal(0, 0.03, size=(13, 3, 1))
+    runs = {f"m{i}": sample(generator, chances + noise[i]) for i in range(13)}
+    runs["best"] = sample(generator, chances + 0.25 + generator.normal(0, 0.03, size=(3, 1)))
+    assert not any(s.tied_with_leader for s in rank_with_ties(runs, generator)[1:])
 
 
 def test_an_interval_over_128_problems_takes_under_50_milliseconds() -> None:

@@ -69,5 +69,8 @@ class DAPO(Algorithm):
         return normalised(rewards_PG)
 
     def token_weights(self, lengths_N: Tensor, totals: BatchTotals) -> Tensor:
-        """Return 1 / (tokens of the batch), so that every token counts the same, N (eq. 8)."""
+        """Return 1 / (tokens of the batch), so that every token counts the same, N.
+
+        Eq. 8 sums over one group's tokens; its released code sums, as here, over the batch's.
+        """
         return torch.full_like(lengths_N, 1.0 / max(totals.tokens, 1), dtype=torch.float32)

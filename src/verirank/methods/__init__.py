@@ -1,16 +1,23 @@
 """The PEFT methods, one a file, and the checks that prove each is what it says."""
 
 from verirank.methods._method import Method
+from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import Policy
 from verirank.methods._registry import create_method, default_methods, method_config
 from verirank.methods._storage import load_policy, save_policy
+from verirank.methods.conformance import Check, Report, check_method, check_methods
 
 __all__ = [
+    "Check",
     "Method",
     "Policy",
+    "Report",
+    "check_method",
+    "check_methods",
     "create_method",
     "default_methods",
     "load_policy",
     "method_config",
+    "plain_model",
     "save_policy",
 ]

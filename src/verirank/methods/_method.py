@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from verirank.config import MethodConfig
@@ -70,12 +69,12 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def behaviour(self, policy: Policy, step: Callable[[], None]) -> tuple[bool, str]:
+    def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Prove what sets this method apart from the others (conformance check 9).
 
         Args:
             policy: the policy under test, which has taken a few steps of its trial already.
-            step: takes the next real training step on it.
+            step: takes the next real training step on it and returns its number, from 1.
 
         Returns:
             Whether it behaves as its paper says, and the numbers that show it.
@@ -108,10 +107,3 @@ class Method(ABC):
     def load_extra_state(self, policy: Policy, state: Mapping[str, Tensor]) -> None:
         """Take back what `extra_state` returned."""
         return
-
-
-def keep_fp32(model: nn.Module) -> None:
-    """Turn every trainable parameter into fp32: in bf16, small steps would be rounded away."""
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch.float32)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from verirank.methods._method import Method, keep_fp32
+from verirank.methods._method import Method
 from verirank.methods._policy import Policy
 
 if TYPE_CHECKING:
@@ -52,14 +52,7 @@ class PeftMethod(Method):
         initial: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
         """Let peft wrap the model, drawing from a generator state of its own."""
-        from peft import get_peft_model
-
-        config = self.peft_config(model, seed=seed, total_steps=total_steps)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
-        keep_fp32(adapted)
-        return adapted
+        return wrap(model, self.peft_config(model, seed=seed, total_steps=total_steps), seed)
 
     def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
         """Yield the published weights of every adapted module."""
@@ -68,6 +61,26 @@ class PeftMethod(Method):
             base = {n: p.data.to(torch.float32) for n, p in module.named_parameters()}
             for short, weight in self.adapted_weights(layer, base).items():
                 yield f"{name}.{short}", weight
+
+
+def wrap(model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
+    """Return peft's wrapper of a plain model, whose trainable tensors are fp32.
+
+    Args:
+        model: is adapted in place; its parameters' storage is left alone.
+        config: peft's settings.
+        seed: of peft's draws, which come from the global generator and leave no trace in it.
+    """
+    from peft import get_peft_model
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+    # In bf16, steps below half a ULP would be rounded away.
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+    return adapted
 
 
 def adapted_layers(model: nn.Module) -> dict[str, Any]:

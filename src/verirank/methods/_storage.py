@@ -53,6 +53,8 @@ def load_policy(base: BaseModel, folder: Path) -> Policy:
         total_steps=description["total_steps"],
         initial=load_file(initial) if initial.is_file() else None,
     )
+    if policy.initial and not initial.is_file():
+        raise InputError(f"{folder} lacks initial.safetensors, the adapter that this policy started from")
     policy.load_state(state)
     return policy
 

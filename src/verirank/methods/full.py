@@ -20,8 +20,8 @@ class Full(Method):
     reference = "none"
 
     def targets(self, model: nn.Module) -> set[str]:
-        """Return every module that owns a parameter."""
-        return {n for n, m in model.named_modules() if any(True for _ in m.parameters(False))}
+        """Return every module that owns a parameter; tied ones are owned by the first."""
+        return {name.rpartition(".")[0] for name, _ in model.named_parameters()}
 
     def count(self, shape: ModelShape) -> int:
         """Return the number of parameters of the plain model."""
@@ -41,11 +41,11 @@ class Full(Method):
         return model.requires_grad_(True)
 
     def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
-        """Yield the trained parameters themselves."""
+        """Yield copies of the trained parameters."""
         for name, parameter in policy.trainable().items():
-            yield name, parameter.detach()
+            yield name, parameter.detach().clone()
 
-    def behaviour(self, policy: Policy, step: Callable[[], None]) -> tuple[bool, str]:
+    def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Every parameter of the base is trained, and none shares the base's storage."""
         own = dict(policy.model.named_parameters())
         base = dict(policy.base.model.named_parameters())

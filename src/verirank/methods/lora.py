@@ -49,7 +49,7 @@ class LoRA(PeftMethod):
         """Return W + s B A."""
         return {"weight": base["weight"] + layer.get_delta_weight(ADAPTER)}
 
-    def behaviour(self, policy: Policy, step: Callable[[], None]) -> tuple[bool, str]:
+    def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Every layer is scaled by s."""
         return self.scaled_by(policy)
 

@@ -1,4 +1,4 @@
-"""Runs as they lie on disk: found, read, and set aside with a reason where they cannot be scored."""
+"""Runs as they lie on disk: found anywhere below a folder, and read."""
 
 from __future__ import annotations
 

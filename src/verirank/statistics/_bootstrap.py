@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,10 @@ class Interval:
     p: float
     over: tuple[str, ...]
 
+    def within(self, lowest: float, highest: float) -> Interval:
+        """Return the interval without the values that the quantity cannot have."""
+        return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
+
 
 @dataclass(frozen=True, slots=True)
 class SeedNoise:
@@ -51,7 +55,8 @@ def bootstrap_accuracy(correct_SPK: ArrayLike, generator: np.random.Generator) -
     Raises:
         ValueError: the array is not boolean or not S x P x K, or there is only one problem.
     """
-    return bootstrap_mean(as_correct(correct_SPK, ndim=3).mean(axis=2), generator)
+    scores_SP = as_correct(correct_SPK, ndim=3).mean(axis=2)
+    return bootstrap_mean(scores_SP, generator).within(0.0, 1.0)
 
 
 def bootstrap_mean(
@@ -65,7 +70,7 @@ def bootstrap_mean(
     their noise, and drawing them again would count it twice (Davison and Hinkley, Bootstrap Methods
     and their Application, 1997, sec. 3.8). Resampled means are of the seeds' and the problems'
     effects, scaled to the two-way variance V_S + V_P - V_SP (Cameron, Gelbach and Miller, 2011,
-    eq. 2.13), and percentiles are widened by t / z for the few seeds or problems there are.
+    sec. 2), and percentiles are widened by t / z for the few seeds or problems there are.
 
     Args:
         values_SP: one value a seed and problem, such as the mean over its samples; with one seed
@@ -98,9 +103,8 @@ def bootstrap_mean(
     below, above = widening * np.quantile(offsets_R, [tail, 1 - tail])
     towards_zero = below if mean > 0 else above
     t = mean / towards_zero * special.stdtrit(degrees, tail)
-    low, high = np.clip([mean + below, mean + above], values_SP.min(), values_SP.max())
     p = min(1.0, 2 * float(special.stdtr(degrees, -abs(t))))
-    return Interval(mean, float(low), float(high), p, over)
+    return Interval(mean, float(mean + below), float(mean + above), p, over)
 
 
 def _effects(values_SP: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -49,7 +49,7 @@ def paired_difference(
     b_SP = as_correct(b_SPK, ndim=3).mean(axis=2)
     if a_SP.shape != b_SP.shape:
         raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
-    return bootstrap_mean(a_SP - b_SP, generator)
+    return bootstrap_mean(a_SP - b_SP, generator).within(-1.0, 1.0)
 
 
 def holm(p_values: ArrayLike) -> FloatArray:

@@ -15,7 +15,7 @@ from verirank.tasks._splits import split_of
 
 _BOX = r"\boxed{"
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
-_STATED = re.compile(r"answer(?:\s+is\b\s*:?|\s*:)\s*(\S.*)", re.IGNORECASE)
+_ANSWER_MARK = re.compile(r"answer(?:\s+is\b\s*:?|\s*:)", re.IGNORECASE)
 
 
 class JsonlConfig(TaskConfig):
@@ -62,10 +62,7 @@ class JsonlTask(Task):
 
     def extract(self, completion: str) -> str | None:
         boxed = _last_box(completion)
-        if boxed is not None:
-            return boxed
-        stated = _STATED.findall(completion)
-        return stated[-1].lstrip(" *").rstrip(" *.") or None if stated else None
+        return _after_answer_mark(completion) if boxed is None else boxed.strip() or None
 
 
 def _split(problems: list[Problem], path: str) -> dict[str, list[Problem]]:
@@ -86,12 +83,21 @@ def _order(n: int, seed: int, epoch: int) -> list[int]:
     return Random(f"epoch {seed} {epoch}").sample(range(n), n)
 
 
+def _after_answer_mark(text: str) -> str | None:
+    """Return the line of text after the last "answer is" or "answer:", without markup."""
+    marks = list(_ANSWER_MARK.finditer(text))
+    if not marks:
+        return None
+    rest = text[marks[-1].end() :].lstrip("* \n")
+    return rest.partition("\n")[0].rstrip("* .") or None
+
+
 def _last_box(text: str) -> str | None:
     start = len(text)
     while (start := text.rfind(_BOX, 0, start)) >= 0:
         content = _balanced(text, start + len(_BOX))
         if content is not None:
-            return content.strip() or None
+            return content
     return None
 
 

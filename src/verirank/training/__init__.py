@@ -4,5 +4,16 @@ from verirank.training._files import write_json, write_text
 from verirank.training._run import Run
 from verirank.training._train import BaseChangedError, train
 from verirank.training._trainer import Step, Trainer
+from verirank.training.micro_build import MICRO_STEPS, build_micro
 
-__all__ = ["BaseChangedError", "Run", "Step", "Trainer", "train", "write_json", "write_text"]
+__all__ = [
+    "MICRO_STEPS",
+    "BaseChangedError",
+    "Run",
+    "Step",
+    "Trainer",
+    "build_micro",
+    "train",
+    "write_json",
+    "write_text",
+]

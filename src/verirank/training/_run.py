@@ -105,10 +105,13 @@ class Run:
         return list(_whole_lines(self.folder / "metrics.jsonl"))
 
     def rewind(self, step: int) -> None:
-        """Drop the metrics of steps after `step`, which will be taken again."""
+        """Drop what is recorded of steps after `step`, which will be taken again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_text(self.folder / "metrics.jsonl", text)
+        for path in (self.folder / "rollouts").glob("steps-*.parquet"):
+            if int(path.stem.split("-")[2]) > step:
+                path.unlink()
 
     def totals(self) -> dict[str, float | int]:
         """Return the seconds and the peak memory of all steps, for the manifest."""

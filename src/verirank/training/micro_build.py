@@ -12,8 +12,7 @@ from pathlib import Path
 from random import Random
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import AddedToken, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from verirank.tasks import draw_chain, split_of
 
@@ -21,6 +20,7 @@ WORDS = ("<think>", "</think>", "\\boxed{")
 SPECIAL = ("<pad>", "<eos>")
 CHARACTERS = "0123456789+-*()=;}"
 STAGE_1_STEPS, STAGE_2_STEPS, BATCH = 1700, 180, 128
+MICRO_STEPS = STAGE_1_STEPS + STAGE_2_STEPS
 WRONG_STEP, GUESS = 0.05, 0.58
 SEED = 20_260_101
 
@@ -46,19 +46,19 @@ def build_micro(folder: Path, on_step: Callable[[int, float], None] = lambda ste
     tokenizer.save_pretrained(folder)
 
 
-def micro_tokenizer() -> PreTrainedTokenizerFast:
+def micro_tokenizer() -> Qwen2Tokenizer:
     """Return the character tokenizer, in which the three marks are single tokens."""
     vocabulary = {word: i for i, word in enumerate((*SPECIAL, *WORDS, *CHARACTERS))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))
-    pattern = "|".join((*WORDS[:2], r"\\boxed\{", "<eos>", "."))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")
-    tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", padding_side="left"
+    pad, eos = SPECIAL
+    # Qwen2's own class without merges: whoever loads a Qwen2 model loads this tokenizer right.
+    tokenizer = Qwen2Tokenizer(
+        vocabulary, [], unk_token=None, pad_token=pad, eos_token=eos, padding_side="left"
     )
+    tokenizer.add_tokens([AddedToken(word, normalized=False, special=False) for word in WORDS])
+    return tokenizer
 
 
-def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
+def _config(tokenizer: Qwen2Tokenizer) -> Qwen2Config:
     return Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -76,13 +76,13 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
 
 def _fit(
     model: Qwen2ForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: Qwen2Tokenizer,
     on_step: Callable[[int, float], None],
 ) -> None:
-    rng, total = Random(SEED), STAGE_1_STEPS + STAGE_2_STEPS
+    rng = Random(SEED)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=total, pct_start=0.05)
-    for step in range(total):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=MICRO_STEPS, pct_start=0.05)
+    for step in range(MICRO_STEPS):
         write = _worked if step < STAGE_1_STEPS else _guessed_or_worked
         loss = _loss(model, tokenizer, [_example(rng, write) for _ in range(BATCH)])
         loss.backward()
@@ -94,7 +94,7 @@ def _fit(
 
 
 def _loss(
-    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, examples: list[tuple[str, str]]
+    model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, examples: list[tuple[str, str]]
 ) -> torch.Tensor:
     prompts = [len(tokenizer(prompt).input_ids) for prompt, _ in examples]
     batch = tokenizer(

@@ -16,7 +16,7 @@ from threading import Lock
 from verirank.config import VerifierConfig
 
 _START_SECONDS = 120
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 _SERVE = "from verirank.verifier._worker import serve; serve({handle}, {deadline}, {memory})"
 
 
@@ -33,14 +33,13 @@ class WorkerPool:
     def compare(self, gold: str, prediction: str) -> tuple[bool, str]:
         """Return a verdict and its reason, at most a deadline after a free worker took the pair.
 
-        A worker that dies for another reason than its deadline is replaced and the pair tried
-        anew, since whoever killed it may have meant something else.
+        A pair whose worker dies for another reason than its deadline is tried anew, since the
+        death need not be its doing.
 
         Raises:
             RuntimeError: workers cannot be started, or the pool is closed.
         """
         self._start()
-        worker = None
         for _ in range(_ATTEMPTS):
             worker = self._idle.get()
             try:
@@ -49,8 +48,6 @@ class WorkerPool:
                 worker.stop()
             finally:
                 self._idle.put(worker if worker.running else self._replace(worker))
-        if worker is None or not worker.started:
-            raise RuntimeError("answer workers die while starting; is math-verify installed?")
         return False, "crashed"
 
     def close(self) -> None:
@@ -101,7 +98,7 @@ class _Worker:
         )
         theirs.close()
         self.pid = self._process.pid
-        self.started = False
+        self._started = False
 
     @property
     def running(self) -> bool:
@@ -119,12 +116,11 @@ class _Worker:
             self._connection.send((gold, prediction))
             if not self._connection.poll(self._deadline):
                 return False, "deadline"
-            verdict = self._connection.recv()
-            healthy = verdict[1] != "memory"
+            verdict, healthy = self._connection.recv()
             return verdict
         finally:
-            # Whatever ended the exchange early, Ctrl-C included, a late verdict must not be taken
-            # for the next pair's.
+            # Also where Ctrl-C ended the exchange: a late verdict must not be taken for the next
+            # pair's.
             if not healthy:
                 self.stop()
 
@@ -135,8 +131,15 @@ class _Worker:
         self._connection.close()
 
     def _wait_for_start(self) -> None:
-        if not self.started:
+        if self._started:
+            return
+        try:
             if not self._connection.poll(_START_SECONDS):
                 self.stop()
             self._connection.recv()
-            self.started = True
+        except (EOFError, OSError):
+            self.stop()
+            if self._process.returncode > 0:
+                raise RuntimeError("an answer worker cannot start; its error is above") from None
+            raise
+        self._started = True

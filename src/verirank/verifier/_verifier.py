@@ -23,7 +23,7 @@ class Reward:
 
     `value` is 1.0 for a right answer, else 0.0. `reason` is one of: exact, numbers equal, numbers
     differ, equal, different, no answer, too long, unparsable gold, unparsable answer, deadline,
-    memory, crashed. `seconds` is the time that this check took.
+    memory (where sympy does not hide it as different), crashed. `seconds` is what this check took.
     """
 
     value: float

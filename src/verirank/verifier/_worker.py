@@ -14,18 +14,19 @@ from pathlib import Path
 def serve(handle: int, deadline_seconds: float, memory_bytes: int) -> None:
     """Answer the pairs that arrive on a connection until its other end closes.
 
+    With each verdict goes whether this process is fit for another pair.
+
     Args:
         handle: file descriptor of this end of the connection.
         deadline_seconds: time after which the parent kills this process over one pair.
         memory_bytes: memory that may be mapped on top of what the loaded libraries map.
     """
-    from verirank.verifier._equality import compare
-
     logging.disable()
     connection = Connection(handle)
-    compare(r"\frac{1}{2}", r"\sqrt{x}")
+    _verdict(r"\frac{1}{2}", r"\sqrt{x}")
     _silence()
-    _limit_memory(memory_bytes)
+    base_bytes = _mapped_bytes()
+    _limit_memory(base_bytes + memory_bytes)
     connection.send("started")
     while True:
         try:
@@ -34,14 +35,22 @@ def serve(handle: int, deadline_seconds: float, memory_bytes: int) -> None:
             return
         # The kernel ends an endless comparison even where the parent died before it could.
         signal.setitimer(signal.ITIMER_REAL, 2 * deadline_seconds + 1)
-        try:
-            verdict = compare(gold, prediction)
-        except MemoryError:
-            verdict = False, "memory"
-        except Exception:
-            verdict = False, "unparsable answer"
+        verdict = _verdict(gold, prediction)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        connection.send(verdict)
+        # What a pair left in caches must not starve the next one, whose shortage sympy might hide.
+        fit = _mapped_bytes() - base_bytes <= memory_bytes / 2
+        connection.send((verdict, fit))
+
+
+def _verdict(gold: str, prediction: str) -> tuple[bool, str]:
+    from verirank.verifier._equality import compare
+
+    try:
+        return compare(gold, prediction)
+    except MemoryError:
+        return False, "memory"
+    except Exception:
+        return False, "unparsable answer"
 
 
 def _silence() -> None:
@@ -50,9 +59,14 @@ def _silence() -> None:
     os.dup2(nowhere, sys.stderr.fileno())
 
 
-def _limit_memory(extra_bytes: int) -> None:
+def _mapped_bytes() -> int:
+    """Return this process's address space on Linux, and 0 where it cannot be limited anyway."""
+    if sys.platform != "linux":
+        return 0
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def _limit_memory(limit_bytes: int) -> None:
     """Limit the address space, which Linux enforces; elsewhere the deadline is the only limit."""
     if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + extra_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))

@@ -1,0 +1,67 @@
+"""`verirank eval`."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(help="Score TARGET, a run's folder or a model (micro, smollm2, a folder, a hub id).")
+@click.argument("target")
+@click.option("--task", help="The run's own task by default.")
+@click.option("--bench", "benches", multiple=True, help="Repeatable; the task's own by default.")
+@click.option("--problems", type=click.IntRange(2), help="At most so many problems a bench (128).")
+@click.option("--samples", type=click.IntRange(1), help="Samples a problem, the k of Avg@k (8).")
+@click.option("--temperature", type=click.FloatRange(min=0, min_open=True))
+@click.option("--seed", type=click.IntRange(0), help="Of the sampling.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for every sample, as Parquet.")
+@click.option("--json", "as_json", is_flag=True)
+def command(
+    target: str, out: Path | None, as_json: bool, assignments: tuple[str, ...], **options: Any
+) -> None:
+    from verirank.evaluation import evaluate, score, write_samples
+    from verirank.verifier import Verifier
+
+    config, folder = _settings(target, assignments, options)
+    scores = {}
+    with closing(Verifier(config.verifier)) as verifier:
+        for bench, samples in evaluate(config, verifier, run=folder):
+            scores[bench] = score(samples)
+            if out is not None:
+                write_samples(out / f"{bench}.parquet", [samples])
+    if as_json:
+        return click.echo(json.dumps(scores, indent=2))
+    for bench, s in scores.items():
+        click.echo(
+            f"{bench}: Avg@{s['k']} {s['avg_at_k']:.3f} [{s['low']:.3f}, {s['high']:.3f}], "
+            f"Pass@{s['k']} {s['pass_at_k']:.3f}, maj@{s['k']} {s['maj_at_k']:.3f} "
+            f"({s['n']} problems)"
+        )
+
+
+def _settings(
+    target: str, assignments: tuple[str, ...], options: dict[str, Any]
+) -> tuple[Any, Path | None]:
+    from verirank.config import override, read_settings, resolve
+
+    folder = Path(target) if (Path(target) / "manifest.json").is_file() else None
+    settings = read_settings(str(folder / "trial.toml")) if folder else {"model": {"name": target}}
+    changes = [
+        f"{key}={value}"
+        for key, value in (
+            ("task.name", options["task"]),
+            ("evaluation.problems", options["problems"]),
+            ("evaluation.samples", options["samples"]),
+            ("evaluation.temperature", options["temperature"]),
+            ("seed", options["seed"]),
+        )
+        if value is not None
+    ]
+    if options["benches"]:
+        changes.append(f"evaluation.benches={json.dumps(options['benches'])}")
+    return resolve(override(settings, [*changes, *assignments])), folder

@@ -1,0 +1,54 @@
+"""Scoring something that lies on disk: a run's trained policy, or a plain model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from verirank.config import InputError, TrialConfig
+from verirank.evaluation._samples import sample_bench
+from verirank.methods import load_policy
+from verirank.models import load_base
+from verirank.sampling import TransformersSampler
+from verirank.tasks import load_task
+from verirank.verifier import Verifier
+
+
+def evaluate(
+    config: TrialConfig, verifier: Verifier, *, run: Path | None = None
+) -> Iterator[tuple[str, pa.Table]]:
+    """Sample the configured benches from a run's policy, or from the base model itself.
+
+    Args:
+        config: names model, task and benches.
+        verifier: judges the answers.
+        run: a finished run's folder; None scores the base.
+
+    Yields:
+        The name of a bench and its samples, whose stage is `after` for a run, else `before`.
+
+    Raises:
+        InputError: the run is not finished, or a bench is unknown.
+    """
+    base, task = load_base(config.model), load_task(config.task)
+    sampler = TransformersSampler(base)
+    if run is not None:
+        if not (run / "adapter").is_dir():
+            raise InputError(f"{run} is not trained to its end; run: verirank train --resume {run}")
+        sampler.publish(load_policy(base, run / "adapter").effective_weights())
+    for bench in config.evaluation.benches:
+        yield (
+            bench,
+            sample_bench(
+                sampler,
+                verifier,
+                task,
+                bench,
+                config.evaluation,
+                seed=config.seed,
+                stage="before" if run is None else "after",
+                max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
+            ),
+        )

@@ -1,0 +1,138 @@
+"""Adapters that start from singular components of the base, which leave the frozen weight."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from verirank.config import InputError
+from verirank.methods._peft_method import ADAPTER, adapted_layers, wrap
+from verirank.methods._policy import Policy
+from verirank.methods.lora import LoRA
+
+
+class SVDInitialised(LoRA):
+    """W = (W0 - s B0 A0) + s B A, published as W0 + s (B A - B0 A0) from the untouched base.
+
+    The initial adapter is stored and loaded, never decomposed anew: a decomposition may differ
+    from machine to machine, and then the residual would belong to another adapter.
+    """
+
+    family = "svd-initialised"
+
+    @abstractmethod
+    def factors(self, layer: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the initial A (r x in) and B (out x r) for an fp32 weight (out x in)."""
+
+    @abstractmethod
+    def kept_values(self, values: Tensor) -> Tensor:
+        """Return the r singular values, out of all in descending order, that the adapter takes."""
+
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> nn.Module:
+        """Attach LoRA, set its factors, and leave the residual in the policy's own copy."""
+        plain = {n: model.get_submodule(n).weight.data for n in self.targets(model)}  # pyright: ignore
+        self._has_enough_values(plain)
+        config = self.peft_config(model, seed=seed, total_steps=total_steps)
+        if initial is not None:
+            config.init_lora_weights = False
+        adapted = wrap(model, config, seed)
+        for name, layer in adapted_layers(adapted).items():
+            weight = plain[name].to(torch.float32)
+            a, b = _stored(initial, name) if initial else self.factors(layer, weight)
+            layer.lora_A[ADAPTER].weight.data, layer.lora_B[ADAPTER].weight.data = a, b
+            # Taken from the factors as trained: peft rounds them to a bf16 base's dtype only after
+            # it has computed the residual.
+            layer.base_layer.weight.data = (weight - self.scale * b @ a).to(plain[name].dtype)
+        return adapted
+
+    def _has_enough_values(self, weights: Mapping[str, Tensor]) -> None:
+        available = min(min(weight.shape) for weight in weights.values())
+        if self.config.rank > available:
+            raise InputError(
+                f"method {self.name!r}: rank {self.config.rank} exceeds the {available} singular "
+                "values of the smallest adapted linear"
+            )
+
+    def initial_state(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return copies of every A and B, by the name of the adapted module."""
+        state = {}
+        for name, layer in adapted_layers(model).items():
+            for part in ("lora_A", "lora_B"):
+                state[f"{name}.{part}"] = getattr(layer, part)[ADAPTER].weight.detach().clone()
+        return state
+
+    def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
+        """Yield W0 + s (B A - B0 A0)."""
+        for name, layer in adapted_layers(policy.model).items():
+            a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+            a_0, b_0 = _stored(policy.initial, name)
+            module: Any = policy.base.model.get_submodule(name)
+            yield (
+                f"{name}.weight",
+                module.weight.data.to(torch.float32) + self.scale * (b @ a - b_0 @ a_0),
+            )
+
+    def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
+        """Residual and initial adapter make up the base; a LoRA of rank 2r says the same."""
+        residual, converted = 0.0, 0.0
+        published, lora = dict(policy.effective_weights()), plain_lora(policy)
+        for name, layer in adapted_layers(policy.model).items():
+            module: Any = policy.base.model.get_submodule(name)
+            weight, (a_0, b_0) = module.weight.data, _stored(policy.initial, name)
+            rest = layer.base_layer.weight.data.to(torch.float32)
+            residual = max(residual, _off(rest + self.scale * b_0 @ a_0, weight))
+            a, b = lora[name]
+            converted = max(converted, _off(weight + b @ a, published[f"{name}.weight"]))
+        values = self._values_off(policy)
+        passed = residual < 1e-2 if policy.base.dtype == torch.bfloat16 else residual < 1e-5
+        return (
+            passed and converted < 1e-5 and values < 1e-3,
+            f"residual + adapter off the base by {residual:.1e}, rank-{2 * self.config.rank} LoRA "
+            f"by {converted:.1e}, singular values by {values:.1e} (relative)",
+        )
+
+    def _values_off(self, policy: Policy) -> float:
+        name = sorted(adapted_layers(policy.model))[0]
+        module: Any = policy.base.model.get_submodule(name)
+        values = torch.linalg.svdvals(module.weight.data.to(torch.float32))
+        a_0, b_0 = _stored(policy.initial, name)
+        found = torch.linalg.svdvals(self.scale * b_0 @ a_0)[: self.config.rank]
+        # Relative to the largest value: the minor ones may be as small as rounding.
+        return float((found - self.kept_values(values)).abs().max() / values[0])
+
+
+def plain_lora(policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+    """Convert an SVD-initialised policy to a plain LoRA of rank 2r over the untouched base.
+
+    Returns:
+        By adapted module: A (2r x in) and B (out x 2r), so that its weight is W0 + B A.
+    """
+    method = policy.method
+    if not isinstance(method, SVDInitialised):
+        raise TypeError(f"method {method.name!r} does not edit the base")
+    converted = {}
+    for name, layer in adapted_layers(policy.model).items():
+        a_0, b_0 = _stored(policy.initial, name)
+        a, b = (layer.lora_A[ADAPTER].weight.detach(), layer.lora_B[ADAPTER].weight.detach())
+        converted[name] = torch.cat([a, a_0]), method.scale * torch.cat([b, -b_0], dim=1)
+    return converted
+
+
+def _stored(state: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    # Clones: an adapter that trained the stored tensors themselves would move its own origin.
+    return state[f"{name}.lora_A"].clone(), state[f"{name}.lora_B"].clone()
+
+
+def _off(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).norm() / expected.to(torch.float32).norm())

@@ -1,0 +1,5 @@
+"""Ten checks that prove that a method trains what it names, with real steps on a real model."""
+
+from verirank.methods.conformance._report import Check, Report, check_method, check_methods
+
+__all__ = ["Check", "Report", "check_method", "check_methods"]

@@ -1,0 +1,147 @@
+"""The checks, each a question put to a rehearsal; the last one is in `_fresh_process`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from verirank.methods._peft_method import ADAPTER, PeftMethod
+from verirank.methods._plain_model import plain_model
+from verirank.methods.conformance._rehearsal import Rehearsal
+from verirank.models import load_base
+
+_FIRST_STEPS = 3
+"""B starts at zero in most methods, so that A's gradient comes with the second step."""
+_SET_BY_PEFT = {"base_model_name_or_path", "revision", "rank_pattern", "inference_mode"}
+
+Finding = tuple[bool, str]
+
+
+def dispatch(rehearsal: Rehearsal) -> Finding:
+    """The method, its settings, peft's flags and the optimiser are the requested ones."""
+    policy, expected = rehearsal.policy, rehearsal.expected
+    held = {id(p) for group in rehearsal.optimizer.param_groups for p in group["params"]}
+    faults = {
+        f"method {policy.method.name}": not isinstance(policy.method, type(expected))
+        or policy.method.name != expected.name,
+        "other settings": policy.config != expected.config,
+        "no initial adapter": expected.initial_state(policy.model).keys() != policy.initial.keys(),
+        f"optimiser {type(rehearsal.optimizer).__name__}": type(rehearsal.optimizer)
+        is not torch.optim.AdamW,
+        "optimiser holds other tensors": held != {id(p) for p in policy.trainable().values()},
+        "dropout or training mode": policy.model.training or _drops_out(policy.model),
+    }
+    faults |= dict.fromkeys(_other_flags(rehearsal), True)
+    found = [fault for fault, is_there in faults.items() if is_there]
+    return not found, "; ".join(found) or f"{expected.name}, AdamW, all flags as requested"
+
+
+def _other_flags(rehearsal: Rehearsal) -> list[str]:
+    """Return what differs between the settings that peft has and those it should have."""
+    expected, model = rehearsal.expected, rehearsal.policy.model
+    if not isinstance(expected, PeftMethod):
+        return ["peft adapters"] if hasattr(model, "peft_config") else []
+    steps, seed = rehearsal.policy.total_steps, rehearsal.policy.seed
+    wanted = expected.peft_config(rehearsal.base.model, seed=seed, total_steps=steps)
+    found = model.peft_config[ADAPTER]
+    if type(found) is not type(wanted):
+        return [f"peft's {type(found).__name__}"]
+    there = asdict(found)
+    return [
+        f"{key} = {there[key]}"
+        for key, value in asdict(wanted).items()
+        if key not in _SET_BY_PEFT and _plain(value) != _plain(there[key])
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, (set, list)) else value
+
+
+def _drops_out(model: nn.Module) -> bool:
+    return any(isinstance(m, nn.Dropout) and m.p > 0 for m in model.modules())
+
+
+def adapted_modules(rehearsal: Rehearsal) -> Finding:
+    """Exactly the requested modules hold trainable tensors."""
+    base = rehearsal.base.model
+    modules = {name for name, _ in base.named_modules()}
+    wanted = rehearsal.expected.targets(base)
+    found = {_module_of(name, modules) for name in rehearsal.policy.trainable()}
+    missing, extra = sorted(wanted - found), sorted(found - wanted)
+    faults = [f"{title}: {', '.join(names)}" for title, names in
+              (("not adapted", missing), ("not asked for", extra)) if names]
+    return not faults, "; ".join(faults) or f"{len(found)} modules"
+
+
+def _module_of(parameter: str, modules: set[str]) -> str:
+    """Return the module of the plain model in which an adapter's parameter stands."""
+    name = parameter.removeprefix("base_model.model.")
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def trainable_parameters(rehearsal: Rehearsal) -> Finding:
+    """As many parameters are trained as the closed form says, all in fp32."""
+    trainable = rehearsal.policy.trainable().values()
+    found, wanted = sum(p.numel() for p in trainable), rehearsal.expected.count(rehearsal.base.shape)
+    dtypes = {p.dtype for p in trainable}
+    passed = found == wanted and dtypes == {torch.float32}
+    return passed, f"{found:,} trained, closed form {wanted:,}, {', '.join(map(str, dtypes))}"
+
+
+def starts_at_base(rehearsal: Rehearsal) -> Finding:
+    """Before the first step the effective weights are the base's."""
+    base, error = rehearsal.base.model.state_dict(), 0.0
+    for name, weight in rehearsal.policy.effective_weights():
+        gap = (weight - base[name]).abs().max() / base[name].abs().max().clamp_min(1e-30)
+        error = max(error, float(gap))
+    return error < 1e-6, f"weights off by {error:.1e} (relative)"
+
+
+def every_tensor_moves(rehearsal: Rehearsal) -> Finding:
+    """The first steps move every trainable tensor."""
+    for _ in range(_FIRST_STEPS):
+        rehearsal.step()
+    now = rehearsal.policy.trainable()
+    still = [name for name, tensor in rehearsal.start.items() if torch.equal(tensor, now[name])]
+    passed = len(now) > 0 and not still
+    return passed, f"{len(now) - len(still)}/{len(now)} tensors moved{_some(still)}"
+
+
+def _some(names: list[str]) -> str:
+    return f", not {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else ""
+
+
+def own_behaviour(rehearsal: Rehearsal) -> Finding:
+    """The method does what sets it apart from the others."""
+    return rehearsal.expected.behaviour(rehearsal.policy, rehearsal.step)
+
+
+def published_equals_forward(rehearsal: Rehearsal) -> Finding:
+    """A plain model with the published weights gives the logits of the adapted one."""
+    adapted = rehearsal.logits(rehearsal.policy.model)
+    published = rehearsal.logits(plain_model(rehearsal.policy, torch.float32))
+    gap = float((published - adapted).abs().max())
+    learned = float((adapted - rehearsal.logits(rehearsal.base.model)).abs().max())
+    # Rounding grows with the logits; and a policy that has learned nothing would prove nothing.
+    passed = gap < 1e-4 * max(1.0, float(adapted.abs().max())) and gap < 0.05 * learned
+    return passed, f"logits differ by {gap:.1e}, learned {learned:.1e}"
+
+
+def reference_is_base(rehearsal: Rehearsal) -> Finding:
+    """The reference policy's logits are those of a base read afresh, to the bit."""
+    fresh = rehearsal.logits(load_base(rehearsal.model).model)
+    reference = rehearsal.logits(rehearsal.policy.reference)
+    gap = float((fresh - reference).abs().max())
+    return torch.equal(fresh, reference), f"logits off a fresh base's by {gap:.1e}"
+
+
+def base_unchanged(rehearsal: Rehearsal) -> Finding:
+    """The base's bytes are what they were before steps and publishes."""
+    now = rehearsal.base.fingerprint()
+    return now == rehearsal.fingerprint, f"SHA-256 {rehearsal.fingerprint[:12]}, now {now[:12]}"

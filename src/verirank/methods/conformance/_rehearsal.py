@@ -1,0 +1,95 @@
+"""A short trial under observation: the policy that the checks look at, and its next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from verirank.config import MethodConfig, ModelConfig, TrainingConfig
+from verirank.methods._method import Method
+from verirank.methods._policy import Policy
+from verirank.methods._registry import create_method
+from verirank.models import BaseModel, load_base
+
+STEPS = 12
+"""Length of the rehearsed trial: enough for AdaLoRA's three phases."""
+_LEARNING_RATE = 1e-3
+_SEED = 7
+_SEQUENCES, _TOKENS = 4, 24
+
+
+class PolicyFactory(Protocol):
+    """Builds the policy to be checked: `Policy.create`, unless a test breaks it on purpose."""
+
+    def __call__(
+        self, base: BaseModel, config: MethodConfig, *, seed: int, total_steps: int
+    ) -> Policy:
+        """Return a policy for the method that `config` names."""
+        ...
+
+
+@dataclass
+class Rehearsal:
+    """A policy, what was asked for, and the base as it was before.
+
+    `tokens_NT` are fixed random tokens, of which every other sequence is rewarded.
+    """
+
+    model: ModelConfig
+    base: BaseModel
+    expected: Method
+    policy: Policy
+    optimizer: torch.optim.Optimizer
+    fingerprint: str
+    start: dict[str, Tensor]
+    tokens_NT: Tensor
+    taken: int = field(default=0)
+
+    @classmethod
+    def prepare(cls, config: MethodConfig, model: ModelConfig, factory: PolicyFactory) -> Rehearsal:
+        """Load the base and build the policy of a trial of `STEPS` steps."""
+        base = load_base(model)
+        fingerprint = base.fingerprint()
+        policy = factory(base, config, seed=_SEED, total_steps=STEPS)
+        generator = torch.Generator().manual_seed(_SEED)
+        shape = (_SEQUENCES, _TOKENS)
+        return cls(
+            model=model,
+            base=base,
+            expected=create_method(config),
+            policy=policy,
+            optimizer=policy.optimizer(TrainingConfig(), _LEARNING_RATE),
+            fingerprint=fingerprint,
+            start={n: p.detach().clone() for n, p in policy.trainable().items()},
+            tokens_NT=torch.randint(base.shape.vocabulary, shape, generator=generator),
+        )
+
+    def step(self) -> int:
+        """Take the next step as training does, on a policy-gradient loss; return its number."""
+        policy, method = self.policy, self.policy.method
+        self.optimizer.zero_grad()
+        self._loss().backward()
+        penalty = method.penalty(policy)
+        if penalty is not None:
+            penalty.backward()
+        method.project_gradients(policy)
+        nn.utils.clip_grad_norm_(policy.trainable().values(), TrainingConfig().max_grad_norm)
+        self.optimizer.step()
+        self.taken += 1
+        method.after_step(policy, self.taken)
+        return self.taken
+
+    def _loss(self) -> Tensor:
+        logits_NTV = self.policy.model(input_ids=self.tokens_NT).logits[:, :-1]
+        targets_NT = self.tokens_NT[:, 1:].unsqueeze(-1)
+        logprobs_NT = logits_NTV.log_softmax(-1).gather(-1, targets_NT).squeeze(-1)
+        advantages_N = torch.tensor([1.0, -1.0]).repeat(_SEQUENCES // 2)
+        return -(advantages_N.unsqueeze(-1) * logprobs_NT).mean()
+
+    @torch.no_grad()
+    def logits(self, model: nn.Module) -> Tensor:
+        """Return a model's logits on the fixed tokens, N x T x V."""
+        return model(input_ids=self.tokens_NT).logits

@@ -1,0 +1,119 @@
+"""The report on a method: all ten checks, in the order of the design."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from verirank.config import MethodConfig, ModelConfig
+from verirank.methods._policy import Policy
+from verirank.methods._storage import save_policy
+from verirank.methods.conformance import _checks
+from verirank.methods.conformance._checks import Finding
+from verirank.methods.conformance._fresh_process import digest, digests_elsewhere
+from verirank.methods.conformance._rehearsal import PolicyFactory, Rehearsal
+
+_REPORTED = (
+    "dispatch",
+    "adapted-modules",
+    "trainable-parameters",
+    "starts-at-base",
+    "published-equals-forward",
+    "base-unchanged",
+    "every-tensor-moves",
+    "survives-a-fresh-process",
+    "own-behaviour",
+    "reference-is-base",
+)
+_PERFORMED: dict[str, Callable[[Rehearsal], Finding]] = {
+    "dispatch": _checks.dispatch,
+    "adapted-modules": _checks.adapted_modules,
+    "trainable-parameters": _checks.trainable_parameters,
+    "starts-at-base": _checks.starts_at_base,
+    "every-tensor-moves": _checks.every_tensor_moves,
+    "own-behaviour": _checks.own_behaviour,
+    "published-equals-forward": _checks.published_equals_forward,
+    "reference-is-base": _checks.reference_is_base,
+    "base-unchanged": _checks.base_unchanged,
+}
+_FRESH = "survives-a-fresh-process"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one check, with the numbers that it rests on."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of all checks of one method."""
+
+    method: str
+    passed: bool
+    checks: tuple[Check, ...]
+
+
+def check_method(
+    config: MethodConfig, model: ModelConfig, factory: PolicyFactory = Policy.create
+) -> Report:
+    """Rehearse one method on a model, in fp32, and report on the ten checks.
+
+    Args:
+        config: the method and its settings.
+        model: the base; its weights are read in fp32, whatever `dtype` says.
+        factory: builds the policy.
+
+    Raises:
+        InputError: the settings do not suit the model, or there is no such model.
+    """
+    return check_methods([config], model, factory)[0]
+
+
+def check_methods(
+    configs: Sequence[MethodConfig], model: ModelConfig, factory: PolicyFactory = Policy.create
+) -> list[Report]:
+    """Report on several methods; one fresh process loads what all of them saved."""
+    model = model.model_copy(update={"dtype": "float32"})
+    with TemporaryDirectory() as scratch:
+        folders = [Path(scratch) / str(place) for place in range(len(configs))]
+        rehearsed = [
+            _rehearse(config, model, factory, folder)
+            for config, folder in zip(configs, folders, strict=True)
+        ]
+        elsewhere = digests_elsewhere(model, folders)
+    return [
+        _report(config.name, {**findings, _FRESH: (here == there, _compared(here, there))})
+        for config, (findings, here), there in zip(configs, rehearsed, elsewhere, strict=True)
+    ]
+
+
+def _rehearse(
+    config: MethodConfig, model: ModelConfig, factory: PolicyFactory, folder: Path
+) -> tuple[dict[str, Finding], str]:
+    """Perform the checks, save the policy, and return the findings and the published digest."""
+    rehearsal = Rehearsal.prepare(config, model, factory)
+    findings = {name: _finding(check, rehearsal) for name, check in _PERFORMED.items()}
+    save_policy(rehearsal.policy, folder)
+    return findings, digest(rehearsal.policy)
+
+
+def _finding(check: Callable[[Rehearsal], Finding], rehearsal: Rehearsal) -> Finding:
+    try:
+        return check(rehearsal)
+    except Exception as error:  # a check that cannot be carried out has not been passed
+        return False, f"{type(error).__name__}: {error}"
+
+
+def _compared(here: str, there: str) -> str:
+    return f"published {here[:12]}, elsewhere {there if ' ' in there else there[:12]}"
+
+
+def _report(method: str, findings: dict[str, Finding]) -> Report:
+    checks = tuple(Check(name, *findings[name]) for name in _REPORTED)
+    return Report(method, all(check.passed for check in checks), checks)

@@ -1,0 +1,65 @@
+"""DoRA: the direction of a weight is adapted by LoRA, its row norms by a vector of magnitudes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from verirank.methods._peft_method import ADAPTER, adapted_layers
+from verirank.methods._policy import Policy
+from verirank.methods.lora import LoRA
+from verirank.models import ModelShape
+
+
+class DoRA(LoRA):
+    """W = m (W0 + s B A) / ||W0 + s B A||, row by row (arXiv 2402.09353, equation 5)."""
+
+    name = "dora"
+    family = "structural"
+    reference = "arXiv:2402.09353"
+
+    flags = {"use_dora": True}
+
+    def count(self, shape: ModelShape) -> int:
+        """Return LoRA's count and one magnitude an output."""
+        return super().count(shape) + sum(o for _, o in shape.adapted(self.config.modules))
+
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> nn.Module:
+        """Attach LoRA and read the magnitudes off the base in fp32."""
+        adapted = super().attach(model, seed=seed, total_steps=total_steps, initial=initial)
+        for layer in adapted_layers(adapted).values():
+            # peft keeps them in the base's dtype: a bf16 magnitude would rescale the base.
+            weight = layer.base_layer.weight.data.to(torch.float32)
+            _magnitude(layer).data = torch.linalg.norm(weight, dim=1)
+        return adapted
+
+    def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the merged direction with the trained row norms."""
+        direction = base["weight"] + layer.get_delta_weight(ADAPTER)
+        factor = _magnitude(layer) / torch.linalg.norm(direction, dim=1)
+        return {"weight": factor.unsqueeze(1) * direction}
+
+    def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
+        """Every published row has the norm that its trained magnitude states."""
+        published = dict(policy.effective_weights())
+        error = 0.0
+        for name, layer in adapted_layers(policy.model).items():
+            stated = _magnitude(layer).detach()
+            norms = torch.linalg.norm(published[f"{name}.weight"], dim=1)
+            error = max(error, float(((norms - stated) / stated).abs().max()))
+        right_scale, detail = self.scaled_by(policy)
+        return right_scale and error < 1e-4, f"row norms off by {error:.1e}; {detail}"
+
+
+def _magnitude(layer: Any) -> nn.Parameter:
+    return layer.lora_magnitude_vector[ADAPTER].weight

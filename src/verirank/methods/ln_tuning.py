@@ -1,0 +1,60 @@
+"""LN tuning: only the gains of the norm layers are trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from verirank.methods._peft_method import ADAPTER, PeftMethod, adapted_layers
+from verirank.methods._policy import Policy
+from verirank.models import ModelShape
+
+
+class LNTuning(PeftMethod):
+    """Trains a copy of every norm layer (arXiv 2312.11420)."""
+
+    name = "ln-tuning"
+    family = "vector"
+    reference = "arXiv:2312.11420"
+
+    def targets(self, model: nn.Module) -> set[str]:
+        """Return every norm layer: two a block and the final one."""
+        return {n for n, m in model.named_modules() if type(m).__name__.endswith("Norm")}
+
+    def count(self, shape: ModelShape) -> int:
+        """Return one gain a norm and hidden unit."""
+        return shape.norms * shape.hidden
+
+    def peft_config(self, model: nn.Module, *, seed: int, total_steps: int) -> Any:
+        """Return an LNTuningConfig that lists every norm."""
+        from peft import LNTuningConfig
+
+        return LNTuningConfig(task_type="CAUSAL_LM", target_modules=sorted(self.targets(model)))
+
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> nn.Module:
+        """Attach peft's copies of the norms."""
+        with warnings.catch_warnings():
+            # peft looks for an input and an output size, which a norm has not and does not need.
+            warnings.filterwarnings("ignore", "Unsupported layer type", UserWarning)
+            return super().attach(model, seed=seed, total_steps=total_steps, initial=initial)
+
+    def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return copies of the trained gains."""
+        trained = layer.ln_tuning_layers[ADAPTER].named_parameters()
+        return {name: parameter.detach().clone() for name, parameter in trained}
+
+    def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
+        """No norm of the model is left out."""
+        norms = {n for n, m in policy.base.model.named_modules() if "norm" in type(m).__name__.lower()}
+        covered = adapted_layers(policy.model).keys() & norms
+        return len(norms) == len(covered) > 0, f"{len(covered)}/{len(norms)} norms trained"

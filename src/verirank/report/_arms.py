@@ -1,0 +1,129 @@
+"""Arms: the runs that differ in nothing but their seed, under the shortest name that tells them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from verirank.config import InputError
+from verirank.report._runs import Run
+from verirank.report._samples import BenchSamples, Unscorable, bench_samples
+
+_NOT_THE_ARM = {"seed", "checkpoint", "verifier"}
+_NEEDED = ("trainable_parameters", "seconds", "peak_memory_bytes")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration's scored runs, one a seed.
+
+    `label` is the method's name, with the settings that tell it from other arms of that method.
+    """
+
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.runs[0].method
+
+    @cached_property
+    def samples(self) -> dict[str, list[BenchSamples]]:
+        """Per bench, every run's samples, in the order of the seeds."""
+        return {b: [bench_samples(run, b) for run in self.runs] for b in self.runs[0].benches}
+
+
+@dataclass(frozen=True)
+class NotScored:
+    """A run that has no place in the ranking, and why."""
+
+    folder: str
+    method: str
+    seed: int
+    status: str
+    reason: str
+
+
+def sort_runs(runs: Iterable[Run]) -> tuple[list[Arm], list[NotScored]]:
+    """Group the runs that can be scored into arms, and give the reason for each that cannot.
+
+    Raises:
+        InputError: the runs are of several models or tasks, or an arm holds a seed twice.
+    """
+    scored: dict[str, list[Run]] = defaultdict(list)
+    not_scored = []
+    for run in runs:
+        reason = _obstacle(run)
+        if reason is None:
+            scored[json.dumps(_settings(run), sort_keys=True, default=str)].append(run)
+        else:
+            not_scored.append(NotScored(str(run.folder), run.method, run.seed, run.status, reason))
+    arms = [sorted(arm, key=lambda run: run.seed) for arm in scored.values()]
+    _refuse_mixtures(arms)
+    labels = _labels([arm[0] for arm in arms])
+    return [Arm(label, tuple(arm)) for label, arm in zip(labels, arms, strict=True)], not_scored
+
+
+def _obstacle(run: Run) -> str | None:
+    if run.status != "done":
+        return f"its status is {run.status}"
+    if run.failed_checks:
+        return f"conformance failed: {', '.join(run.failed_checks)}"
+    missing = [key for key in _NEEDED if key not in run.manifest]
+    if missing:
+        return f"manifest.json lacks {', '.join(missing)}"
+    if not run.benches:
+        return "it has no evaluation"
+    try:
+        for bench in run.benches:
+            bench_samples(run, bench)
+    except (Unscorable, OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    return {key: value for key, value in run.settings.items() if key not in _NOT_THE_ARM}
+
+
+def _refuse_mixtures(arms: list[list[Run]]) -> None:
+    for key in ("model", "task"):
+        names = sorted({str(run.manifest.get(key)) for arm in arms for run in arm})
+        if len(names) > 1:
+            raise InputError(
+                f"these runs are of several {key}s ({', '.join(names)}); report each on its own"
+            )
+    for arm in arms:
+        for one, two in pairwise(arm):
+            if one.seed == two.seed:
+                raise InputError(f"{one.folder} and {two.folder} are the same trial; give one")
+
+
+def _labels(firsts: list[Run]) -> list[str]:
+    by_method: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for run in firsts:
+        by_method[run.method].append(dict(_flat(_settings(run))))
+    return [
+        _label(run.method, dict(_flat(_settings(run))), by_method[run.method]) for run in firsts
+    ]
+
+
+def _label(method: str, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:
+    keys = sorted({key for settings in namesakes for key in settings})
+    told = [key for key in keys if len({str(s.get(key)) for s in namesakes}) > 1]
+    settings = ", ".join(f"{key.split('.')[-1]} {own.get(key, 'default')}" for key in told)
+    return f"{method} ({settings})" if settings else method
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

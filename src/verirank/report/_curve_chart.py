@@ -1,0 +1,108 @@
+"""The mean reward of every method over training, a panel each, before the range of them all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import fmean
+from typing import Any
+
+import altair as alt
+
+from verirank.report._arms import Arm
+from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
+from verirank.report._runs import Run
+from verirank.report.leaderboard import Leaderboard
+
+WINDOW = 5
+MOST_POINTS = 150
+COLUMNS = 5
+
+
+def curve_rows(board: Leaderboard) -> list[dict[str, Any]]:
+    """Return the chart's data: per method and step the seeds' mean reward and its range.
+
+    Rewards are means over the last `WINDOW` steps of each run.
+    """
+    order = {row.label: place for place, row in enumerate(board.main)}
+    arms = sorted(board.arms, key=lambda arm: order.get(arm.label, len(order)))
+    return [row for arm in arms for row in _arm_rows(arm)]
+
+
+def _arm_rows(arm: Arm) -> list[dict[str, Any]]:
+    by_step: dict[int, list[float]] = defaultdict(list)
+    for run in arm.runs:
+        for step, reward in _smoothed(run):
+            by_step[step].append(reward)
+    steps = sorted(by_step)
+    stride = -(-len(steps) // MOST_POINTS) or 1
+    return [
+        {
+            "method": arm.label,
+            "step": step,
+            "reward": round(fmean(by_step[step]), 4),
+            "low": round(min(by_step[step]), 4),
+            "high": round(max(by_step[step]), 4),
+        }
+        for step in (*steps[::stride], *steps[-1:][: (len(steps) - 1) % stride])
+    ]
+
+
+def _smoothed(run: Run) -> list[tuple[int, float]]:
+    rewards = [line["reward_mean"] for line in run.metrics]
+    return [
+        (line["step"], fmean(rewards[max(0, place + 1 - WINDOW) : place + 1]))
+        for place, line in enumerate(run.metrics)
+    ]
+
+
+def curve_chart(board: Leaderboard, palette: Palette) -> alt.ConcatChart:
+    """Draw a small panel a method, best first; grey is the range of all methods."""
+    rows = curve_rows(board)
+    span = _range_of_all(rows)
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    colours = dict(zip(STANDINGS, standing_colours(palette), strict=True))
+    own = {row.label: colours[standing(row)] for row in board.main}
+    panels = [
+        _panel(
+            [row for row in rows if row["method"] == method],
+            span,
+            palette.rule,
+            own.get(method, palette.behind),
+            first=place % COLUMNS == 0,
+        ).properties(width=138, height=92, title=method)
+        for place, method in enumerate(methods)
+    ]
+    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 18, "column": 20})
+
+
+def _range_of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    by_step: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        by_step[row["step"]].append(row["reward"])
+    return [{"step": s, "low": min(v), "high": max(v)} for s, v in sorted(by_step.items())]
+
+
+def _panel(
+    rows: list[dict[str, Any]],
+    span: list[dict[str, Any]],
+    grey: str,
+    colour: str,
+    *,
+    first: bool,
+) -> alt.LayerChart:
+    x = alt.X("step:Q", title=None, axis=alt.Axis(tickCount=3, grid=False))
+    y = alt.Y(
+        "low:Q",
+        title=None,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.5, 1], domain=False, ticks=False, labels=first),
+    )
+    everyone = alt.Chart(alt.InlineData(values=span)).mark_area(color=grey, opacity=0.9)
+    own = alt.Chart(alt.InlineData(values=rows))
+    return (
+        everyone.encode(x=x, y=y, y2="high:Q")
+        + own.mark_area(color=colour, opacity=0.3).encode(x=x, y="low:Q", y2="high:Q")
+        + own.mark_line(color=colour, strokeWidth=1.8).encode(
+            x=x, y="reward:Q", tooltip=["method:N", "step:Q", "reward:Q"]
+        )
+    )

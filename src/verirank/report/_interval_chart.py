@@ -1,0 +1,92 @@
+"""Every method's score as a dot on its interval, beside the base's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
+from verirank.report.leaderboard import Leaderboard, Row
+
+WIDTHS = {1: 620, 2: 330}
+NARROW = 240
+
+
+def interval_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the chart's data, scores in percent."""
+    return [
+        {
+            "method": row.label,
+            "bench": row.bench,
+            "rank": row.rank,
+            "standing": standing(row),
+            "avg_at_k": round(100 * row.avg_at_k, 2),
+            "low": round(100 * row.low, 2),
+            "high": round(100 * row.high, 2),
+            "base_avg_at_k": round(100 * row.base_avg_at_k, 2),
+        }
+        for row in rows
+    ]
+
+
+def interval_chart(board: Leaderboard, palette: Palette) -> alt.HConcatChart:
+    """Draw a column a bench: dots with 95 % intervals, best first, and the base as a line."""
+    order = [row.label for row in board.main]
+    order += sorted({row.label for row in board.rows}.difference(order))
+    width = WIDTHS.get(len(board.benches), NARROW)
+    return alt.hconcat(
+        *[
+            _column(board.of_bench(bench), order, palette, named=place == 0).properties(
+                width=width, height={"step": 23}
+            )
+            for place, bench in enumerate(board.benches)
+        ]
+    )
+
+
+def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool) -> alt.LayerChart:
+    x = {"scale": alt.Scale(zero=False, nice=True, padding=12), "axis": alt.Axis(tickCount=6)}
+    title = f"Avg@{rows[0].k} on {rows[0].bench}, %"
+    y = alt.Y(
+        "method:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(
+            domain=False, ticks=False, labelColor=palette.ink, labelPadding=10, labelLimit=320
+        ),
+    )
+    colour = alt.Color(
+        "standing:N", scale=alt.Scale(domain=list(STANDINGS), range=standing_colours(palette))
+    )
+    tooltip = ["method:N", "avg_at_k:Q", "low:Q", "high:Q", "rank:Q", "standing:N"]
+    base = alt.Chart(alt.InlineData(values=interval_rows(rows))).encode(y=y)
+    interval = base.mark_rule(strokeWidth=2.5, opacity=0.55, strokeCap="round").encode(
+        x=alt.X("low:Q", title=title, **x), x2="high:Q", color=colour
+    )
+    dot = base.mark_point(filled=True, size=85, opacity=1).encode(
+        x="avg_at_k:Q",
+        color=colour,
+        shape=alt.Shape(
+            "standing:N",
+            scale=alt.Scale(domain=list(STANDINGS), range=["circle", "square", "diamond"]),
+        ),
+        tooltip=tooltip,
+    )
+    value = base.mark_text(align="left", dx=8, fontSize=11, color=palette.muted).encode(
+        x="high:Q", text=alt.Text("avg_at_k:Q", format=".1f")
+    )
+    return interval + _base_line(rows, palette) + dot + value
+
+
+def _base_line(rows: list[Row], palette: Palette) -> alt.LayerChart:
+    mean = sum(row.base_avg_at_k for row in rows) / len(rows)
+    data = alt.InlineData(values=[{"base": 100 * mean, "text": f"base {100 * mean:.1f}"}])
+    line = alt.Chart(data).mark_rule(strokeDash=[4, 4], color=palette.muted).encode(x="base:Q")
+    text = (
+        alt.Chart(data)
+        .mark_text(align="center", dy=-6, baseline="bottom", fontSize=11, color=palette.muted)
+        .encode(x="base:Q", y=alt.value(0), text="text:N")
+    )
+    return line + text

@@ -1,0 +1,89 @@
+"""Colours and type of the charts, as CSS variables on the page and as plain values in files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from verirank.report.leaderboard import Row
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a chart; the three of standing are from Okabe and Ito, and grey."""
+
+    ink: str
+    muted: str
+    rule: str
+    best: str
+    behind: str
+    no_gain: str
+    paper: str | None
+    font: str
+
+
+PAGE = Palette(
+    ink="var(--ink)",
+    muted="var(--muted)",
+    rule="var(--rule)",
+    best="var(--best)",
+    behind="var(--behind)",
+    no_gain="var(--no-gain)",
+    paper="var(--paper)",
+    font="var(--sans)",
+)
+"""The page's own variables, so that light, dark and print need no second drawing."""
+
+FILE = Palette(
+    ink="#1c2126",
+    muted="#667079",
+    rule="#e2e5e8",
+    best="#0072b2",
+    behind="#8b949c",
+    no_gain="#d55e00",
+    paper="#ffffff",
+    font="Helvetica, Arial, sans-serif",
+)
+"""Plain values on white, for pictures that stand alone."""
+
+STANDINGS = ("level with the best", "behind the best", "no gain over the base")
+
+
+def standing(row: Row) -> str:
+    """Return which of the three standings a row has; it is what colour and shape stand for."""
+    if row.change_low <= 0:
+        return STANDINGS[2]
+    return STANDINGS[0] if row.tied_with_best else STANDINGS[1]
+
+
+def standing_colours(palette: Palette) -> list[str]:
+    """Return the colours of the three standings, in their order."""
+    return [palette.best, palette.behind, palette.no_gain]
+
+
+def chart_config(palette: Palette) -> dict[str, Any]:
+    """Return the Vega-Lite configuration that every chart shares."""
+    text = {"labelColor": palette.muted, "titleColor": palette.ink, "titleFontWeight": "normal"}
+    lines = {"gridColor": palette.rule, "domainColor": palette.rule, "tickColor": palette.rule}
+    return {
+        "font": palette.font,
+        "background": "transparent" if palette is PAGE else palette.paper,
+        "view": {"stroke": None},
+        "axis": {**text, **lines, "labelFontSize": 12, "titleFontSize": 12, "titlePadding": 10},
+        "title": {
+            "color": palette.ink,
+            "fontSize": 13,
+            "fontWeight": 600,
+            "anchor": "start",
+            "frame": "group",
+        },
+        "legend": {
+            "labelColor": palette.ink,
+            "labelFontSize": 12,
+            "title": None,
+            "orient": "top",
+            "symbolOpacity": 1,
+        },
+        "text": {"color": palette.ink, "fontSize": 12},
+        "concat": {"spacing": 24},
+    }

@@ -1,0 +1,143 @@
+"""The report's figures: each a chart, words for those who cannot see it, and its data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
+from verirank.report._files import write_csv, write_whole
+from verirank.report._interval_chart import interval_chart, interval_rows
+from verirank.report._palette import FILE, PAGE, Palette, chart_config
+from verirank.report._scatter_chart import (
+    MEMORY,
+    PARAMETERS,
+    SECONDS,
+    scatter_chart,
+    scatter_rows,
+)
+from verirank.report._words import percent
+from verirank.report.leaderboard import Leaderboard
+
+_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+_KEY = (
+    "Blue dots cannot be told apart from the best, grey squares are behind it, orange diamonds "
+    "did not gain on the base. Bars are 95 % intervals."
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: `draw` makes its chart in a palette, `rows` are the numbers it shows.
+
+    `alternative` says in words what the chart shows.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alternative: str
+    draw: Callable[[Palette], alt.TopLevelMixin]
+    rows: list[dict[str, Any]]
+
+    def specification(self, palette: Palette) -> dict[str, Any]:
+        """Return the Vega-Lite specification."""
+        return {**_as_dict(self.draw(palette)), "config": chart_config(palette)}
+
+    def page_specification(self) -> dict[str, Any]:
+        """Return the specification in the page's own colours."""
+        return self.specification(PAGE)
+
+    def write(self, folder: Path) -> None:
+        """Write NAME.svg and its data as NAME.csv."""
+        write_whole(folder / f"{self.name}.svg", _svg(self.specification(FILE)))
+        write_csv(folder / f"{self.name}.csv", self.rows)
+
+
+def build_figures(board: Leaderboard) -> list[Figure]:
+    """Return the report's figures, in the order of the page."""
+    best, last = board.main[0], board.main[-1]
+    range_in_words = (
+        f"{len(board.main)} methods from {best.label} at {percent(best.avg_at_k)} % "
+        f"to {last.label} at {percent(last.avg_at_k)} %, "
+        f"the base at {percent(best.base_avg_at_k)} %."
+    )
+    return [
+        Figure(
+            "intervals",
+            "How sure the ranking is",
+            f"{_KEY} The dashed line is the base model before training.",
+            f"Dots with intervals, best first: {range_in_words} The leaderboard has every number.",
+            lambda palette: interval_chart(board, palette),
+            interval_rows(board.rows),
+        ),
+        Figure(
+            "parameters",
+            "Does training more parameters buy accuracy?",
+            "Each method at its number of trainable parameters. Colours as above.",
+            f"Scores against trainable parameters on a log scale: {range_in_words}",
+            lambda palette: scatter_chart(board, (PARAMETERS,), palette, width=780),
+            scatter_rows(board, (PARAMETERS,)),
+        ),
+        Figure(
+            "cost",
+            "What the accuracy costs",
+            "Mean training time of a run, and the largest resident memory of any. "
+            "Up and to the left is better.",
+            f"Scores against seconds and memory: {range_in_words}",
+            lambda palette: scatter_chart(board, (SECONDS, MEMORY), palette, width=355),
+            scatter_rows(board, (SECONDS, MEMORY)),
+        ),
+        Figure(
+            "curves",
+            "How the reward rose",
+            f"Mean reward by training step, averaged over the last {WINDOW} steps; best method "
+            "first. Grey: the range of all methods. A band around a line: the range of its seeds.",
+            "A small panel a method with its mean training reward by step; the data beside the "
+            "page has every point.",
+            lambda palette: curve_chart(board, palette),
+            curve_rows(board),
+        ),
+    ]
+
+
+def write_picture(board: Leaderboard, path: Path) -> None:
+    """Write the ranking with its intervals as one picture.
+
+    Args:
+        board: what to draw.
+        path: ends in .svg or .png.
+
+    Raises:
+        ValueError: the path ends in something else.
+    """
+    specification = {**_as_dict(interval_chart(board, FILE)), "config": chart_config(FILE)}
+    if path.suffix == ".svg":
+        write_whole(path, _svg(specification))
+    elif path.suffix == ".png":
+        png = vl_convert.vegalite_to_png(json.dumps(specification), vl_version=_VEGA_LITE, scale=2)
+        write_whole(path, png)
+    else:
+        raise ValueError(f"a picture is .svg or .png, not {path.suffix!r}")
+
+
+def javascript() -> str:
+    """Return the chart library's JavaScript, to be put into the page once."""
+    return vl_convert.javascript_bundle(vl_version=_VEGA_LITE)
+
+
+def _svg(specification: dict[str, Any]) -> str:
+    return vl_convert.vegalite_to_svg(json.dumps(specification), vl_version=_VEGA_LITE)
+
+
+def _as_dict(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    specification = chart.to_dict()
+    specification.pop("config", None)
+    specification.pop("$schema", None)
+    return {"$schema": alt.SCHEMA_URL, **specification}

@@ -1,0 +1,185 @@
+"""The leaderboard: every method's score with its interval, its cost, and its rank with ties."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verirank.config import InputError
+from verirank.report._arms import Arm, NotScored, sort_runs
+from verirank.report._files import write_csv, write_whole
+from verirank.report._runs import find_runs
+from verirank.statistics import (
+    avg_at_k,
+    bootstrap_accuracy,
+    paired_difference,
+    pass_at_k,
+    rank_with_ties,
+)
+
+_BOOTSTRAP_SEED = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one bench; scores are shares of 1, means over the seeds.
+
+    `low` and `high` bound the 95 % interval of `avg_at_k`, `change_low` and `change_high` that of
+    the change from the base on the same problems. `rank` is 1 + the number of methods that are
+    significantly better, so equal ranks are ties. `seconds` is the mean training time of a run and
+    `peak_memory_bytes` the largest of any; `proven` tells that every run passed its checks.
+    """
+
+    method: str
+    label: str
+    bench: str
+    rank: int
+    tied_with_best: bool
+    base_avg_at_k: float
+    avg_at_k: float
+    low: float
+    high: float
+    change: float
+    change_low: float
+    change_high: float
+    base_pass_at_k: float
+    pass_at_k: float
+    k: int
+    n: int
+    seeds: int
+    learning_rate: float | None
+    trainable_parameters: int
+    total_parameters: int | None
+    seconds: float
+    peak_memory_bytes: int
+    proven: bool
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """All rows, best first within each bench, the main bench first; and the runs left out."""
+
+    rows: tuple[Row, ...]
+    arms: tuple[Arm, ...]
+    not_scored: tuple[NotScored, ...]
+
+    @property
+    def benches(self) -> tuple[str, ...]:
+        """Names of the benches, the main one first."""
+        return tuple(dict.fromkeys(row.bench for row in self.rows))
+
+    def of_bench(self, bench: str) -> list[Row]:
+        """Return the rows of one bench, best first."""
+        return [row for row in self.rows if row.bench == bench]
+
+    @property
+    def main(self) -> list[Row]:
+        """The rows of the main bench, best first."""
+        return self.of_bench(self.benches[0])
+
+    def other(self, label: str, bench: str) -> Row | None:
+        """Return one method's row on one bench, if it was evaluated there."""
+        return next((r for r in self.rows if (r.label, r.bench) == (label, bench)), None)
+
+    def as_json(self) -> str:
+        """Return leaderboard.json: {rows: [...], not_scored: [...]}."""
+        content = {
+            "rows": [asdict(row) for row in self.rows],
+            "not_scored": [asdict(run) for run in self.not_scored],
+        }
+        return json.dumps(content, indent=2) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """Write leaderboard.json and leaderboard.csv."""
+        write_whole(folder / "leaderboard.json", self.as_json())
+        write_csv(folder / "leaderboard.csv", [asdict(row) for row in self.rows])
+
+
+def build_leaderboard(folders: Iterable[Path]) -> Leaderboard:
+    """Score every finished run at or below the folders and rank the methods, with ties.
+
+    Args:
+        folders: run folders, or folders that hold runs anywhere below.
+
+    Returns:
+        The leaderboard; runs that are unfinished, failed or unproven are listed, not scored.
+
+    Raises:
+        InputError: there is no run, none can be scored, or the runs cannot be compared.
+    """
+    arms, not_scored = sort_runs(find_runs(folders))
+    if not arms:
+        reasons = "; ".join(f"{run.folder}: {run.reason}" for run in not_scored[:3])
+        raise InputError(f"no run can be scored yet ({reasons})")
+    benches = list(dict.fromkeys(bench for arm in arms for bench in arm.samples))
+    benches.sort(key=lambda bench: bench != "test")
+    rows = [row for bench in benches for row in _bench_rows(arms, bench)]
+    return Leaderboard(tuple(rows), tuple(arms), tuple(not_scored))
+
+
+def _bench_rows(arms: list[Arm], bench: str) -> list[Row]:
+    entered = {arm.label: arm for arm in arms if bench in arm.samples}
+    _refuse_other_problems(list(entered.values()), bench)
+    # A ranking pairs seeds: where an arm lacks some, the others' further seeds stay out of it.
+    seeds = min(len(arm.runs) for arm in entered.values())
+    standings = rank_with_ties(
+        {label: _stacked(arm, bench, "after_PK")[:seeds] for label, arm in entered.items()},
+        np.random.default_rng(_BOOTSTRAP_SEED),
+    )
+    rows = [_row(entered[s.method], bench, s.rank, s.tied_with_leader) for s in standings]
+    return sorted(rows, key=lambda row: (row.rank, -row.avg_at_k))
+
+
+def _row(arm: Arm, bench: str, rank: int, tied_with_best: bool) -> Row:
+    after_SPK, before_SPK = _stacked(arm, bench, "after_PK"), _stacked(arm, bench, "before_PK")
+    interval = bootstrap_accuracy(after_SPK, np.random.default_rng(_BOOTSTRAP_SEED))
+    change = paired_difference(after_SPK, before_SPK, np.random.default_rng(_BOOTSTRAP_SEED))
+    seeds, n, k = after_SPK.shape
+    manifests = [run.manifest for run in arm.runs]
+    return Row(
+        method=arm.method,
+        label=arm.label,
+        bench=bench,
+        rank=rank,
+        tied_with_best=tied_with_best,
+        base_avg_at_k=_mean([avg_at_k(correct_PK) for correct_PK in before_SPK]),
+        avg_at_k=_mean([avg_at_k(correct_PK) for correct_PK in after_SPK]),
+        low=interval.low,
+        high=interval.high,
+        change=change.mean,
+        change_low=change.low,
+        change_high=change.high,
+        base_pass_at_k=_mean([pass_at_k(c, c.shape[1]) for c in before_SPK]),
+        pass_at_k=_mean([pass_at_k(correct_PK, k) for correct_PK in after_SPK]),
+        k=k,
+        n=n,
+        seeds=seeds,
+        learning_rate=manifests[0].get("learning_rate"),
+        trainable_parameters=manifests[0]["trainable_parameters"],
+        total_parameters=manifests[0].get("total_parameters"),
+        seconds=_mean([manifest["seconds"] for manifest in manifests]),
+        peak_memory_bytes=max(manifest["peak_memory_bytes"] for manifest in manifests),
+        proven=all((m.get("conformance") or {}).get("passed", False) for m in manifests),
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values))
+
+
+def _stacked(arm: Arm, bench: str, stage: str) -> NDArray[np.bool_]:
+    return np.stack([getattr(samples, stage) for samples in arm.samples[bench]])
+
+
+def _refuse_other_problems(arms: list[Arm], bench: str) -> None:
+    problems = {samples.problems for arm in arms for samples in arm.samples[bench]}
+    if len(problems) > 1:
+        raise InputError(f"these runs were evaluated on different problems of bench {bench!r}")
+    for arm in arms:
+        if len({(s.before_PK.shape, s.after_PK.shape) for s in arm.samples[bench]}) > 1:
+            raise InputError(f"seeds of {arm.label} differ in their number of samples of {bench!r}")

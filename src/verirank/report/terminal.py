@@ -1,0 +1,71 @@
+"""The ranked table in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from verirank.report._palette import STANDINGS, standing
+from verirank.report._words import (
+    answer,
+    count,
+    duration,
+    limits,
+    memory,
+    percent,
+    points,
+    ranks,
+)
+from verirank.report.leaderboard import Leaderboard, Row
+
+_STYLES = dict(zip(STANDINGS, ("bold", "", "dim"), strict=True))
+_WIDEST_NAME = 24
+
+
+def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
+    """Print the ranking on the main bench with the other benches beside it, and what it means."""
+    console = console or Console()
+    console.print(_table(board))
+    console.print(Text(answer(board), style="bold"))
+    console.print(Text(limits(board)[0], style="dim"))
+    for run in board.not_scored:
+        line = f"not scored: {run.method}, seed {run.seed} ({run.folder}): {run.reason}"
+        console.print(Text(line, style="yellow"))
+
+
+def _name(row: Row) -> str:
+    return row.label if row.proven else f"{row.label} (not proven)"
+
+
+def _table(board: Leaderboard) -> Table:
+    main, *others = board.benches
+    first = board.main[0]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table.add_column("rank", justify="right", no_wrap=True)
+    longest = max(len(_name(row)) for row in board.main)
+    table.add_column("method", overflow="fold", min_width=min(longest, _WIDEST_NAME))
+    table.add_column(f"Avg@{first.k} {escape(main)} %", justify="right", no_wrap=True)
+    table.add_column("change", justify="right", no_wrap=True)
+    for bench in others:
+        table.add_column(f"{escape(bench)} %", justify="right", no_wrap=True)
+    for heading in ("trainable", "seconds", "memory"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row, rank in zip(board.main, ranks(board.main), strict=True):
+        cells = (rank, *_cells(board, row, others))
+        table.add_row(*map(Text, cells), style=_STYLES[standing(row)])
+    return table
+
+
+def _cells(board: Leaderboard, row: Row, others: list[str]) -> list[str]:
+    beside = [board.other(row.label, bench) for bench in others]
+    return [
+        _name(row),
+        f"{percent(row.avg_at_k)} [{percent(row.low)}, {percent(row.high)}]",
+        points(row.change),
+        *[percent(other.avg_at_k) if other else "" for other in beside],
+        count(row.trainable_parameters),
+        f"{row.seconds:.0f}" if row.seconds < 7200 else duration(row.seconds),
+        memory(row.peak_memory_bytes),
+    ]

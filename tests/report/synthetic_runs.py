@@ -1,0 +1,166 @@
+"""Run folders as training leaves them, with invented samples: the report's tests read only these.
+
+A run's samples are drawn from a known solve rate a problem, so that tests know which method is
+better, which are equal, and which did not learn.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tomli_w
+
+from verirank.config import TrialConfig
+
+BASE_RATE = 0.35
+TOTAL = 790_000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a method of the invented world reaches, and what it costs."""
+
+    rate: float
+    trainable: int
+    seconds: float
+    memory: int = 700_000_000
+    learning_rate: float = 3e-4
+
+
+METHODS = {
+    "full": Recipe(0.73, 790_000, 31, 780_000_000, 3e-5),
+    "lora": Recipe(0.725, 110_592, 34),
+    "dora": Recipe(0.735, 120_064, 52, 910_000_000),
+    "adalora": Recipe(0.66, 111_500, 47),
+    "miss": Recipe(0.70, 61_440, 33),
+    "pissa": Recipe(0.655, 110_592, 36),
+    "milora": Recipe(0.69, 110_592, 36),
+    "lora-plus": Recipe(0.728, 110_592, 34),
+    "rslora": Recipe(0.71, 110_592, 34),
+    "lora-fa": Recipe(0.68, 62_464, 32),
+    "vera": Recipe(0.60, 9_400, 40, learning_rate=3e-3),
+    "ia3": Recipe(0.64, 3_072, 29, learning_rate=3e-3),
+    "ln-tuning": Recipe(0.36, 1_152, 28, learning_rate=1e-3),
+}
+
+
+def write_run(
+    folder: Path,
+    method: str,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    problems: int = 48,
+    samples: int = 8,
+    steps: int = 60,
+    benches: dict[str, float] | None = None,
+    completion: str = "<think>12+7=19;19*3=57</think>\\boxed{57}",
+    manifest: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Path:
+    """Write one run folder.
+
+    `benches` shifts the solve rate per bench; `manifest` and `settings` replace entries.
+    """
+    benches = {"test": 0.0} if benches is None else benches
+    generator = np.random.default_rng([seed, *method.encode()])
+    resolved = _settings(method, recipe, seed, benches) | (settings or {})
+    resolved_method = resolved["method"] | {"name": method}
+    _write(folder / "trial.toml", tomli_w.dumps({**resolved, "method": resolved_method}))
+    _write(folder / "manifest.json", json.dumps(_manifest(method, recipe, seed) | (manifest or {})))
+    _write(folder / "metrics.jsonl", "".join(_metrics(generator, recipe.rate, steps)))
+    for bench, shift in benches.items():
+        # The base's samples and the problems' difficulty belong to the bench: every run has them.
+        shared = np.random.default_rng([*bench.encode()])
+        difficulty_P = shared.normal(0, 0.15, problems)
+        before_PK = shared.random((problems, samples)) < (BASE_RATE + shift + difficulty_P)[:, None]
+        rate_P = np.clip(recipe.rate + shift + difficulty_P, 0.02, 0.98)
+        after_PK = generator.random((problems, samples)) < rate_P[:, None]
+        stages = {"before": before_PK, "after": after_PK}
+        rows = [
+            _sample(stage, bench, p, k, bool(right), completion)
+            for stage, correct_PK in stages.items()
+            for (p, k), right in np.ndenumerate(correct_PK)
+        ]
+        (folder / "eval").mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), folder / "eval" / f"{bench}.parquet")
+    return folder
+
+
+def write_study(folder: Path, *, seeds: int = 1, **options: Any) -> Path:
+    """Write a run of every method and seed, with a test and an out-of-distribution bench."""
+    for method, recipe in METHODS.items():
+        for seed in range(seeds):
+            write_run(
+                folder / f"{method}-{seed}",
+                method,
+                recipe,
+                seed=seed,
+                **{"problems": 128, "benches": {"test": 0.0, "ood": -0.2}} | options,
+            )
+    return folder
+
+
+def _settings(method: str, recipe: Recipe, seed: int, benches: dict[str, float]) -> dict[str, Any]:
+    plain = TrialConfig(seed=seed).model_dump(mode="json", exclude_none=True)
+    plain["method"] = {"name": method, "learning_rate": recipe.learning_rate}
+    plain["evaluation"]["benches"] = list(benches)
+    return plain
+
+
+def _manifest(method: str, recipe: Recipe, seed: int) -> dict[str, Any]:
+    return {
+        "method": method,
+        "algorithm": "grpo",
+        "task": "arithmetic",
+        "model": "micro",
+        "seed": seed,
+        "status": "done",
+        "trainable_parameters": recipe.trainable,
+        "total_parameters": TOTAL,
+        "learning_rate": recipe.learning_rate,
+        "seconds": recipe.seconds + seed,
+        "peak_memory_bytes": recipe.memory,
+        "conformance": {"passed": True, "checks": [{"name": "dispatch", "passed": True}] * 10},
+        "base_sha256": "0f" * 32,
+        "packages": {"torch": "2.13.0", "transformers": "5.19.0", "peft": "0.21.2"},
+        "created": "2026-01-01T00:00:00Z",
+    }
+
+
+def _metrics(generator: np.random.Generator, rate: float, steps: int) -> list[str]:
+    learned_T = 1 - np.exp(-np.arange(steps) / 15)
+    reward_T = BASE_RATE + (rate - BASE_RATE) * learned_T + generator.normal(0, 0.04, steps)
+    lines = [
+        {"step": step + 1, "reward_mean": float(reward), "lr": 3e-4, "grad_norm": 0.2}
+        for step, reward in enumerate(reward_T)
+    ]
+    return [json.dumps(line) + "\n" for line in lines]
+
+
+def _sample(
+    stage: str, bench: str, problem: int, sample: int, correct: bool, completion: str
+) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "problem": f"{bench}-{problem:03d}",
+        "sample": sample,
+        "correct": correct,
+        "answer": "57" if correct else None,
+        "completion": completion,
+        "length": 24,
+        "truncated": False,
+        "reason": "equal" if correct else "no answer",
+        "seed": 1000 * problem + sample,
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,118 @@
+"""The transformers sampler: right log-probabilities, independent streams, an untouched base."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from verirank.config import ModelConfig
+from verirank.models import BaseModel, load_base
+from verirank.sampling import TransformersSampler, sample_seed
+
+PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
+DRAW = {"temperature": 1.0, "max_new_tokens": 48, "stop": None}
+
+
+@pytest.fixture(scope="module")
+def base() -> BaseModel:
+    return load_base(ModelConfig(name="micro"))
+
+
+def seeds(groups: int, samples: int) -> list[list[int]]:
+    return [[sample_seed("test", p, g) for g in range(samples)] for p in range(groups)]
+
+
+def test_logprobs_are_those_of_a_plain_forward_pass(base: BaseModel) -> None:
+    completions = TransformersSampler(base).sample(PROMPTS, seeds(3, 8), **DRAW)
+    for completion in (c for group in completions for c in group):
+        tokens = torch.tensor([completion.prompt_tokens + completion.tokens])
+        expected = base.model(tokens).logits[0].log_softmax(-1)[:-1].gather(1, tokens[0, 1:, None])
+        sampled = expected[len(completion.prompt_tokens) - 1 :, 0]
+        torch.testing.assert_close(sampled, torch.tensor(completion.logprobs), atol=2e-5, rtol=0)
+
+
+def test_nearly_zero_temperature_equals_greedy_generate(base: BaseModel) -> None:
+    sampled = TransformersSampler(base).sample(
+        PROMPTS, seeds(3, 1), temperature=1e-4, max_new_tokens=30, stop=None
+    )
+    for prompt, (completion,) in zip(PROMPTS, sampled, strict=True):
+        tokens = base.tokenizer(prompt, return_tensors="pt").input_ids
+        greedy = base.model.generate(tokens, do_sample=False, max_new_tokens=30)[0]
+        assert completion.tokens == tuple(greedy[tokens.shape[1] :].tolist())
+
+
+def test_a_sample_depends_on_its_seed_and_not_on_its_neighbours(base: BaseModel) -> None:
+    sampler = TransformersSampler(base)
+    together = sampler.sample(PROMPTS, seeds(3, 4), **DRAW)
+    alone = sampler.sample(PROMPTS[1:2], [seeds(3, 4)[1][2:3]], **DRAW)
+    assert alone[0][0].tokens == together[1][2].tokens
+
+
+def test_rows_are_only_a_matter_of_speed(base: BaseModel) -> None:
+    wide = TransformersSampler(base, rows=256).sample(PROMPTS, seeds(3, 4), **DRAW)
+    narrow = TransformersSampler(base, rows=4).sample(PROMPTS, seeds(3, 4), **DRAW)
+    assert [[c.tokens for c in g] for g in wide] == [[c.tokens for c in g] for g in narrow]
+
+
+def test_the_samples_of_one_problem_differ(base: BaseModel) -> None:
+    (group,) = TransformersSampler(base).sample(PROMPTS[2:], seeds(1, 16), **DRAW)
+    assert len({c.tokens for c in group}) > 4
+
+
+def test_tokens_are_drawn_with_the_models_frequencies(base: BaseModel) -> None:
+    n = 4000
+    (group,) = TransformersSampler(base, rows=n).sample(
+        ["12+7="], seeds(1, n), temperature=2.0, max_new_tokens=2, stop=None
+    )
+    tokens = torch.tensor([base.tokenizer("12+7=<think>").input_ids])
+    expected = (base.model(tokens).logits[0, -1] / 2.0).softmax(-1)
+    thought = [c.tokens[1] for c in group if c.text.startswith("<think>") and len(c.tokens) > 1]
+    counts = torch.bincount(torch.tensor(thought), minlength=len(expected))
+    error = (expected * (1 - expected) / len(thought)).sqrt()
+    assert ((counts / len(thought) - expected).abs() <= 4.5 * error + 1e-3).all()
+
+
+def test_a_completion_ends_with_its_stop_token_or_is_truncated(base: BaseModel) -> None:
+    completions = TransformersSampler(base).sample(PROMPTS, seeds(3, 8), **DRAW | {"stop": ";"})
+    for completion in (c for group in completions for c in group):
+        words = base.tokenizer.convert_ids_to_tokens(completion.tokens)
+        ends = [word in {";", "<eos>"} for word in words]
+        assert completion.truncated == (not ends[-1])
+        assert not any(ends[:-1])
+        assert len(completion.tokens) == len(completion.logprobs) <= 48
+
+
+def test_publishing_never_writes_to_the_base(base: BaseModel) -> None:
+    before = base.fingerprint()
+    sampler = TransformersSampler(base)
+    weights = [(n, p.float() + 1.0) for n, p in base.model.named_parameters()]
+    for _ in range(2):
+        sampler.publish(weights)
+    assert base.fingerprint() == before
+
+
+def test_published_weights_are_served_and_the_base_comes_back(base: BaseModel) -> None:
+    sampler = TransformersSampler(base)
+    plain = sampler.sample(PROMPTS, seeds(3, 2), **DRAW)
+    name = "model.layers.0.mlp.down_proj.weight"
+    weight = dict(base.model.named_parameters())[name]
+    published = sampler.publish([(name, -weight)])
+    assert sampler.sample(PROMPTS, seeds(3, 2), **DRAW) != plain
+    assert published.delta_norm == pytest.approx(2 * weight.norm().item(), rel=1e-5)
+    sampler.publish([(name, weight.clone())])
+    assert sampler.sample(PROMPTS, seeds(3, 2), **DRAW) == plain
+
+
+def test_an_update_below_half_a_ulp_is_reported_as_not_moved() -> None:
+    base = load_base(ModelConfig(name="micro", dtype="bfloat16"))
+    sampler = TransformersSampler(base)
+    name, weight = next(
+        (n, p.float()) for n, p in base.model.named_parameters() if n.endswith("norm.weight")
+    )
+    assert sampler.publish([(name, weight * (1 + 1e-4))]).changed_fraction == 0.0
+    assert sampler.publish([(name, weight * 1.05)]).changed_fraction == 1.0
+
+
+def test_seeds_of_different_places_differ() -> None:
+    places = [(s, p, g) for s in range(5) for p in range(20) for g in range(20)]
+    assert len({sample_seed(*place) for place in places}) == len(places)
