@@ -119,7 +119,7 @@ def test_a_sequence_weighs_the_same_in_any_micro_batch(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_update_is_plain_policy_gradient(name: str) -> None:
-    chosen, logprobs_NT, tokens = batch(name, [3, 20, 7], seed=1, importance_cap=None)
+    chosen, logprobs_NT, tokens = batch(name, [3, 20, 7], seed=1, importance_cap=0)
     tokens = TokenBatch(tokens.mask_NT, tokens.advantages_N, tokens.weights_N, tokens.sampler_NT)
     loss, sums = chosen.loss(logprobs_NT, tokens)
     (gradient,) = torch.autograd.grad(loss, logprobs_NT)

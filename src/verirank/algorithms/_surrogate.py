@@ -102,7 +102,7 @@ def clipped_surrogate(
     loss_NT = -torch.minimum(ratio_NT * advantages_N1, clipped_NT * advantages_N1)
 
     sampler_gap_NT = _masked(old_NT - batch.sampler_NT.float(), mask_NT)
-    if config.importance_cap is not None:
+    if config.importance_cap > 0:
         loss_NT = loss_NT * sampler_gap_NT.exp().clamp(max=config.importance_cap)
     if config.kl_coefficient > 0:
         if batch.reference_NT is None:

@@ -18,14 +18,15 @@ class DAPOConfig(AlgorithmConfig):
     Problems are drawn up to `max_sampling_rounds` times to fill a batch; a batch that is still
     short then trains on the groups it has. The last `overlong_buffer` of the token limit, a share
     of it (paper: 4,096 of 20,480), is punished linearly, up to `overlong_penalty` at the limit (0:
-    no punishment). The paper pairs its penalty of 1 with rewards of -1 and 1.
+    no punishment). The paper's penalty of 1 goes with rewards of -1 and 1; ours are 0 and 1, on
+    which half of it has the same weight.
     """
 
     name: str = "dapo"
     clip_high: float = Field(default=0.28, ge=0)
     max_sampling_rounds: int = Field(default=10, ge=1)
     overlong_buffer: float = Field(default=0.2, gt=0, le=1)
-    overlong_penalty: float = Field(default=1.0, ge=0)
+    overlong_penalty: float = Field(default=0.5, ge=0)
 
     @field_validator("kl_coefficient")
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 
@@ -48,6 +50,7 @@ def _root() -> None:
 
 def main() -> None:
     """Run the command line; exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         code = _root(standalone_mode=False)
     except InputError as error:
@@ -56,7 +59,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = 2
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        click.echo(f"verirank: the disk is full: {error.filename or error}; free some space", err=True)
+        code = 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("verirank: stopped", err=True)
+        click.echo("verirank: stopped; a run goes on with: verirank train --resume RUN", err=True)
         code = 130
     sys.exit(code)

@@ -49,7 +49,7 @@ class AlgorithmConfig(Section):
 
     The ratio is clipped to [1 - clip_low, 1 + clip_high]. `kl_coefficient` weighs the k3 penalty
     towards the base model. `importance_cap` truncates exp(logprob_train - logprob_sampler), which
-    corrects for a sampler whose numbers differ (None: no correction). `inner_updates` is the number
+    corrects for a sampler whose numbers differ (0: no correction). `inner_updates` is the number
     of optimiser steps taken on one batch.
     """
 
@@ -57,7 +57,7 @@ class AlgorithmConfig(Section):
     clip_low: float = Field(default=0.2, ge=0, le=1)
     clip_high: float = Field(default=0.2, ge=0)
     kl_coefficient: float = Field(default=0.0, ge=0)
-    importance_cap: float | None = Field(default=2.0, gt=0)
+    importance_cap: float = Field(default=2.0, ge=0)
     inner_updates: int = Field(default=1, ge=1)
 
 

@@ -69,10 +69,10 @@ def curve_chart(board: Leaderboard, palette: Palette) -> alt.ConcatChart:
             palette.rule,
             own.get(method, palette.behind),
             first=place % COLUMNS == 0,
-        ).properties(width=138, height=92, title=method)
+        ).properties(width=146, height=92, title=method)
         for place, method in enumerate(methods)
     ]
-    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 18, "column": 20})
+    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 18, "column": 4})
 
 
 def _range_of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ def _panel(
         "low:Q",
         title=None,
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.5, 1], domain=False, ticks=False, labels=first),
+        axis=alt.Axis(values=[0, 0.5, 1], domain=False, ticks=False, labelOpacity=int(first)),
     )
     everyone = alt.Chart(alt.InlineData(values=span)).mark_area(color=grey, opacity=0.9)
     own = alt.Chart(alt.InlineData(values=rows))

@@ -10,7 +10,7 @@ import altair as alt
 from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
 from verirank.report.leaderboard import Leaderboard, Row
 
-WIDTHS = {1: 620, 2: 330}
+WIDTHS = {1: 720, 2: 370}
 NARROW = 240
 
 
@@ -22,10 +22,10 @@ def interval_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "bench": row.bench,
             "rank": row.rank,
             "standing": standing(row),
-            "avg_at_k": round(100 * row.avg_at_k, 2),
-            "low": round(100 * row.low, 2),
-            "high": round(100 * row.high, 2),
-            "base_avg_at_k": round(100 * row.base_avg_at_k, 2),
+            "avg_at_k": round(100 * row.avg_at_k, 4),
+            "low": round(100 * row.low, 4),
+            "high": round(100 * row.high, 4),
+            "base_avg_at_k": round(100 * row.base_avg_at_k, 4),
         }
         for row in rows
     ]
@@ -54,7 +54,12 @@ def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool)
         sort=order,
         title=None,
         axis=alt.Axis(
-            domain=False, ticks=False, labelColor=palette.ink, labelPadding=10, labelLimit=320
+            domain=False,
+            ticks=False,
+            labels=named,
+            labelColor=palette.ink,
+            labelPadding=10,
+            labelLimit=320,
         ),
     )
     colour = alt.Color(

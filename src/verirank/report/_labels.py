@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-GLYPH = 6.6
+GLYPH = 7.0
 HEIGHT = 15.0
 GAP = 16.0
 POINT = 5.0

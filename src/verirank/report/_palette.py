@@ -30,9 +30,11 @@ PAGE = Palette(
     behind="var(--behind)",
     no_gain="var(--no-gain)",
     paper="var(--paper)",
-    font="var(--sans)",
+    font='system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
 )
-"""The page's own variables, so that light, dark and print need no second drawing."""
+"""The page's own variables, so that light, dark and print need no second drawing.
+
+The font is spelt out, because text is measured before it is drawn."""
 
 FILE = Palette(
     ink="#1c2126",

@@ -43,9 +43,9 @@ def scatter_rows(board: Leaderboard, costs: tuple[Cost, ...]) -> list[dict[str, 
         {
             "method": row.label,
             "standing": standing(row),
-            "avg_at_k": round(100 * row.avg_at_k, 2),
-            "low": round(100 * row.low, 2),
-            "high": round(100 * row.high, 2),
+            "avg_at_k": round(100 * row.avg_at_k, 4),
+            "low": round(100 * row.low, 4),
+            "high": round(100 * row.high, 4),
             **{cost.field: cost.of(row) for cost in costs},
         }
         for row in board.main
@@ -62,7 +62,8 @@ def scatter_chart(
 def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.LayerChart:
     rows = scatter_rows(board, (cost,))
     x_domain = _domain([row[cost.field] for row in rows], cost.log)
-    scores = [row["low"] for row in rows] + [row["high"] for row in rows]
+    base = round(100 * sum(row.base_avg_at_k for row in board.main) / len(rows), 2)
+    scores = [base] + [row["low"] for row in rows] + [row["high"] for row in rows]
     y_domain = (
         max(0.0, 5 * math.floor(min(scores) / 5)),
         min(100.0, 5 * math.ceil(max(scores) / 5)),
@@ -100,7 +101,19 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
         ),
         tooltip=["method:N", f"{cost.field}:Q", "avg_at_k:Q", "low:Q", "high:Q"],
     )
-    return (interval + leader + dot + _names(data, palette)).properties(width=width, height=HEIGHT)
+    layers = _base_line(base, palette) + interval + leader + dot + _names(data, palette)
+    return layers.properties(width=width, height=HEIGHT)
+
+
+def _base_line(base: float, palette: Palette) -> alt.LayerChart:
+    data = alt.InlineData(values=[{"base": base, "text": f"base {base:.1f}"}])
+    line = alt.Chart(data).mark_rule(strokeDash=[4, 4], color=palette.muted).encode(y="base:Q")
+    text = (
+        alt.Chart(data)
+        .mark_text(align="right", dy=-6, fontSize=11, color=palette.muted)
+        .encode(x=alt.value("width"), y="base:Q", text="text:N")
+    )
+    return line + text
 
 
 def _names(data: list[dict[str, Any]], palette: Palette) -> alt.LayerChart:

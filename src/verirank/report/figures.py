@@ -82,7 +82,7 @@ def build_figures(board: Leaderboard) -> list[Figure]:
             "Does training more parameters buy accuracy?",
             "Each method at its number of trainable parameters. Colours as above.",
             f"Scores against trainable parameters on a log scale: {range_in_words}",
-            lambda palette: scatter_chart(board, (PARAMETERS,), palette, width=780),
+            lambda palette: scatter_chart(board, (PARAMETERS,), palette, width=840),
             scatter_rows(board, (PARAMETERS,)),
         ),
         Figure(
@@ -91,7 +91,7 @@ def build_figures(board: Leaderboard) -> list[Figure]:
             "Mean training time of a run, and the largest resident memory of any. "
             "Up and to the left is better.",
             f"Scores against seconds and memory: {range_in_words}",
-            lambda palette: scatter_chart(board, (SECONDS, MEMORY), palette, width=355),
+            lambda palette: scatter_chart(board, (SECONDS, MEMORY), palette, width=375),
             scatter_rows(board, (SECONDS, MEMORY)),
         ),
         Figure(

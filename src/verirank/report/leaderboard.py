@@ -73,6 +73,11 @@ class Leaderboard:
         """Names of the benches, the main one first."""
         return tuple(dict.fromkeys(row.bench for row in self.rows))
 
+    @property
+    def runs(self) -> int:
+        """The number of runs that were scored."""
+        return sum(len(arm.runs) for arm in self.arms)
+
     def of_bench(self, bench: str) -> list[Row]:
         """Return the rows of one bench, best first."""
         return [row for row in self.rows if row.bench == bench]

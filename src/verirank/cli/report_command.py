@@ -1,0 +1,31 @@
+"""`verirank report`: runs on disk to a leaderboard and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from verirank.report import print_leaderboard, write_report
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where to write; the first FOLDER if not given."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print leaderboard.json, not a table.")
+def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Build the leaderboard and report.html from runs on disk.
+
+    FOLDER is a run, or a folder that holds runs anywhere below. Writes leaderboard.json,
+    leaderboard.csv, report.html and figures/.
+    """
+    paths = [Path(folder) for folder in folders]
+    out = out or paths[0]
+    board = write_report(paths, out)
+    if as_json:
+        click.echo(board.as_json(), nl=False)
+        return
+    print_leaderboard(board)
+    click.echo(f"\n{out / 'report.html'}")

@@ -1,0 +1,72 @@
+"""No run starts unproven: conformance checks, remembered per method, model and package versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from verirank.config import MethodConfig, ModelConfig
+from verirank.methods import check_methods
+from verirank.models import BaseModel
+from verirank.training import write_json
+
+_PACKAGES = ("verirank", "torch", "transformers", "peft")
+
+
+class MethodUnprovenError(RuntimeError):
+    """A method failed a conformance check on the model that it was to be trained on."""
+
+
+def prove(configs: list[MethodConfig], model: ModelConfig, base: BaseModel) -> list[dict[str, Any]]:
+    """Return the conformance reports of methods on a model, checking those not yet remembered.
+
+    Args:
+        configs: the methods and their settings.
+        model: how the base was loaded.
+        base: the base itself, whose shape the proof holds for.
+
+    Returns:
+        A report each: {method, passed, checks: [{name, passed, detail}]}.
+
+    Raises:
+        MethodUnprovenError: a check failed; the message names it.
+    """
+    places = [_place(config, base) for config in configs]
+    new = {p: c for c, p in zip(configs, places, strict=True) if not p.is_file()}
+    reports = check_methods(list(new.values()), model) if new else []
+    for place, report in zip(new, reports, strict=True):
+        if not report.passed:
+            failed = "; ".join(f"{c.name}: {c.detail}" for c in report.checks if not c.passed)
+            raise MethodUnprovenError(f"{report.method} is not what it says: {failed}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_json(place, asdict(report))
+    return [json.loads(place.read_text("utf-8")) for place in places]
+
+
+def _place(config: MethodConfig, base: BaseModel) -> Path:
+    settings = config.model_dump(mode="json", exclude={"learning_rate"})
+    key = {
+        "method": settings,
+        "shape": asdict(base.shape),
+        "architecture": base.model.config.model_type,
+        "packages": {name: version(name) for name in _PACKAGES},
+        "source": _source_digest(),
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "verirank"
+    return root / "conformance" / f"{config.name}-{digest[:24]}.json"
+
+
+def _source_digest() -> str:
+    """Return a digest of the methods' source: an edited method has to be proven anew."""
+    import verirank.methods
+
+    digest = hashlib.sha256()
+    for file in sorted(Path(verirank.methods.__file__ or "").parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
