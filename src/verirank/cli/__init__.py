@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from verirank.config import InputError
+from verirank.config import InputError, RunFailedError
 
 _COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
@@ -56,6 +56,9 @@ def main() -> None:
     except InputError as error:
         click.echo(f"verirank: {error}", err=True)
         code = 2
+    except RunFailedError as error:
+        click.echo(f"verirank: {error}", err=True)
+        code = 1
     except click.ClickException as error:
         error.show()
         code = 2

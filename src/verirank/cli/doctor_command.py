@@ -8,7 +8,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -114,7 +114,8 @@ def _package(name: str) -> Finding:
 def _optional(name: str, module: str, advice: str) -> Finding:
     if find_spec(module) is None:
         return Finding(name, "ok", "not installed (optional)", advice)
-    return Finding(name, "ok", "installed")
+    distributions = packages_distributions().get(module, [])
+    return Finding(name, "ok", ", ".join(f"{d} {version(d)}" for d in distributions) or "installed")
 
 
 def _accelerator() -> Finding:

@@ -51,25 +51,28 @@ def command(
         return click.echo(to_toml(trial), nl=False)
     if out is None:
         raise InputError("say where the run goes: --out RUN")
+    from verirank.models import load_base
     from verirank.study import start_trial
 
-    _run(start_trial(trial, out))
+    base = load_base(trial.model)
+    _run(start_trial(trial, out), base)
 
 
 def _resume(folder: Path) -> None:
+    from verirank.models import load_base
     from verirank.training import Run
 
     run = Run.open(folder)
     if run.manifest["status"] == "done":
         return click.echo(f"{folder} is done already; nothing to resume")
-    _run(run)
+    _run(run, load_base(run.config.model))
 
 
-def _run(run: Any) -> None:
+def _run(run: Any, base: Any) -> None:
     from verirank.study import run_trial
 
     with _progress(run.config, len(run.metrics())) as on_step:
-        run_trial(run, on_step=on_step)
+        run_trial(run, base, on_step=on_step)
     _print_scores(run.folder)
 
 

@@ -1,7 +1,7 @@
 """Settings: frozen, torch-free descriptions of trials, resolved from TOML, presets and options."""
 
 from verirank.config._plugins import load_plugin, nearest, plugin_names
-from verirank.config.errors import InputError
+from verirank.config.errors import InputError, RunFailedError
 from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
 from verirank.config.resolve import override, preset_names, read_settings, resolve, to_toml
@@ -26,6 +26,7 @@ __all__ = [
     "InputError",
     "MethodConfig",
     "ModelConfig",
+    "RunFailedError",
     "SamplingConfig",
     "Section",
     "TaskConfig",

@@ -3,3 +3,7 @@
 
 class InputError(ValueError):
     """The input was wrong: the message says what, where, and what to do (exit code 2)."""
+
+
+class RunFailedError(RuntimeError):
+    """A check or a run failed, though the input was right (exit code 1)."""

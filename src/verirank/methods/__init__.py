@@ -4,7 +4,7 @@ from verirank.methods._method import Method
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import Policy
 from verirank.methods._registry import create_method, default_methods, method_config
-from verirank.methods._storage import load_policy, save_policy
+from verirank.methods._storage import load_policy, save_policy, write_tensors
 from verirank.methods.conformance import Check, Report, check_method, check_methods
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "method_config",
     "plain_model",
     "save_policy",
+    "write_tensors",
 ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -29,9 +32,9 @@ def save_policy(policy: Policy, folder: Path) -> None:
         "total_steps": policy.total_steps,
     }
     (folder / "policy.json").write_text(json.dumps(description, indent=2) + "\n")
-    _write(policy.state(), folder / "state.safetensors")
+    write_tensors(policy.state(), folder / "state.safetensors")
     if initial := policy.initial_state():
-        _write(initial, folder / "initial.safetensors")
+        write_tensors(initial, folder / "initial.safetensors")
 
 
 def load_policy(base: BaseModel, folder: Path) -> Policy:
@@ -54,10 +57,24 @@ def load_policy(base: BaseModel, folder: Path) -> Policy:
         initial=load_file(initial) if initial.is_file() else None,
     )
     if policy.initial and not initial.is_file():
-        raise InputError(f"{folder} lacks initial.safetensors, the adapter that this policy started from")
+        raise InputError(
+            f"{folder} lacks initial.safetensors, the adapter that this policy started from"
+        )
     policy.load_state(state)
     return policy
 
 
-def _write(tensors: Mapping[str, Tensor], file: Path) -> None:
-    save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, file)
+def write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Write tensors as safetensors.
+
+    Raises:
+        OSError: the file cannot be written, for instance because the disk is full.
+    """
+    try:
+        save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, file)
+    except SafetensorError as error:
+        # The library hides the system's error number in its message.
+        if number := re.search(r"os error (\d+)", str(error)):
+            code = int(number.group(1))
+            raise OSError(code, os.strerror(code), str(file)) from error
+        raise

@@ -49,7 +49,9 @@ class SVDInitialised(LoRA):
         adapted = wrap(model, config, seed)
         for name, layer in adapted_layers(adapted).items():
             weight = plain[name].to(torch.float32)
-            a, b = _stored(initial, name) if initial else self.factors(layer, weight)
+            factors = _stored(initial, name) if initial else self.factors(layer, weight)
+            # A loaded tensor is contiguous, and products of other strides round differently.
+            a, b = (factor.contiguous() for factor in factors)
             layer.lora_A[ADAPTER].weight.data, layer.lora_B[ADAPTER].weight.data = a, b
             # Taken from the factors as trained: peft rounds them to a bf16 base's dtype only after
             # it has computed the residual.

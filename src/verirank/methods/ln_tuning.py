@@ -55,6 +55,8 @@ class LNTuning(PeftMethod):
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """No norm of the model is left out."""
-        norms = {n for n, m in policy.base.model.named_modules() if "norm" in type(m).__name__.lower()}
+        norms = {
+            n for n, m in policy.base.model.named_modules() if "norm" in type(m).__name__.lower()
+        }
         covered = adapted_layers(policy.model).keys() & norms
         return len(norms) == len(covered) > 0, f"{len(covered)}/{len(norms)} norms trained"

@@ -49,7 +49,9 @@ def _convert(gguf: Path, target: Path) -> None:
     quantised = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(**place)
     # transformers marks a GGUF model as quantised and refuses to save it: a clean twin can be.
-    clean = AutoModelForCausalLM.from_config(quantised.config, dtype=torch.float32)
+    config = quantised.config
+    del config.quantization_config
+    clean = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     clean.load_state_dict(quantised.state_dict())
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:

@@ -72,7 +72,8 @@ def sort_runs(runs: Iterable[Run]) -> tuple[list[Arm], list[NotScored]]:
 
 def _obstacle(run: Run) -> str | None:
     if run.status != "done":
-        return f"its status is {run.status}"
+        error = run.manifest.get("error")
+        return f"its status is {run.status}" + (f" ({error})" if error else "")
     if run.failed_checks:
         return f"conformance failed: {', '.join(run.failed_checks)}"
     missing = [key for key in _NEEDED if key not in run.manifest]

@@ -99,10 +99,11 @@ def _panel(
     )
     everyone = alt.Chart(alt.InlineData(values=span)).mark_area(color=grey, opacity=0.9)
     own = alt.Chart(alt.InlineData(values=rows))
-    return (
-        everyone.encode(x=x, y=y, y2="high:Q")
-        + own.mark_area(color=colour, opacity=0.3).encode(x=x, y="low:Q", y2="high:Q")
-        + own.mark_line(color=colour, strokeWidth=1.8).encode(
-            x=x, y="reward:Q", tooltip=["method:N", "step:Q", "reward:Q"]
-        )
-    )
+    layers = [
+        everyone.encode(x=x, y=y, y2="high:Q"),
+        own.mark_area(color=colour, opacity=0.3).encode(x=x, y="low:Q", y2="high:Q"),
+        own.mark_line(color=colour, strokeWidth=1.8).encode(
+            x=x, y="reward:Q", tooltip=["method:N", "step:Q", alt.Tooltip("reward:Q", format=".3f")]
+        ),
+    ]
+    return alt.LayerChart(layer=layers)

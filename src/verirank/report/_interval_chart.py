@@ -7,7 +7,13 @@ from typing import Any
 
 import altair as alt
 
-from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
+from verirank.report._palette import (
+    STANDINGS,
+    Palette,
+    score_tooltips,
+    standing,
+    standing_colours,
+)
 from verirank.report.leaderboard import Leaderboard, Row
 
 WIDTHS = {1: 720, 2: 370}
@@ -65,7 +71,6 @@ def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool)
     colour = alt.Color(
         "standing:N", scale=alt.Scale(domain=list(STANDINGS), range=standing_colours(palette))
     )
-    tooltip = ["method:N", "avg_at_k:Q", "low:Q", "high:Q", "rank:Q", "standing:N"]
     base = alt.Chart(alt.InlineData(values=interval_rows(rows))).encode(y=y)
     interval = base.mark_rule(strokeWidth=2.5, opacity=0.55, strokeCap="round").encode(
         x=alt.X("low:Q", title=title, **x), x2="high:Q", color=colour
@@ -77,12 +82,12 @@ def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool)
             "standing:N",
             scale=alt.Scale(domain=list(STANDINGS), range=["circle", "square", "diamond"]),
         ),
-        tooltip=tooltip,
+        tooltip=["method:N", *score_tooltips(), "rank:Q", "standing:N"],
     )
     value = base.mark_text(align="left", dx=8, fontSize=11, color=palette.muted).encode(
         x="high:Q", text=alt.Text("avg_at_k:Q", format=".1f")
     )
-    return interval + _base_line(rows, palette) + dot + value
+    return alt.LayerChart(layer=[interval, _base_line(rows, palette), dot, value])
 
 
 def _base_line(rows: list[Row], palette: Palette) -> alt.LayerChart:
@@ -94,4 +99,4 @@ def _base_line(rows: list[Row], palette: Palette) -> alt.LayerChart:
         .mark_text(align="center", dy=-6, baseline="bottom", fontSize=11, color=palette.muted)
         .encode(x="base:Q", y=alt.value(0), text="text:N")
     )
-    return line + text
+    return alt.LayerChart(layer=[line, text])

@@ -8,7 +8,8 @@ GLYPH = 7.0
 HEIGHT = 15.0
 GAP = 16.0
 POINT = 5.0
-_ROUNDS = 400
+_ROUNDS = 60
+_LAST_ROUNDS = 500
 
 
 @dataclass
@@ -45,8 +46,11 @@ def place_labels(
         to_the_right = x + GAP + GLYPH * len(text) <= width
         labels.append(Label(text, x + GAP if to_the_right else x - GAP, y, to_the_right))
     for _ in range(_ROUNDS):
-        moved = _push_apart(labels, height)
-        if not _push_off_points(labels, points, height) and not moved:
+        _push_off_points(labels, points, height)
+        _push_apart(labels, height)
+    # Where there is no room for both, a label on a point is read more easily than on a label.
+    for _ in range(_LAST_ROUNDS):
+        if not _push_apart(labels, height):
             break
     return labels
 
@@ -67,17 +71,14 @@ def _push_apart(labels: list[Label], height: float) -> bool:
 
 def _push_off_points(
     labels: list[Label], points: list[tuple[str, float, float]], height: float
-) -> bool:
-    moved = False
+) -> None:
     for label in labels:
         left, right = label.span
         for _, x, y in points:
             overlap = POINT + HEIGHT / 2 - abs(label.y - y)
             if overlap > 0.01 and left - POINT < x < right + POINT:
                 label.y += overlap / 2 if label.y >= y else -overlap / 2
-                moved = True
     _keep_inside(labels, height)
-    return moved
 
 
 def _keep_inside(labels: list[Label], height: float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import altair as alt
+
 from verirank.report.leaderboard import Row
 
 
@@ -48,7 +50,7 @@ FILE = Palette(
 )
 """Plain values on white, for pictures that stand alone."""
 
-STANDINGS = ("level with the best", "behind the best", "no gain over the base")
+STANDINGS: tuple[str, ...] = ("level with the best", "behind the best", "no gain over the base")
 
 
 def standing(row: Row) -> str:
@@ -61,6 +63,12 @@ def standing(row: Row) -> str:
 def standing_colours(palette: Palette) -> list[str]:
     """Return the colours of the three standings, in their order."""
     return [palette.best, palette.behind, palette.no_gain]
+
+
+def score_tooltips() -> list[alt.Tooltip]:
+    """Return the score and its interval as a tooltip shows them."""
+    titles = {"avg_at_k": "Avg@k, %", "low": "low", "high": "high"}
+    return [alt.Tooltip(f"{f}:Q", title=title, format=".1f") for f, title in titles.items()]
 
 
 def chart_config(palette: Palette) -> dict[str, Any]:

@@ -9,7 +9,13 @@ from typing import Any
 import altair as alt
 
 from verirank.report._labels import place_labels
-from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
+from verirank.report._palette import (
+    STANDINGS,
+    Palette,
+    score_tooltips,
+    standing,
+    standing_colours,
+)
 from verirank.report.leaderboard import Leaderboard, Row
 
 HEIGHT = 380
@@ -24,6 +30,11 @@ class Cost:
     unit: float
     log: bool
     format: str
+
+    @property
+    def tooltip(self) -> str:
+        """The title without its remarks."""
+        return self.title.partition(" (")[0]
 
     def of(self, row: Row) -> float:
         """Return the row's cost in the axis's unit."""
@@ -99,10 +110,14 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
             "standing:N",
             scale=alt.Scale(domain=list(STANDINGS), range=["circle", "square", "diamond"]),
         ),
-        tooltip=["method:N", f"{cost.field}:Q", "avg_at_k:Q", "low:Q", "high:Q"],
+        tooltip=[
+            "method:N",
+            alt.Tooltip(f"{cost.field}:Q", title=cost.tooltip, format=","),
+            *score_tooltips(),
+        ],
     )
-    layers = _base_line(base, palette) + interval + leader + dot + _names(data, palette)
-    return layers.properties(width=width, height=HEIGHT)
+    layers = (_base_line(base, palette), interval, leader, dot, _names(data, palette))
+    return alt.LayerChart(layer=list(layers)).properties(width=width, height=HEIGHT)
 
 
 def _base_line(base: float, palette: Palette) -> alt.LayerChart:
@@ -113,7 +128,7 @@ def _base_line(base: float, palette: Palette) -> alt.LayerChart:
         .mark_text(align="right", dy=-6, fontSize=11, color=palette.muted)
         .encode(x=alt.value("width"), y="base:Q", text="text:N")
     )
-    return line + text
+    return alt.LayerChart(layer=[line, text])
 
 
 def _names(data: list[dict[str, Any]], palette: Palette) -> alt.LayerChart:
@@ -123,7 +138,7 @@ def _names(data: list[dict[str, Any]], palette: Palette) -> alt.LayerChart:
         .encode(x="label_x:Q", y="label_y:Q", text="method:N")
         for side in ("left", "right")
     ]
-    return sides[0] + sides[1]
+    return alt.LayerChart(layer=list(sides))
 
 
 def _domain(values: list[float], log: bool) -> tuple[float, float]:

@@ -129,7 +129,7 @@ def write_picture(board: Leaderboard, path: Path) -> None:
 
 def javascript() -> str:
     """Return the chart library's JavaScript, to be put into the page once."""
-    return vl_convert.javascript_bundle(vl_version=_VEGA_LITE)
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=_VEGA_LITE)
 
 
 def _svg(specification: dict[str, Any]) -> str:

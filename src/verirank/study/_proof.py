@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from verirank.config import MethodConfig, ModelConfig
+from verirank.config import MethodConfig, ModelConfig, RunFailedError
 from verirank.methods import check_methods
 from verirank.models import BaseModel
 from verirank.training import write_json
@@ -18,7 +18,7 @@ from verirank.training import write_json
 _PACKAGES = ("verirank", "torch", "transformers", "peft")
 
 
-class MethodUnprovenError(RuntimeError):
+class MethodUnprovenError(RunFailedError):
     """A method failed a conformance check on the model that it was to be trained on."""
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 
-from verirank.config import TrialConfig
+from verirank.config import InputError, TrialConfig
 from verirank.evaluation import read_samples, sample_bench, score, write_samples
 from verirank.methods import Policy
-from verirank.models import BaseModel, load_base
+from verirank.models import BaseModel
 from verirank.sampling import Sampler, TransformersSampler
 from verirank.study._proof import prove
 from verirank.tasks import Task, load_task
@@ -20,10 +21,10 @@ from verirank.verifier import Verifier
 
 
 def start_trial(config: TrialConfig, folder: Path) -> Run:
-    """Create the run of a trial, after a look at everything that can be wrong with its input.
+    """Create the run of a trial, once its task is known to be there.
 
     Raises:
-        InputError: a bench is unknown, or the folder is taken.
+        InputError: task or bench are unknown, or the folder is taken.
     """
     task = load_task(config.task)
     for bench in config.evaluation.benches:
@@ -33,6 +34,7 @@ def start_trial(config: TrialConfig, folder: Path) -> Run:
 
 def run_trial(
     run: Run,
+    base: BaseModel,
     *,
     base_samples: Path | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -41,29 +43,36 @@ def run_trial(
 
     Args:
         run: a new run, or one that was stopped or killed.
+        base: the model that the run's settings name.
         base_samples: a folder with the base's samples of every bench, where a study has taken them
             once for all its trials; None samples the base here.
         on_step: is told of every training step.
 
     Raises:
+        InputError: the settings do not suit the model; a run without a step is taken away again.
         MethodUnprovenError: the method failed its conformance checks on this model.
         KeyboardInterrupt: the run was stopped; it can be resumed.
     """
     if run.manifest["status"] == "done":
         return
     try:
-        _run(run, base_samples, on_step)
+        _run(run, base, base_samples, on_step)
     except KeyboardInterrupt:
         run.update_manifest(status="stopped")
+        raise
+    except InputError:
+        if not run.metrics():
+            shutil.rmtree(run.folder)
         raise
     except Exception as error:
         run.update_manifest(status="failed", error=f"{type(error).__name__}: {error}")
         raise
 
 
-def _run(run: Run, base_samples: Path | None, on_step: Callable[[Step], None]) -> None:
+def _run(
+    run: Run, base: BaseModel, base_samples: Path | None, on_step: Callable[[Step], None]
+) -> None:
     config = run.config
-    base = load_base(config.model)
     (proof,) = prove([config.method], config.model, base)
     run.update_manifest(status="running", conformance=proof)
     with closing(Verifier(config.verifier)) as verifier:

@@ -11,6 +11,7 @@ import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
 import transformers
 
+from verirank.models import load_base
 from verirank.study._trial import run_trial
 from verirank.training import Run
 
@@ -24,7 +25,8 @@ def work(folder: Path, base_samples: Path) -> None:
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
     try:
-        run_trial(Run.open(folder), base_samples=base_samples)
+        run = Run.open(folder)
+        run_trial(run, load_base(run.config.model), base_samples=base_samples)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

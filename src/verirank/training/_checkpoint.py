@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
+from verirank.methods import write_tensors
 from verirank.training._files import whole_folder, write_json
 from verirank.training._trainer import Trainer
 
@@ -19,9 +20,9 @@ _COUNTS = ("step", "updates", "problems_drawn")
 def save_checkpoint(trainer: Trainer, folder: Path, keep: int) -> None:
     """Write `folder`/step-N whole or not at all, then drop all but the newest `keep`."""
     with whole_folder(folder / f"step-{trainer.step}") as target:
-        save_file(_owned(trainer.policy.state()), target / "policy.safetensors")
+        write_tensors(trainer.policy.state(), target / "policy.safetensors")
         tensors, groups = _optimizer_state(trainer.optimizer)
-        save_file(tensors, target / "optimizer.safetensors")
+        write_tensors(tensors, target / "optimizer.safetensors")
         counts = {name: getattr(trainer, name) for name in _COUNTS}
         write_json(target / "state.json", {**counts, "param_groups": groups})
     for old in checkpoints(folder)[:-keep]:
@@ -45,10 +46,6 @@ def load_checkpoint(trainer: Trainer, checkpoint: Path) -> None:
     trainer.sampler.publish(trainer.policy.effective_weights())
 
 
-def _owned(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-
-
 def _optimizer_state(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
@@ -58,7 +55,7 @@ def _optimizer_state(
         for index, values in state["state"].items()
         for name, tensor in values.items()
     }
-    return _owned(tensors), state["param_groups"]
+    return tensors, state["param_groups"]
 
 
 def _restore_optimizer(

@@ -11,6 +11,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from verirank.algorithms import Group
+from verirank.config import RunFailedError
 from verirank.methods import Policy, save_policy
 from verirank.models import BaseModel
 from verirank.sampling import Sampler
@@ -21,7 +22,7 @@ from verirank.training._trainer import Step, Trainer
 from verirank.verifier import Verifier
 
 
-class BaseChangedError(RuntimeError):
+class BaseChangedError(RunFailedError):
     """The frozen base's bytes are not what they were: the run is invalid."""
 
 

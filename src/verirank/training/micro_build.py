@@ -19,9 +19,9 @@ from verirank.tasks import draw_chain, split_of
 WORDS = ("<think>", "</think>", "\\boxed{")
 SPECIAL = ("<pad>", "<eos>")
 CHARACTERS = "0123456789+-*()=;}"
-STAGE_1_STEPS, STAGE_2_STEPS, BATCH = 1700, 180, 128
+STAGE_1_STEPS, STAGE_2_STEPS, BATCH = 900, 400, 128
 MICRO_STEPS = STAGE_1_STEPS + STAGE_2_STEPS
-WRONG_STEP, GUESS = 0.05, 0.58
+WRONG_STEP, GUESS = 0.05, 0.6
 SEED = 20_260_101
 
 

@@ -72,8 +72,11 @@ def adapted_modules(rehearsal: Rehearsal) -> Finding:
     wanted = rehearsal.expected.targets(base)
     found = {_module_of(name, modules) for name in rehearsal.policy.trainable()}
     missing, extra = sorted(wanted - found), sorted(found - wanted)
-    faults = [f"{title}: {', '.join(names)}" for title, names in
-              (("not adapted", missing), ("not asked for", extra)) if names]
+    faults = [
+        f"{title}: {', '.join(names)}"
+        for title, names in (("not adapted", missing), ("not asked for", extra))
+        if names
+    ]
     return not faults, "; ".join(faults) or f"{len(found)} modules"
 
 
@@ -88,7 +91,10 @@ def _module_of(parameter: str, modules: set[str]) -> str:
 def trainable_parameters(rehearsal: Rehearsal) -> Finding:
     """As many parameters are trained as the closed form says, all in fp32."""
     trainable = rehearsal.policy.trainable().values()
-    found, wanted = sum(p.numel() for p in trainable), rehearsal.expected.count(rehearsal.base.shape)
+    found, wanted = (
+        sum(p.numel() for p in trainable),
+        rehearsal.expected.count(rehearsal.base.shape),
+    )
     dtypes = {p.dtype for p in trainable}
     passed = found == wanted and dtypes == {torch.float32}
     return passed, f"{found:,} trained, closed form {wanted:,}, {', '.join(map(str, dtypes))}"

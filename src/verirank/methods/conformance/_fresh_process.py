@@ -17,12 +17,18 @@ from verirank.methods._storage import load_policy
 from verirank.models import BaseModel, load_base
 
 
+@torch.no_grad()
 def digest(policy: Policy) -> str:
-    """Return the SHA-256 of every published weight's name and bytes."""
+    """Return the SHA-256 of every published weight, and of the adapted model's own logits.
+
+    The logits see what publishing does not, such as the residual that training goes on from.
+    """
     sha = hashlib.sha256()
     for name, weight in sorted(policy.effective_weights()):
         sha.update(name.encode())
         sha.update(weight.contiguous().cpu().numpy())
+    tokens_NT = torch.arange(min(16, policy.base.shape.vocabulary)).unsqueeze(0)
+    sha.update(policy.model(input_ids=tokens_NT).logits.cpu().numpy())
     return sha.hexdigest()
 
 

@@ -99,8 +99,16 @@ def _rehearse(
     """Perform the checks, save the policy, and return the findings and the published digest."""
     rehearsal = Rehearsal.prepare(config, model, factory)
     findings = {name: _finding(check, rehearsal) for name, check in _PERFORMED.items()}
-    save_policy(rehearsal.policy, folder)
-    return findings, digest(rehearsal.policy)
+    return findings, _saved(rehearsal.policy, folder)
+
+
+def _saved(policy: Policy, folder: Path) -> str:
+    """Return the digest of a policy that now stands in a folder, or why it has none."""
+    try:
+        save_policy(policy, folder)
+        return digest(policy)
+    except Exception as error:  # a policy that cannot be published has not survived
+        return f"nothing: {type(error).__name__}: {error}"
 
 
 def _finding(check: Callable[[Rehearsal], Finding], rehearsal: Rehearsal) -> Finding:
@@ -111,7 +119,8 @@ def _finding(check: Callable[[Rehearsal], Finding], rehearsal: Rehearsal) -> Fin
 
 
 def _compared(here: str, there: str) -> str:
-    return f"published {here[:12]}, elsewhere {there if ' ' in there else there[:12]}"
+    here, there = (text if " " in text else text[:12] for text in (here, there))
+    return f"published {here}, elsewhere {there}"
 
 
 def _report(method: str, findings: dict[str, Finding]) -> Report:

@@ -1,0 +1,57 @@
+"""`verirank doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from verirank.cli.doctor_command import command
+
+
+def findings(**environment: str) -> dict[str, dict[str, Any]]:
+    done = CliRunner(env=environment).invoke(command, ["--json"])
+    assert done.exit_code == 0, done.output
+    return {finding["name"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_doctor_finds_the_system_the_packages_and_the_accelerator() -> None:
+    names = set(findings())
+    assert {"python", "system", "cpu", "memory", "disk", "threads", "gpu"} <= names
+    assert {"torch", "transformers", "peft", "math-verify", "vllm", "smollm2"} <= names
+
+
+def test_doctor_gives_the_installed_versions() -> None:
+    assert findings()["torch"]["found"] == version("torch")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's core affinity")
+def test_doctor_counts_only_the_cores_this_process_may_use() -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert f"1 of {os.cpu_count()} cores usable" in findings()["cpu"]["found"]
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_doctor_warns_of_more_threads_than_cores() -> None:
+    threads = findings(OMP_NUM_THREADS="9999")["threads"]
+    assert threads["status"] == "warn"
+    assert "OMP_NUM_THREADS" in threads["advice"]
+
+
+def test_every_warning_says_what_to_do() -> None:
+    warnings = [f for f in findings(OMP_NUM_THREADS="9999").values() if f["status"] == "warn"]
+    assert warnings
+    assert all(finding["advice"] for finding in warnings)
+
+
+def test_without_json_a_line_stands_for_every_finding() -> None:
+    done = CliRunner().invoke(command, [])
+    assert done.exit_code == 0
+    assert all(name in done.stdout for name in findings())

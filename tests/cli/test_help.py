@@ -1,0 +1,40 @@
+"""Every command explains itself."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from verirank.cli import _COMMANDS, _root, main
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_a_command_has_help_and_leaves_with_0(name: str) -> None:
+    done = CliRunner().invoke(_root, [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert f"{name} " in done.output.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_option_of_a_command_is_explained(name: str) -> None:
+    command = _root.get_command(click.Context(_root), name)
+    assert command is not None
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    assert not [option.name for option in options if not option.help]
+
+
+def test_the_root_lists_every_command() -> None:
+    done = CliRunner().invoke(_root, ["--help"])
+    assert done.exit_code == 0
+    assert not [name for name in _COMMANDS if f"  {name} " not in done.output]
+
+
+def test_an_unknown_command_leaves_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["verirank", "trian"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "trian" in capsys.readouterr().err

@@ -1,0 +1,112 @@
+"""Bad input gets one clear line and exit code 2."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+TINY = [
+    "--steps", "2",
+    "--set", "sampling.problems_per_step=2",
+    "--set", "evaluation.problems=4",
+    "--set", "evaluation.samples=2",
+]  # fmt: skip
+
+
+def verirank(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "verirank", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("verirank: ")
+    for word in words:
+        assert word in lines[0]
+
+
+def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
+    done = verirank("train", "--method", "dorra", "--out", tmp_path / "run")
+    assert_refused(done, "unknown method 'dorra'", "dora")
+    assert not (tmp_path / "run").exists()
+
+
+def test_rank_zero_is_refused(tmp_path: Path) -> None:
+    done = verirank("train", "--set", "method.rank=0", "--out", tmp_path / "run")
+    assert_refused(done, "method.rank", "greater than or equal to 1")
+
+
+def test_a_model_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    done = verirank("train", "--model", tmp_path / "model", "--out", tmp_path / "run")
+    assert_refused(done, "no .safetensors weights")
+
+
+def test_a_task_file_with_a_row_lacking_an_answer_is_refused(tmp_path: Path) -> None:
+    task = tmp_path / "task.jsonl"
+    task.write_text('{"id": "a", "problem": "1+1=", "answer": "2"}\n{"id": "b", "problem": "2="}\n')
+    done = verirank("train", "--task", task, "--out", tmp_path / "run")
+    assert_refused(done, "task.jsonl", "answer", "2")
+
+
+def test_a_folder_that_holds_another_run_is_refused_and_left_alone(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "manifest.json").write_text("{}")
+    assert_refused(verirank("train", *TINY, "--out", run), "holds a run already", "--resume")
+    assert (run / "manifest.json").read_text() == "{}"
+
+
+def test_resuming_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    assert_refused(verirank("train", "--resume", tmp_path), "holds no run")
+
+
+def test_a_run_needs_a_place(tmp_path: Path) -> None:
+    assert_refused(verirank("train", *TINY), "--out")
+
+
+def test_dry_run_prints_toml_that_trains_the_same(tmp_path: Path) -> None:
+    first = verirank("train", "quickstart", "--method", "vera", "--set", "seed=7", "--dry-run")
+    # The quickstart's rank is one that VeRA has too.
+    assert first.returncode == 0, first.stderr
+    file = tmp_path / "trial.toml"
+    file.write_text(first.stdout)
+    assert verirank("train", file, "--dry-run").stdout == first.stdout
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_leaves_no_finished_run(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or os.geteuid() != 0:
+        pytest.skip("needs root and unshare to mount a small disk")
+    script = (
+        f"mount -t tmpfs -o size=600k tmpfs {tmp_path} && exec {sys.executable} -m verirank train "
+        f"{' '.join(TINY)} --method full --out {tmp_path}/run; "
+    )
+    probe = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("this machine does not let a test mount a disk")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "disk is full" in done.stderr.splitlines()[-1]
+    assert os.strerror(errno.ENOSPC) not in done.stdout

@@ -1,0 +1,301 @@
+"""Every check fails on a method that was broken on purpose, while the other checks pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from verirank.config import MethodConfig, ModelConfig, plugin_names
+from verirank.methods import (
+    Policy,
+    Report,
+    check_method,
+    check_methods,
+    create_method,
+    method_config,
+    save_policy,
+)
+from verirank.methods._peft_method import adapted_layers
+
+
+class Broken(NamedTuple):
+    """What is asked for, what is built instead, and the checks that must see it."""
+
+    asked: dict[str, Any]
+    factory: Any
+    failing: set[str]
+
+
+def with_hooks(**hooks: Any) -> Any:
+    """Return a factory of policies whose method is the right one but for some of its hooks."""
+
+    def factory(base, config, *, seed, total_steps) -> Policy:
+        policy = Policy.create(base, config, seed=seed, total_steps=total_steps)
+        kind = type(policy.method)
+        return replace(policy, method=type(kind.__name__, (kind,), hooks)(config))
+
+    return factory
+
+
+def changed(change: Callable[[Policy], None]) -> Any:
+    """Return a factory that changes a policy once it stands."""
+
+    def factory(base, config, *, seed, total_steps) -> Policy:
+        policy = Policy.create(base, config, seed=seed, total_steps=total_steps)
+        change(policy)
+        return policy
+
+    return factory
+
+
+def claimed(settings: dict[str, Any]) -> Any:
+    """Return a factory that builds other settings, and says they are those asked for."""
+
+    def factory(base, config, *, seed, total_steps) -> Policy:
+        other = method_config(settings)
+        policy = Policy.create(base, other, seed=seed, total_steps=total_steps)
+        return replace(policy, method=create_method(config))
+
+    return factory
+
+
+class Momentum(Policy):
+    def optimizer(self, training, learning_rate):
+        return torch.optim.SGD(self.trainable().values(), lr=10 * learning_rate, momentum=0.9)
+
+
+def adapt_values_for_keys(base, config, *, seed, total_steps) -> Policy:
+    swapped = {"name": "ia3", "modules": ("v_proj", "down_proj")}
+    policy = claimed(swapped)(base, config, seed=seed, total_steps=total_steps)
+    # The claim is right to the last flag; only the modules are not.
+    policy.model.peft_config["default"].target_modules = {"k_proj", "down_proj"}
+    return policy
+
+
+def add_a_tensor(policy: Policy) -> None:
+    layer = next(iter(adapted_layers(policy.model).values()))
+    layer.extra = torch.nn.Parameter(torch.ones(3))
+    policy.method.penalty = lambda policy: layer.extra.square().sum()
+
+
+def disturb_b(policy: Policy) -> None:
+    for layer in adapted_layers(policy.model).values():
+        layer.lora_B["default"].weight.data.add_(1e-3)
+
+
+def publish_two_thirds(policy: Policy) -> None:
+    layer = adapted_layers(policy.model)["model.layers.0.mlp.up_proj"]
+    delta = layer.get_delta_weight
+    layer.get_delta_weight = lambda adapter: delta(adapter) * 2 / 3
+
+
+def publish_by_merging(policy: Policy) -> None:
+    publish = policy.method.effective_weights
+
+    def effective_weights(asked: Policy) -> Iterator[tuple[str, torch.Tensor]]:
+        for layer in adapted_layers(asked.model).values():
+            delta = layer.get_delta_weight("default")
+            layer.base_layer.weight.data += delta
+            layer.base_layer.weight.data -= delta
+        yield from publish(asked)
+
+    policy.method.effective_weights = effective_weights
+
+
+def freeze_one_tensor(self, policy: Policy) -> None:
+    next(iter(policy.trainable().values())).grad.zero_()
+
+
+class Forgetful(Policy):
+    def initial_state(self):
+        return {}
+
+
+class Redrawn(Policy):
+    def initial_state(self):
+        # What another decomposition may give: nearly the same components.
+        return {n: t * (1.01 if n.endswith("A") else 1.0) for n, t in self.initial.items()}
+
+
+def one_group(self, policy: Policy, rate: float) -> list[dict[str, Any]]:
+    return [{"params": list(policy.trainable().values()), "lr": rate}]
+
+
+class AdapterOff(Policy):
+    @property
+    def reference(self):
+        class Residual(torch.nn.Module):
+            def forward(_, **inputs):
+                with self.model.disable_adapter():
+                    return self.model(**inputs)
+
+        return Residual()
+
+
+def do_nothing(self, *arguments: Any) -> None:
+    return
+
+
+FRESH, OWN = "survives-a-fresh-process", "own-behaviour"
+REFERENCE, BASE = "reference-is-base", "base-unchanged"
+PISSA, MILORA = {"name": "pissa"}, {"name": "milora"}
+CASES = {
+    "another peft flag with the same scale": Broken(
+        {"name": "lora", "rank": 4, "alpha": 8.0},
+        claimed({"name": "rslora", "rank": 4, "alpha": 4.0}),
+        {"dispatch"},
+    ),
+    "another optimiser": Broken({"name": "lora"}, Momentum.create, {"dispatch"}),
+    "an un-adapted module": Broken(
+        {"name": "ia3", "modules": ("k_proj", "down_proj")},
+        adapt_values_for_keys,
+        # What was saved for the values cannot be loaded for the keys either.
+        {"adapted-modules", FRESH},
+    ),
+    "an extra trainable tensor": Broken(
+        {"name": "lora"}, changed(add_a_tensor), {"trainable-parameters"}
+    ),
+    "a start that is not the base": Broken(
+        {"name": "lora"}, changed(disturb_b), {"starts-at-base"}
+    ),
+    "a forward pass that is not the published model's": Broken(
+        {"name": "lora"},
+        changed(publish_two_thirds),
+        # Another process publishes the right weights.
+        {"published-equals-forward", FRESH},
+    ),
+    "a base that drifts by merging in place": Broken(
+        {"name": "rslora"},
+        changed(publish_by_merging),
+        # A base that has drifted is neither the reference nor what another process reads.
+        {BASE, REFERENCE, FRESH},
+    ),
+    "a tensor that never moves": Broken(
+        {"name": "miss"}, with_hooks(project_gradients=freeze_one_tensor), {"every-tensor-moves"}
+    ),
+    "pissa without its residual": Broken(PISSA, Forgetful.create, {FRESH}),
+    "milora without its residual": Broken(MILORA, Forgetful.create, {FRESH}),
+    "pissa decomposed again": Broken(PISSA, Redrawn.create, {FRESH}),
+    "milora decomposed again": Broken(MILORA, Redrawn.create, {FRESH}),
+    "adalora whose ranks never move": Broken(
+        {"name": "adalora"}, with_hooks(after_step=do_nothing), {OWN}
+    ),
+    "lora-plus without its ratio": Broken(
+        {"name": "lora-plus"}, with_hooks(parameter_groups=one_group), {OWN}
+    ),
+    "lora-fa without its projection": Broken(
+        {"name": "lora-fa"}, with_hooks(project_gradients=do_nothing), {OWN}
+    ),
+    "pissa's residual as the reference": Broken(PISSA, AdapterOff.create, {REFERENCE}),
+    "milora's residual as the reference": Broken(MILORA, AdapterOff.create, {REFERENCE}),
+}
+
+
+def reports_on(cases: dict[str, Broken], folder: Path) -> dict[str, Report]:
+    """Check all cases at once: they share the process that loads what was saved."""
+    factories = iter([case.factory for case in cases.values()])
+
+    def build(base, config, *, seed, total_steps) -> Policy:
+        return next(factories)(base, config, seed=seed, total_steps=total_steps)
+
+    configs = [method_config(case.asked) for case in cases.values()]
+    reports = check_methods(configs, ModelConfig(name=str(folder)), build)
+    return dict(zip(cases, reports, strict=True))
+
+
+@pytest.fixture(scope="module")
+def broken(toy_folder: Path) -> dict[str, Report]:
+    return reports_on(CASES, toy_folder)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_exactly_the_check_meant_for_it_catches(case, broken):
+    failing = {check.name: check.detail for check in broken[case].checks if not check.passed}
+    assert failing.keys() == CASES[case].failing, failing
+    assert not broken[case].passed
+
+
+def test_every_check_has_a_case_that_fails_it(broken):
+    caught = set().union(*(case.failing for case in CASES.values()))
+    assert caught == {check.name for check in next(iter(broken.values())).checks}
+
+
+def test_the_details_say_what_is_wrong(broken):
+    def detail(case: str, name: str) -> str:
+        return next(check.detail for check in broken[case].checks if check.name == name)
+
+    missing = "not adapted: model.layers.0.self_attn.k_proj"
+    assert missing in detail("an un-adapted module", "adapted-modules")
+    assert "lacks initial.safetensors" in detail("pissa without its residual", FRESH)
+    assert detail("another optimiser", "dispatch") == "optimiser Momentum" or "SGD" in detail(
+        "another optimiser", "dispatch"
+    )
+
+
+def lora_instead(base, config, *, seed, total_steps) -> Policy:
+    return Policy.create(base, MethodConfig(name="lora"), seed=seed, total_steps=total_steps)
+
+
+OTHERS = sorted(set(plugin_names("method")) - {"lora"})
+
+
+@pytest.fixture(scope="module")
+def all_lora(toy_folder: Path) -> dict[str, Report]:
+    return reports_on(
+        {name: Broken({"name": name}, lora_instead, {"dispatch"}) for name in OTHERS}, toy_folder
+    )
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_plain_lora_trained_under_another_name_is_caught(name, all_lora):
+    assert "dispatch" in {check.name for check in all_lora[name].checks if not check.passed}
+
+
+@pytest.fixture(scope="module")
+def all_claims(toy_folder: Path) -> dict[str, Report]:
+    names = ("dora", "rslora", "pissa", "milora", "adalora", "vera", "ia3", "miss")
+    cases = {n: Broken({"name": n}, claimed({"name": "lora"}), {"dispatch"}) for n in names}
+    return reports_on(cases, toy_folder)
+
+
+def test_plain_lora_that_claims_to_be_another_method_is_caught(all_claims):
+    for name, report in all_claims.items():
+        failing = {check.name for check in report.checks if not check.passed}
+        assert "dispatch" in failing, name
+
+
+def test_ln_tuning_of_the_post_attention_norms_alone_is_caught(toy_folder):
+    def half(self, model) -> set[str]:
+        return {n for n, _ in model.named_modules() if n.endswith("post_attention_layernorm")}
+
+    def factory(base, config, *, seed, total_steps) -> Policy:
+        kind = type(create_method(config))
+        method = type("LNTuning", (kind,), {"targets": half})(config)
+        model = method.attach(base.share(), seed=seed, total_steps=total_steps).eval()
+        return Policy(base, method, model, seed, total_steps, {})
+
+    report = check_method(
+        MethodConfig(name="ln-tuning"), ModelConfig(name=str(toy_folder)), factory
+    )
+    failing = {check.name for check in report.checks if not check.passed}
+    assert failing >= {"adapted-modules", "trainable-parameters", OWN}
+
+
+def test_a_saved_policy_is_judged_by_what_another_process_computes_with_it(toy, tmp_path):
+    """A state file that was changed after saving gives other bits elsewhere."""
+    from safetensors.torch import load_file, save_file
+
+    from verirank.methods.conformance._fresh_process import digest, digests_elsewhere
+
+    policy = Policy.create(toy, MethodConfig(name="ia3"), seed=0, total_steps=12)
+    save_policy(policy, tmp_path)
+    model = ModelConfig(name=toy.source)
+    assert digests_elsewhere(model, [tmp_path]) == [digest(policy)]
+    state = load_file(tmp_path / "state.safetensors")
+    save_file({name: t + 1e-6 for name, t in state.items()}, tmp_path / "state.safetensors")
+    assert digests_elsewhere(model, [tmp_path]) != [digest(policy)]

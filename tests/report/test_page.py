@@ -1,0 +1,120 @@
+"""The self-contained page and the files beside it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from synthetic_runs import METHODS, Recipe, write_run
+
+from verirank.report import build_leaderboard, write_picture, write_report
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+class Tags(HTMLParser):
+    """Collects every tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def page(out: Path) -> str:
+    return (out / "report.html").read_text("utf-8")
+
+
+def test_the_page_loads_nothing_from_elsewhere(report: Path) -> None:
+    tags = Tags(page(report)).tags
+    loaded = [a.get("src") for _, a in tags] + [a.get("href") for t, a in tags if t == "link"]
+    assert [address for address in loaded if address is not None] == ["data:,"]
+    assert "default-src 'none'" in page(report)
+
+
+def test_the_page_is_under_5_megabytes(report: Path) -> None:
+    assert (report / "report.html").stat().st_size < 5_000_000
+
+
+def test_the_answer_stands_first(report: Path) -> None:
+    heading = re.search(r"<h1>(.*?)</h1>", page(report))
+    assert heading and "scored highest" in heading[1]
+
+
+def test_every_method_and_the_base_have_a_row(report: Path) -> None:
+    rows = re.findall(r"<tr class=\"standing-\d\">.*?</tr>", page(report), re.S)
+    assert len(rows) == len(METHODS)
+    assert "base model" in page(report)
+
+
+def test_every_chart_has_a_text_alternative(report: Path) -> None:
+    charts = [a for _, a in Tags(page(report)).tags if a.get("class") == "chart"]
+    assert len(charts) == 4
+    assert all(len(chart.get("aria-label") or "") > 40 for chart in charts)
+
+
+@pytest.mark.parametrize("name", ["intervals", "parameters", "cost", "curves"])
+def test_every_figure_is_a_picture_with_its_data_beside_it(report: Path, name: str) -> None:
+    root = ElementTree.parse(report / "figures" / f"{name}.svg").getroot()
+    assert root.tag.endswith("svg")
+    with (report / "figures" / f"{name}.csv").open(encoding="utf-8") as file:
+        assert {line["method"] for line in csv.DictReader(file)} == set(METHODS)
+
+
+def test_a_hostile_method_name_and_completion_stay_text(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", HOSTILE, Recipe(0.8, 1000, 30), completion=HOSTILE)
+    write_report([tmp_path], tmp_path / "out")
+    tags = Tags(page(tmp_path / "out")).tags
+    assert not [tag for tag, attributes in tags if tag == "img" or "onerror" in attributes]
+    scripts = [attributes for tag, attributes in tags if tag == "script"]
+    assert len(scripts) == 4 + 2
+    assert "&lt;img src=x" in page(tmp_path / "out")
+
+
+def test_runs_not_scored_stand_on_the_page(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30))
+    write_run(tmp_path / "b", "vera", Recipe(0.8, 1000, 30), manifest={"status": "failed"})
+    write_report([tmp_path], tmp_path / "out")
+    assert "its status is failed" in page(tmp_path / "out")
+
+
+def test_a_run_without_metrics_still_has_a_page(tmp_path: Path) -> None:
+    (write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30)) / "metrics.jsonl").unlink()
+    write_report([tmp_path], tmp_path / "out")
+    assert "lora" in page(tmp_path / "out")
+
+
+def test_the_curves_end_at_the_last_step_and_leave_out_a_line_cut_off(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30), steps=400)
+    with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"step": 401, "rew')
+    write_report([tmp_path], tmp_path / "out")
+    with (tmp_path / "out" / "figures" / "curves.csv").open(encoding="utf-8") as file:
+        steps = [int(line["step"]) for line in csv.DictReader(file)]
+    assert (steps[0], steps[-1]) == (1, 400)
+    assert len(steps) <= 151
+
+
+def test_nothing_but_whole_files_is_left(report: Path) -> None:
+    assert not list(report.rglob(".*"))
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_a_picture_is_written_in_the_format_of_its_suffix(
+    study: Path, tmp_path: Path, suffix: str
+) -> None:
+    picture = tmp_path / f"ranking{suffix}"
+    write_picture(build_leaderboard([study]), picture)
+    assert picture.read_bytes().startswith(b"<svg" if suffix == ".svg" else b"\x89PNG")
+
+
+def test_another_picture_format_is_refused(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="gif"):
+        write_picture(build_leaderboard([study]), tmp_path / "ranking.gif")

@@ -1,0 +1,47 @@
+"""The ranked table in the terminal."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+from synthetic_runs import METHODS, Recipe, write_run
+
+from verirank.report import build_leaderboard, print_leaderboard
+
+
+def printed(folder: Path, width: int = 80) -> str:
+    text = io.StringIO()
+    print_leaderboard(build_leaderboard([folder]), Console(file=text, width=width))
+    return text.getvalue()
+
+
+def test_every_method_stands_on_one_line_of_80_columns(study: Path) -> None:
+    lines = printed(study).splitlines()
+    assert all(any(f" {method} " in line for line in lines) for method in METHODS)
+
+
+def test_shared_ranks_are_marked(tmp_path: Path) -> None:
+    for method in ("lora", "dora"):
+        write_run(tmp_path / method, method, Recipe(0.8, 1000, 30))
+    text = printed(tmp_path)
+    assert text.count("=1") == 2
+    assert "No method can be told apart from another" in text
+
+
+def test_a_single_seed_is_owned_up_to(study: Path) -> None:
+    assert "One training seed" in printed(study)
+
+
+def test_runs_not_scored_are_named_with_the_reason(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30))
+    write_run(tmp_path / "b", "vera", Recipe(0.8, 1000, 30), manifest={"status": "failed"})
+    text = printed(tmp_path, width=400)
+    assert "not scored: vera, seed 0" in text
+    assert "its status is failed" in text
+
+
+def test_markup_in_a_method_name_is_printed_as_text(tmp_path: Path) -> None:
+    write_run(tmp_path, "[red]x[/red]", Recipe(0.8, 1000, 30))
+    assert "[red]x[/red]" in printed(tmp_path)

@@ -1,0 +1,66 @@
+"""Numbers and findings in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from synthetic_runs import Recipe, write_run
+
+from verirank.report import build_leaderboard
+from verirank.report._words import answer, count, duration, limits, memory, points
+
+GOOD, POOR, UNMOVED = Recipe(0.85, 9, 9), Recipe(0.5, 9, 9), Recipe(0.35, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (7, "7"),
+        (1152, "1.15 k"),
+        (110_592, "111 k"),
+        (36_929_536, "36.9 M"),
+        (1_777_088_000, "1.78 B"),
+    ],
+)
+def test_counts_have_three_digits_and_a_letter(number: int, text: str) -> None:
+    assert count(number) == text
+
+
+def test_seconds_become_minutes_and_hours() -> None:
+    assert [duration(s) for s in (31.4, 600, 9000)] == ["31 s", "10.0 min", "2.5 h"]
+
+
+def test_memory_is_in_decimal_units() -> None:
+    assert [memory(b) for b in (780_000_000, 2_500_000_000)] == ["780 MB", "2.50 GB"]
+
+
+def test_a_change_carries_its_sign() -> None:
+    assert [points(share) for share in (0.1, -0.1)] == ["+10.0", "−10.0"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "finding"),
+    [
+        ({"lora": GOOD, "vera": POOR}, "lora is the best"),
+        ({"lora": GOOD, "dora": GOOD}, "No method can be told apart"),
+        ({"lora": GOOD, "dora": GOOD, "vera": POOR}, "cannot be told from it"),
+        ({"ia3": UNMOVED, "vera": UNMOVED}, "No method beat the base"),
+        ({"lora": GOOD}, "no other method"),
+    ],
+)
+def test_the_answer_says_no_more_than_the_tests_do(
+    tmp_path: Path, methods: dict[str, Recipe], finding: str
+) -> None:
+    for method, recipe in methods.items():
+        write_run(tmp_path / method, method, recipe)
+    assert finding in answer(build_leaderboard([tmp_path]))
+
+
+def test_unequal_numbers_of_seeds_are_among_the_limits(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / f"lora{seed}", "lora", GOOD, seed=seed)
+    write_run(tmp_path / "vera", "vera", POOR)
+    assert any(
+        "unequal numbers of seeds" in limit for limit in limits(build_leaderboard([tmp_path]))
+    )

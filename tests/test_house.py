@@ -1,0 +1,149 @@
+"""The house rules that a reader relies on, checked over the whole source."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "verirank"
+ROOMS = [
+    "cli",
+    "report",
+    "study",
+    "statistics",
+    "geometry",
+    "evaluation",
+    "training",
+    "algorithms",
+    "methods",
+    "sampling",
+    "tasks",
+    "verifier",
+    "models",
+    "config",
+]
+FILES = sorted(SOURCE.rglob("*.py"))
+CATCH_ALLS = {"utils", "util", "helpers", "helper", "common", "base", "misc", "tools", "shared"}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the full name of every module that a file imports from the package."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            names = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.startswith("verirank."))
+
+
+def crossings() -> Iterator[tuple[Path, str, list[str]]]:
+    """Yield file, own room and imported path wherever a file imports from another room."""
+    for file in FILES:
+        room = file.relative_to(SOURCE).parts[0]
+        for name in imports(file):
+            path = name.split(".")[1:]
+            if room in ROOMS and path[0] != room:
+                yield file, room, path
+
+
+def test_every_folder_of_the_package_is_a_known_room() -> None:
+    folders = {file.relative_to(SOURCE).parts[0] for file in FILES if file.parent != SOURCE}
+    assert folders == set(ROOMS)
+
+
+def test_rooms_import_only_downwards() -> None:
+    wrong = [
+        f"{file.relative_to(SOURCE)} imports {'.'.join(path)}"
+        for file, room, path in crossings()
+        if ROOMS.index(path[0]) < ROOMS.index(room)
+    ]
+    assert not wrong
+
+
+def test_rooms_are_entered_only_through_their_front_door() -> None:
+    wrong = [
+        f"{file.relative_to(SOURCE)} imports {'.'.join(path)}"
+        for file, _, path in crossings()
+        if len(path) > 1
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "cli"])
+def test_a_room_exports_what_it_names(room: str) -> None:
+    module = importlib.import_module(f"verirank.{room}")
+    names = getattr(module, "__all__", [])
+    assert sorted(set(names)) == sorted(names), "a name stands twice"
+    assert not [name for name in names if not hasattr(module, name)]
+    assert not [name for name in names if name.startswith("_")]
+
+
+def test_no_source_file_is_longer_than_400_lines() -> None:
+    lengths = {file: len(file.read_text("utf-8").splitlines()) for file in FILES}
+    assert not {str(file): length for file, length in lengths.items() if length > 400}
+
+
+def test_no_module_is_a_catch_all() -> None:
+    assert not [file for file in FILES if file.stem.strip("_") in CATCH_ALLS]
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import verirank"], ["-m", "verirank", "--help"]])
+def test_starting_up_takes_under_400_milliseconds(arguments: list[str]) -> None:
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.4
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import verirank"], ["-m", "verirank", "--help"]])
+def test_starting_up_loads_no_torch(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments], check=True, capture_output=True, text=True
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "verirank" in loaded
+    assert not {"torch", "transformers", "peft", "altair", "scipy"} & loaded
+
+
+def test_the_lock_pins_every_requirement_to_a_version_that_satisfies_it() -> None:
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    locked = {re.sub(r"[-_.]+", "-", name).lower(): pin for name, pin in pins.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [
+        Requirement(r) for r in [*project["dependencies"], *extras["dev"], *extras["smollm2"]]
+    ]
+    names = {re.sub(r"[-_.]+", "-", r.name).lower(): r for r in wanted}
+    assert not [name for name, r in names.items() if locked.get(name, "") not in r.specifier]
+
+
+def test_the_lock_is_what_these_tests_run_with() -> None:
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for name in ("torch", "transformers", "peft", "trl", "math-verify"):
+        assert version(name).partition("+")[0] == pins[name]
+
+
+def test_ci_runs_the_test_command_that_the_readme_gives() -> None:
+    command = re.findall(r"^make .*test$", (ROOT / ".ci" / "run").read_text("utf-8"), re.M)
+    assert len(command) == 1
+    targets = [word for word in command[0].split()[1:] if not word.startswith("-")]
+    assert f"make {' '.join(targets)}" in (ROOT / "README.md").read_text("utf-8")
