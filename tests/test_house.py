@@ -22,7 +22,6 @@ ROOMS = [
     "cli",
     "report",
     "study",
-    "statistics",
     "geometry",
     "evaluation",
     "training",
@@ -32,6 +31,7 @@ ROOMS = [
     "tasks",
     "verifier",
     "models",
+    "statistics",
     "config",
 ]
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -71,10 +71,7 @@ class Momentum(Policy):
 
 def adapt_values_for_keys(base, config, *, seed, total_steps) -> Policy:
     swapped = {"name": "ia3", "modules": ("v_proj", "down_proj")}
-    policy = claimed(swapped)(base, config, seed=seed, total_steps=total_steps)
-    # The claim is right to the last flag; only the modules are not.
-    policy.model.peft_config["default"].target_modules = {"k_proj", "down_proj"}
-    return policy
+    return claimed(swapped)(base, config, seed=seed, total_steps=total_steps)
 
 
 def add_a_tensor(policy: Policy) -> None:
@@ -232,9 +229,7 @@ def test_the_details_say_what_is_wrong(broken):
     missing = "not adapted: model.layers.0.self_attn.k_proj"
     assert missing in detail("an un-adapted module", "adapted-modules")
     assert "lacks initial.safetensors" in detail("pissa without its residual", FRESH)
-    assert detail("another optimiser", "dispatch") == "optimiser Momentum" or "SGD" in detail(
-        "another optimiser", "dispatch"
-    )
+    assert detail("another optimiser", "dispatch") == "optimiser SGD"
 
 
 def lora_instead(base, config, *, seed, total_steps) -> Policy:

@@ -65,7 +65,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        click.echo(f"verirank: the disk is full: {error.filename or error}; free some space", err=True)
+        click.echo(
+            f"verirank: the disk is full: {error.filename or error}; free some space", err=True
+        )
         code = 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("verirank: stopped; a run goes on with: verirank train --resume RUN", err=True)

@@ -16,14 +16,15 @@ import click
 @click.option("--bench", "benches", multiple=True, help="Repeatable; the task's own by default.")
 @click.option("--problems", type=click.IntRange(2), help="At most so many problems a bench (128).")
 @click.option("--samples", type=click.IntRange(1), help="Samples a problem, the k of Avg@k (8).")
-@click.option("--temperature", type=click.FloatRange(min=0, min_open=True))
+@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), help="1 by default.")
 @click.option("--seed", type=click.IntRange(0), help="Of the sampling.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for every sample, as Parquet.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(
     target: str, out: Path | None, as_json: bool, assignments: tuple[str, ...], **options: Any
 ) -> None:
+    """Print the scores of every bench."""
     from verirank.evaluation import evaluate, score, write_samples
     from verirank.verifier import Verifier
 

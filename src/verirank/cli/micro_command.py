@@ -9,12 +9,13 @@ import click
 
 @click.group(help="The built-in micro model.")
 def command() -> None:
-    pass
+    """Group what can be done to the micro model."""
 
 
 @command.command(help="Train the micro model anew, on one thread, to the same bits.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("micro"), show_default=True)
 def build(out: Path) -> None:
+    """Train it with a progress bar."""
     from rich.progress import Progress
 
     from verirank.training import MICRO_STEPS, build_micro

@@ -11,12 +11,26 @@ from verirank.config import InputError, plugin_names
 
 
 @click.command(help="Train every method by real RL on a small model, rank them, write report.html.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("quickstart"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("quickstart"),
+    show_default=True,
+    help="Folder of the runs and the report; a stopped quickstart goes on there.",
+)
 @click.option("--methods", help="Comma-separated; every installed method by default.")
 @click.option("--steps", type=click.IntRange(1), help="Training steps a trial (60).")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
-@click.option("--model", type=click.Choice(["micro", "smollm2"]), default="micro", show_default=True)
-@click.option("--processes", type=click.IntRange(1), help="Trials side by side; all cores by default.")
+@click.option(
+    "--model",
+    type=click.Choice(["micro", "smollm2"]),
+    default="micro",
+    show_default=True,
+    help="micro takes minutes, smollm2 hours.",
+)
+@click.option(
+    "--processes", type=click.IntRange(1), help="Trials side by side; all cores by default."
+)
 def command(
     out: Path,
     methods: str | None,
@@ -25,7 +39,8 @@ def command(
     model: str,
     processes: int | None,
 ) -> None:
-    names = [name.strip() for name in methods.split(",")] if methods else list(plugin_names("method"))
+    """Run the trials, then print and write what came out."""
+    names = [name.strip() for name in methods.split(",")] if methods else plugin_names("method")
     if not all(names):
         raise InputError(f"--methods has an empty name: {methods!r}")
     from verirank.report import print_leaderboard, write_report
@@ -46,7 +61,7 @@ def command(
 
 
 class _Watch:
-    """A live table of the trials, read from their folders; plain lines where there is no terminal."""
+    """A live table of the trials, read from their folders; plain lines without a terminal."""
 
     def __init__(self, out: Path, trials: dict[str, Any]) -> None:
         from rich.console import Console

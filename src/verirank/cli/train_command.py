@@ -21,7 +21,9 @@ _SHORT = {
 }
 
 
-@click.command(help=f"Train one trial. CONFIG is a TOML file or a preset: {', '.join(preset_names())}.")
+@click.command(
+    help=f"Train one trial. CONFIG is a TOML file or a preset: {', '.join(preset_names())}."
+)
 @click.argument("config", required=False)
 @click.option("--model", help="micro, smollm2, a folder, or a hub id.")
 @click.option("--task", help="A task's name, or a JSONL file of {id, problem, answer}.")
@@ -30,7 +32,9 @@ _SHORT = {
 @click.option("--steps", type=int, help="Training steps.")
 @click.option("--seed", type=int, help="The trial's seed.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run."
+)
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved TOML and stop.")
 def command(
@@ -41,6 +45,7 @@ def command(
     dry_run: bool,
     **short: Any,
 ) -> None:
+    """Start or resume a run, with a progress bar, and print its scores."""
     given = [f"{_SHORT[key]}={_toml(value)}" for key, value in short.items() if value is not None]
     if resume is not None:
         if config or given or assignments or out:

@@ -13,7 +13,7 @@ from verirank.config.trial import MethodConfig
 
 @cache
 def learning_rates() -> dict[str, dict[str, Any]]:
-    """Return per method its default rate on `micro`, on `other` models, and how they were `found`."""
+    """Return per method its rate on `micro`, that on `other` models, and how they were `found`."""
     text = (files("verirank.config") / "learning_rates.toml").read_text("utf-8")
     return tomllib.loads(text)
 

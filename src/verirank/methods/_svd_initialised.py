@@ -41,7 +41,9 @@ class SVDInitialised(LoRA):
         initial: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
         """Attach LoRA, set its factors, and leave the residual in the policy's own copy."""
-        plain = {n: model.get_submodule(n).weight.data for n in self.targets(model)}  # pyright: ignore
+        plain: dict[str, Any] = {
+            name: model.get_submodule(name).weight.data for name in self.targets(model)
+        }
         self._has_enough_values(plain)
         config = self.peft_config(model, seed=seed, total_steps=total_steps)
         if initial is not None:

@@ -155,11 +155,11 @@ class AdaLoRA(PeftMethod):
         """The total rank follows the schedule to its end."""
         layers, total = adapted_layers(policy.model).values(), policy.total_steps
         initial, target = (len(layers) * r for r in (self.config.rank, self.config.resolved_target))
-        schedule, found, expected = _Schedule.of(total), [], []
-        while not found or step_number < total:
-            step_number = step()
+        schedule, found, expected, taken = _Schedule.of(total), [], [], 0
+        while taken < total:
+            taken = step()
             found.append(sum(int((layer.lora_E[ADAPTER] != 0).sum()) for layer in layers))
-            expected.append(schedule.budget(step_number, total, initial, target))
+            expected.append(schedule.budget(taken, total, initial, target))
         return found == expected, f"total ranks {found}, schedule {expected}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ class DoRA(LoRA):
     family = "structural"
     reference = "arXiv:2402.09353"
 
-    flags = {"use_dora": True}
+    flags: ClassVar[dict[str, Any]] = {"use_dora": True}
 
     def count(self, shape: ModelShape) -> int:
         """Return LoRA's count and one magnitude an output."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from verirank.config import InputError
@@ -68,5 +67,5 @@ class MiSS(PeftMethod):
             if update.shape[1] > rank:
                 gap = (update[:, rank:] - update[:, :-rank]).abs().max()
                 error = max(error, float(gap))
-        tolerance = 1e-5 * max(1.0, float(torch.tensor(size)))
-        return 0 < size and error < tolerance, f"shards differ by {error:.1e}, update {size:.1e}"
+        tolerance = 1e-5 * max(1.0, size)
+        return size > 0 and error < tolerance, f"shards differ by {error:.1e}, update {size:.1e}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ class PiSSA(SVDInitialised):
     reference = "arXiv:2404.02948"
 
     # The exact decomposition: the randomised one gives another adapter at every load.
-    flags = {"init_lora_weights": "pissa"}
+    flags: ClassVar[dict[str, Any]] = {"init_lora_weights": "pissa"}
 
     def factors(self, layer: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the factors that peft has just computed."""

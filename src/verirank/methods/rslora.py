@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 from verirank.methods.lora import LoRA
 
@@ -13,7 +14,7 @@ class RsLoRA(LoRA):
     name = "rslora"
     reference = "arXiv:2312.03732"
 
-    flags = {"use_rslora": True}
+    flags: ClassVar[dict[str, Any]] = {"use_rslora": True}
 
     @property
     def scale(self) -> float:

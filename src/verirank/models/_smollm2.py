@@ -50,7 +50,7 @@ def _convert(gguf: Path, target: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(**place)
     # transformers marks a GGUF model as quantised and refuses to save it: a clean twin can be.
     config = quantised.config
-    del config.quantization_config
+    delattr(config, "quantization_config")
     clean = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     clean.load_state_dict(quantised.state_dict())
     target.parent.mkdir(parents=True, exist_ok=True)

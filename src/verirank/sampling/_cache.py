@@ -1,4 +1,4 @@
-"""Key-value storage for decoding: one prompt's prefix fanned out to its samples, no re-allocation."""
+"""Key-value storage for decoding: a prompt's prefix fanned out to its samples, never copied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import AttentionInterface
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 
@@ -16,7 +16,7 @@ class _PreallocatedLayer(CacheLayerMixin):
 
     def __init__(self, keys: Tensor, values: Tensor, length: int) -> None:
         super().__init__()
-        self.keys, self.values, self.length = keys, values, length
+        self.key_room, self.value_room, self.length = keys, values, length
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -26,10 +26,10 @@ class _PreallocatedLayer(CacheLayerMixin):
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         end = self.length + key_states.shape[2]
-        self.keys[:, :, self.length : end] = key_states
-        self.values[:, :, self.length : end] = value_states
+        self.key_room[:, :, self.length : end] = key_states
+        self.value_room[:, :, self.length : end] = value_states
         self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return self.key_room[:, :, :end], self.value_room[:, :, :end]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.length + query_length, 0
@@ -38,39 +38,45 @@ class _PreallocatedLayer(CacheLayerMixin):
         return self.length
 
     def get_max_length(self) -> int:
-        return self.keys.shape[2]
+        return self.key_room.shape[2]
 
 
 class DecodeCache(Cache):
     """The cache of N samples that share P prompts."""
 
     def __init__(self, prompts: Cache, prompt_of_sample: Tensor, max_new_tokens: int) -> None:
-        layers = []
-        for layer in prompts.layers:
-            length = layer.get_seq_length()
-            keys, values = (
-                _fan_out(stored, prompt_of_sample, length + max_new_tokens)
-                for stored in (layer.keys, layer.values)
-            )
-            layers.append(_PreallocatedLayer(keys, values, length))
-        super().__init__(layers=layers)
+        self._layers = [
+            _fan_out(layer.keys, layer.values, prompt_of_sample, max_new_tokens)
+            for layer in prompts.layers
+            if isinstance(layer, DynamicLayer)
+        ]
+        super().__init__(layers=list(self._layers))
 
     def keep(self, rows: Tensor) -> None:
         """Drop every sample but these, given by their present row numbers."""
-        for layer in self.layers:
-            filled = layer.get_seq_length()
-            for name in ("keys", "values"):
-                old = getattr(layer, name)
-                new = old.new_empty((len(rows), *old.shape[1:]))
-                new[:, :, :filled] = old[rows, :, :filled]
-                setattr(layer, name, new)
+        for layer in self._layers:
+            layer.key_room = _kept(layer.key_room, rows, layer.length)
+            layer.value_room = _kept(layer.value_room, rows, layer.length)
 
 
-def _fan_out(stored: Tensor | None, prompt_of_sample: Tensor, capacity: int) -> Tensor:
-    assert stored is not None
-    _, heads, length, dim = stored.shape
-    room = stored.new_empty((len(prompt_of_sample), heads, capacity, dim))
-    room[:, :, :length] = stored[prompt_of_sample]
+def _fan_out(
+    keys: Tensor | None, values: Tensor | None, prompt_of_sample: Tensor, max_new_tokens: int
+) -> _PreallocatedLayer:
+    """Return a layer in which every sample begins with its prompt's keys and values."""
+    assert keys is not None and values is not None
+    length, rooms = keys.shape[2], []
+    for stored in (keys, values):
+        _, heads, _, dim = stored.shape
+        room = stored.new_empty((len(prompt_of_sample), heads, length + max_new_tokens, dim))
+        room[:, :, :length] = stored[prompt_of_sample]
+        rooms.append(room)
+    return _PreallocatedLayer(rooms[0], rooms[1], length)
+
+
+def _kept(stored: Tensor, rows: Tensor, length: int) -> Tensor:
+    """Copy the filled part of some rows into storage of the same capacity."""
+    room = stored.new_empty((len(rows), *stored.shape[1:]))
+    room[:, :, :length] = stored[rows, :, :length]
     return room
 
 

@@ -119,8 +119,7 @@ class TransformersSampler:
     def _find_stop_tokens(self, stop: str | None) -> Tensor:
         ends = self._model.generation_config.eos_token_id
         ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
-        if self._tokenizer.eos_token_id is not None:
-            ends.append(self._tokenizer.eos_token_id)
+        ends += [i for i in (self._tokenizer.eos_token_id,) if isinstance(i, int)]
         if stop is not None:
             words = self._tokenizer.batch_decode([[i] for i in range(len(self._tokenizer))])
             ends += [i for i, word in enumerate(words) if stop in word]
@@ -139,7 +138,7 @@ class _Batch:
         self.prompt_of_sample_N = torch.repeat_interleave(torch.tensor(self.group_sizes))
         self._pad_prompts(tokenizer.pad_token_id or 0)
         shape = (len(self.seeds_N), max_new_tokens)
-        # float64, so that the inverse of the distribution is exact in the tail of a large vocabulary
+        # float64, so that the tail of a large vocabulary is drawn as often as it should be
         self.uniforms_NT = torch.stack([_uniforms(seed, max_new_tokens) for seed in self.seeds_N])
         self.tokens_NT = torch.zeros(shape, dtype=torch.long)
         self.logprobs_NT = torch.zeros(shape)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 _PRELOAD = ["verirank.study._worker"]
@@ -72,9 +72,7 @@ def run_locally(
     return [outcomes[folder] for folder in folders]
 
 
-def _start(
-    context: multiprocessing.context.ForkServerContext, folder: Path, base_samples: Path
-) -> ForkServerProcess:
+def _start(context: ForkServerContext, folder: Path, base_samples: Path) -> ForkServerProcess:
     from verirank.study._worker import work
 
     process = context.Process(target=work, args=(folder, base_samples), name=folder.name)
@@ -95,11 +93,11 @@ def _outcome(folder: Path, exitcode: int) -> Outcome:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[multiprocessing.context.ForkServerContext]:
+def _one_thread_each() -> Iterator[ForkServerContext]:
     """Yield a context whose children start with the libraries loaded, limited to one thread."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
-    context = multiprocessing.get_context("forkserver")
+    context = get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     try:
         yield context

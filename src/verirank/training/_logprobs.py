@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ class Sequences:
         return torch.arange(int(self.lengths_N.max())) < self.lengths_N[:, None]
 
 
-def completion_logprobs(model: nn.Module, sequences: Sequences, temperature: float) -> Tensor:
+def completion_logprobs(model: Any, sequences: Sequences, temperature: float) -> Tensor:
     """Return the model's log-probability of every sampled token, at the sampling temperature.
 
     Args:

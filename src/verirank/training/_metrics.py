@@ -17,7 +17,7 @@ class Clock:
     """Adds up the seconds of a step's phases."""
 
     def __init__(self) -> None:
-        self._seconds = dict.fromkeys(_PHASES, 0.0)
+        self._seconds: dict[str, float] = dict.fromkeys(_PHASES, 0.0)
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:

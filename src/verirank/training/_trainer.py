@@ -78,9 +78,9 @@ class Trainer:
                 padded_tokens=self.config.training.micro_batch_tokens,
             )
             self._remember_reference(batch)
+            update: dict[str, float] = {}
             for _ in range(self.config.algorithm.inner_updates):
-                update = self._accumulate_gradients(batch)
-                grad_norm = self._update()
+                update = self._accumulate_gradients(batch) | {"grad_norm": self._update()}
         with clock("publish"):
             published = self.sampler.publish(self.policy.effective_weights())
         self.step += 1
@@ -88,7 +88,6 @@ class Trainer:
             "step": self.step,
             **sampling_metrics(sampled, groups_used=batch.groups_used),
             **update,
-            "grad_norm": grad_norm,
             "lr": self.optimizer.param_groups[0]["lr"],
             "delta_norm": published.delta_norm,
             "served_changed_fraction": published.changed_fraction,
@@ -118,10 +117,7 @@ class Trainer:
         with clock("sample"):
             completions = self.sampler.sample(
                 [problem.prompt for problem in problems],
-                [
-                    [sample_seed(self.config.seed, "train", place, g) for g in range(sampling.group_size)]
-                    for place in places
-                ],
+                [self._seeds(place) for place in places],
                 temperature=sampling.temperature,
                 max_new_tokens=self.max_new_tokens,
                 stop=self.task.stop,
@@ -133,6 +129,10 @@ class Trainer:
             Group(problem, tuple(group), tuple(verdicts))
             for problem, group, verdicts in zip(problems, completions, rewards, strict=True)
         ]
+
+    def _seeds(self, place: int) -> list[int]:
+        samples = range(self.config.sampling.group_size)
+        return [sample_seed(self.config.seed, "train", place, sample) for sample in samples]
 
     def _remember_reference(self, batch: Batch) -> None:
         """Take the base's log-probabilities, where the algorithm penalises leaving them."""

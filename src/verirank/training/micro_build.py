@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import torch
+from torch.optim.lr_scheduler import OneCycleLR
 from transformers import AddedToken, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from verirank.tasks import draw_chain, split_of
@@ -25,7 +26,9 @@ WRONG_STEP, GUESS = 0.05, 0.6
 SEED = 20_260_101
 
 
-def build_micro(folder: Path, on_step: Callable[[int, float], None] = lambda step, loss: None) -> None:
+def build_micro(
+    folder: Path, on_step: Callable[[int, float], None] = lambda step, loss: None
+) -> None:
     """Train the micro model from nothing on one thread and save it as safetensors.
 
     Args:
@@ -52,7 +55,7 @@ def micro_tokenizer() -> Qwen2Tokenizer:
     pad, eos = SPECIAL
     # Qwen2's own class without merges: whoever loads a Qwen2 model loads this tokenizer right.
     tokenizer = Qwen2Tokenizer(
-        vocabulary, [], unk_token=None, pad_token=pad, eos_token=eos, padding_side="left"
+        vocabulary, [], unk_token=pad, pad_token=pad, eos_token=eos, padding_side="left"
     )
     tokenizer.add_tokens([AddedToken(word, normalized=False, special=False) for word in WORDS])
     return tokenizer
@@ -68,8 +71,8 @@ def _config(tokenizer: Qwen2Tokenizer) -> Qwen2Config:
         num_key_value_heads=2,
         max_position_embeddings=256,
         tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=SPECIAL.index("<pad>"),
+        eos_token_id=SPECIAL.index("<eos>"),
         bos_token_id=None,
     )
 
@@ -80,8 +83,9 @@ def _fit(
     on_step: Callable[[int, float], None],
 ) -> None:
     rng = Random(SEED)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=MICRO_STEPS, pct_start=0.05)
+    rate = 2e-3
+    optimizer = torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = OneCycleLR(optimizer, rate, total_steps=MICRO_STEPS, pct_start=0.05)
     for step in range(MICRO_STEPS):
         write = _worked if step < STAGE_1_STEPS else _guessed_or_worked
         loss = _loss(model, tokenizer, [_example(rng, write) for _ in range(BATCH)])

@@ -15,7 +15,11 @@ from verirank.models import load_base
 
 _FIRST_STEPS = 3
 """B starts at zero in most methods, so that A's gradient comes with the second step."""
-_SET_BY_PEFT = {"base_model_name_or_path", "revision", "rank_pattern", "inference_mode"}
+_SET_BY_PEFT = {
+    *("base_model_name_or_path", "revision", "rank_pattern", "inference_mode"),
+    # peft shortens long lists of names; which modules it found is a check of its own.
+    "target_modules",
+}
 
 Finding = tuple[bool, str]
 

@@ -26,9 +26,9 @@ def digest(policy: Policy) -> str:
     sha = hashlib.sha256()
     for name, weight in sorted(policy.effective_weights()):
         sha.update(name.encode())
-        sha.update(weight.contiguous().cpu().numpy())
+        sha.update(weight.contiguous().cpu().numpy().tobytes())
     tokens_NT = torch.arange(min(16, policy.base.shape.vocabulary)).unsqueeze(0)
-    sha.update(policy.model(input_ids=tokens_NT).logits.cpu().numpy())
+    sha.update(policy.model(input_ids=tokens_NT).logits.cpu().numpy().tobytes())
     return sha.hexdigest()
 
 
