@@ -35,12 +35,14 @@ class DoRA(LoRA):
         total_steps: int,
         initial: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
-        """Attach LoRA and read the magnitudes off the base in fp32."""
+        """Attach LoRA, read the magnitudes off the base in fp32, and use the norm's closed form."""
+        from verirank.methods._dora_layer import ClosedFormDora
+
         adapted = super().attach(model, seed=seed, total_steps=total_steps, initial=initial)
         for layer in adapted_layers(adapted).values():
-            # peft keeps them in the base's dtype: a bf16 magnitude would rescale the base.
-            weight = layer.base_layer.weight.data.to(torch.float32)
-            _magnitude(layer).data = torch.linalg.norm(weight, dim=1)
+            # peft keeps magnitudes in the base's dtype: in bf16 they would rescale the base.
+            dora = ClosedFormDora(layer.base_layer.weight.data)
+            layer.lora_magnitude_vector[ADAPTER] = dora
         return adapted
 
     def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
