@@ -2,7 +2,7 @@
 
     python docs/results/learning_rates.py OUT
 
-Five rates a method, a factor of three apart, around `centre`; one seed, the quickstart's preset,
+Three rates a method, a factor of three apart, around `centre`; one seed, the quickstart's preset,
 scored on the `selection` bench. Writes OUT/learning_rates.json and prints a table.
 """
 
@@ -18,7 +18,7 @@ CENTRES = {
     "milora": 1e-3, "lora-plus": 1e-4, "rslora": 3e-4, "lora-fa": 1e-3, "vera": 1e-2,
     "ia3": 1e-2, "ln-tuning": 3e-3,
 }  # fmt: skip
-FACTORS = (1 / 9, 1 / 3, 1, 3, 9)
+FACTORS = (1 / 3, 1, 3)
 
 
 def main(out: Path) -> None:

@@ -9,8 +9,6 @@ from importlib import import_module
 
 import click
 
-from verirank.config import InputError, RunFailedError
-
 _COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
     "train": "Train one method on one task, or resume a run.",
@@ -53,23 +51,29 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         code = _root(standalone_mode=False)
-    except InputError as error:
-        click.echo(f"verirank: {error}", err=True)
-        code = 2
-    except RunFailedError as error:
-        click.echo(f"verirank: {error}", err=True)
-        code = 1
     except click.ClickException as error:
         error.show()
         code = 2
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        click.echo(
-            f"verirank: the disk is full: {error.filename or error}; free some space", err=True
-        )
-        code = 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("verirank: stopped; a run goes on with: verirank train --resume RUN", err=True)
-        code = 130
+        code = _say("stopped; a run goes on with: verirank train --resume RUN", 130)
+    except Exception as error:
+        code = _exit_code(error)
     sys.exit(code)
+
+
+def _exit_code(error: Exception) -> int:
+    """Tell the user what went wrong; an error that only a developer can mend is raised again."""
+    from verirank.config import InputError, RunFailedError
+
+    if isinstance(error, InputError):
+        return _say(str(error), 2)
+    if isinstance(error, RunFailedError):
+        return _say(str(error), 1)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return _say(f"the disk is full: {error.filename or error}; free some space", 2)
+    raise error
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"verirank: {message}", err=True)
+    return code

@@ -1,0 +1,62 @@
+"""Scores of a bench: from every sample, in any order, with streams that do not depend on others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from verirank.config import resolve
+from verirank.evaluation import read_samples, sample_bench, score, write_samples
+from verirank.models import load_base
+from verirank.sampling import TransformersSampler
+from verirank.tasks import load_task
+from verirank.verifier import Verifier
+
+
+def samples(n: int = 12, k: int = 4, seed: int = 0) -> pa.Table:
+    config = resolve({"evaluation": {"problems": n, "samples": k}})
+    with Verifier(config.verifier) as verifier:
+        return sample_bench(
+            TransformersSampler(load_base(config.model)),
+            verifier,
+            load_task(config.task),
+            "test",
+            config.evaluation,
+            seed=seed,
+            stage="before",
+            max_new_tokens=64,
+        )
+
+
+def test_scores_come_from_every_sample_whatever_their_order() -> None:
+    table = samples()
+    correct = np.array(table["correct"].to_pylist()).reshape(12, 4)
+    scores = score(table)
+    assert scores["avg_at_k"] == correct.mean()
+    assert scores["pass_at_k"] == correct.any(1).mean()
+    assert (scores["n"], scores["k"]) == (12, 4)
+    shuffled = table.take(np.random.default_rng(0).permutation(len(table)))
+    assert score(shuffled) == scores
+
+
+def test_the_samples_of_a_problem_are_independent_and_repeatable() -> None:
+    table = samples(seed=3)
+    assert len(set(table["seed"].to_pylist())) == len(table)
+    assert samples(seed=3).equals(table)
+    assert not samples(seed=4).equals(table)
+
+
+def test_fewer_problems_leave_the_others_samples_as_they_were() -> None:
+    few, many = samples(n=6), samples(n=12)
+    assert many.slice(0, len(few))["completion"].equals(few["completion"])
+
+
+def test_stages_lie_in_one_file_and_come_back_apart(tmp_path: Path) -> None:
+    before = samples(n=4, k=2)
+    column = before.schema.get_field_index("stage")
+    after = before.set_column(column, "stage", pa.array(["after"] * len(before)))
+    write_samples(tmp_path / "test.parquet", [before, after])
+    assert read_samples(tmp_path / "test.parquet", "before").equals(before)
+    assert read_samples(tmp_path / "test.parquet", "after").equals(after)
