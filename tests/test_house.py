@@ -22,7 +22,6 @@ ROOMS = [
     "cli",
     "report",
     "study",
-    "geometry",
     "evaluation",
     "training",
     "algorithms",

@@ -2,15 +2,15 @@
 
     python docs/results/learning_rates.py OUT
 
-Three rates a method, a factor of three apart, around `centre`; one seed, the quickstart's preset,
-scored on the `selection` bench. Writes OUT/learning_rates.json and prints a table.
+Three rates a method, a factor of three apart; where the best stands at an edge, one more beyond it.
+One seed, the quickstart's preset, scored on the `selection` bench. Writes OUT/learning_rates.json.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from verirank.config import override, plugin_names, resolve
+from verirank.config import TrialConfig, override, plugin_names, resolve
 from verirank.study import quickstart_trials, run_trials
 
 CENTRES = {
@@ -18,27 +18,48 @@ CENTRES = {
     "milora": 1e-3, "lora-plus": 1e-4, "rslora": 3e-4, "lora-fa": 1e-3, "vera": 1e-2,
     "ia3": 1e-2, "ln-tuning": 3e-3,
 }  # fmt: skip
-FACTORS = (1 / 3, 1, 3)
+Table = dict[str, dict[float, float]]
+
+
+def trial(method: str, rate: float) -> TrialConfig:
+    """Return the quickstart's trial of a method at another rate, scored for selection."""
+    (config,) = quickstart_trials("quickstart", [method], steps=None, seeds=[0]).values()
+    settings = config.model_dump(mode="json", exclude_none=True)
+    changes = [f"method.learning_rate={rate}", 'evaluation.benches=["selection"]']
+    return resolve(override(settings, changes))
+
+
+def measure(wanted: list[tuple[str, float]], out: Path, table: Table) -> None:
+    """Run trials side by side and enter their Avg@8."""
+    trials = {f"{method}-{rate:g}": trial(method, rate) for method, rate in wanted}
+    run_trials(trials, out)
+    for (method, rate), name in zip(wanted, trials, strict=True):
+        scores = json.loads((out / "trials" / name / "eval.json").read_text())
+        table.setdefault(method, {})[rate] = round(scores["selection"]["avg_at_k"], 3)
+
+
+def beyond_the_edge(row: dict[float, float]) -> list[float]:
+    """Return the next rate outwards where the best is the lowest or the highest."""
+    best = max(row, key=lambda rate: row[rate])
+    factor = {min(row): 1 / 3, max(row): 3}.get(best)
+    return [] if factor is None else [float(f"{best * factor:.1e}")]
 
 
 def main(out: Path) -> None:
     """Run the sweep; a stopped one goes on where it was."""
-    trials = {}
-    for method in plugin_names("method"):
-        for factor in FACTORS:
-            (config,) = quickstart_trials("quickstart", [method], steps=None, seeds=[0]).values()
-            settings = config.model_dump(mode="json", exclude_none=True)
-            rate = float(f"{CENTRES[method] * factor:.1e}")
-            changes = [f"method.learning_rate={rate}", 'evaluation.benches=["selection"]']
-            trials[f"{method}-{rate:g}"] = resolve(override(settings, changes))
-    run_trials(trials, out)
-    table = {}
-    for name, config in trials.items():
-        scores = json.loads((out / "trials" / name / "eval.json").read_text())["selection"]
-        row = table.setdefault(config.method.name, {})
-        row[config.method.learning_rate] = round(scores["avg_at_k"], 3)
-    (out / "learning_rates.json").write_text(json.dumps(table, indent=2) + "\n")
-    for method, row in table.items():
+    table: Table = {}
+    factors = (1 / 3, 1, 3)
+    first = [
+        (method, float(f"{CENTRES[method] * factor:.1e}"))
+        for method in plugin_names("method")
+        for factor in factors
+    ]
+    measure(first, out, table)
+    more = [(method, rate) for method, row in table.items() for rate in beyond_the_edge(row)]
+    measure(more, out, table)
+    rows = {method: dict(sorted(row.items())) for method, row in table.items()}
+    (out / "learning_rates.json").write_text(json.dumps(rows, indent=2) + "\n")
+    for method, row in rows.items():
         print(method, *(f"{rate:g}:{score}" for rate, score in row.items()))
 
 

@@ -25,14 +25,28 @@ def task(tmp_path):
     return load_task(write(tmp_path / "sums.jsonl", rows(200)))
 
 
-def test_the_splits_hold_every_row_once_by_its_id(task):
+def test_the_splits_hold_every_row_once_by_its_text(task):
     train = {task.training_problem(0, i).id for i in range(160 * 2)}
     test, selection = ({p.id for p in task.bench(name, 999)} for name in ("test", "selection"))
     assert train | test | selection == {row["id"] for row in rows(200)}
     assert len(train) + len(test) + len(selection) == 200
-    assert {split_of(name) for name in test} == {"test"}
-    assert {split_of(name) for name in selection} == {"selection"}
-    assert {split_of(name) for name in train} == {"train"}
+    text = {row["id"]: row["problem"] for row in rows(200)}
+    assert {split_of(text[name]) for name in test} == {"test"}
+    assert {split_of(text[name]) for name in selection} == {"selection"}
+    assert {split_of(text[name]) for name in train} == {"train"}
+
+
+def test_equal_problems_share_a_split_whatever_their_ids_case_and_spacing(tmp_path):
+    lines = [
+        {"id": f"{i}-{form}", "problem": text, "answer": "1"}
+        for i in range(60)
+        for form, text in enumerate([f"What is {i} + 1?", f" what  IS {i}\n+ 1? "])
+    ]
+    task = load_task(write(tmp_path / "twice.jsonl", lines))
+    benches = [{p.id for p in task.bench(name, 999)} for name in task.benches]
+    train = {task.training_problem(0, i).id for i in range(120)}
+    originals = [{name.partition("-")[0] for name in split} for split in (train, *benches)]
+    assert sum(map(len, originals)) == len(set.union(*originals)) == 60
 
 
 def test_training_shows_every_row_once_an_epoch_in_an_order_that_the_seed_decides(task):
@@ -49,11 +63,12 @@ def test_training_shows_every_row_once_an_epoch_in_an_order_that_the_seed_decide
 
 @given(n=st.integers(3, 30), salt=st.integers())
 def test_no_split_of_a_small_file_is_empty(tmp_path_factory, n, salt):
-    lines = [{**row, "id": f"{salt}-{row['id']}"} for row in rows(n)]
+    lines = [{**row, "problem": f"{salt}: {row['problem']}"} for row in rows(n)]
     task = load_task(write(tmp_path_factory.mktemp("small") / "sums.jsonl", lines))
     benches = [p.id for name in task.benches for p in task.bench(name, n)]
     train = {task.training_problem(0, i).id for i in range(n - len(benches))}
-    assert all(task.bench(name, 1) for name in task.benches)
+    assert all(len(task.bench(name, n)) >= (2 if n >= 6 else 1) for name in task.benches)
+    assert train
     assert len(train) + len(benches) == len(train | set(benches)) == n
 
 
@@ -71,6 +86,20 @@ def test_an_unknown_bench_is_an_input_error(task):
         task.bench("ood", 1)
 
 
+@pytest.mark.parametrize("name", ["sums.jsonl", "sums.jsonl/", ".jsonl", "sums.JSONL"])
+def test_a_trial_and_the_loader_agree_on_which_names_are_files(name):
+    def is_file(read) -> bool:
+        with contextlib.suppress(InputError):
+            return read() is not None
+        with pytest.raises(InputError) as error:
+            read()
+        return "unknown task" not in str(error.value)
+
+    section = TrialConfig.model_validate
+    of_trial = is_file(lambda: section({"task": {"name": name}}))
+    assert of_trial == is_file(lambda: load_task(TaskConfig(name=name)))
+
+
 def test_parquet_with_the_same_columns_gives_the_same_task(tmp_path, task):
     columns = {key: [row[key] for row in rows(200)] for key in ("id", "problem", "answer")}
     parquet.write_table(pa.table(columns), tmp_path / "sums.parquet")
@@ -86,7 +115,7 @@ def test_a_trial_names_the_file_as_its_task(tmp_path):
 
 
 def test_numbers_may_stand_for_ids_and_answers(tmp_path):
-    lines = [{"id": i, "problem": "?", "answer": 7 if i else 0.5} for i in range(9)]
+    lines = [{"id": i, "problem": f"{i}?", "answer": 7 if i else 0.5} for i in range(9)]
     task = load_task(write(tmp_path / "sums.jsonl", lines))
     assert {p.answer for p in task.bench("test", 9)} <= {"7", "0.5"}
 
@@ -103,7 +132,11 @@ def test_numbers_may_stand_for_ids_and_answers(tmp_path):
         ('{"id": "a", "problem": "p", "answer": [1]}', r"t\.jsonl:1: 'answer' must be text"),
         ('{"id": "a", "problem": "p", "answer": true}', r"t\.jsonl:1: 'answer' must be text"),
         ('{"id": "a", "problem": "p", "answer": "1"}\n' * 2, r"t\.jsonl:2: the id 'a'"),
-        ('{"id": "a", "problem": "p", "answer": "1"}', r"t\.jsonl holds 1 problem"),
+        ('{"id": "a", "problem": "p", "answer": "1"}', r"t\.jsonl holds 1 different problem"),
+        (
+            "".join(f'{{"id": {i}, "problem": "p", "answer": "1"}}\n' for i in range(9)),
+            r"t\.jsonl holds 1 different problem",
+        ),
         ("[]", r"t\.jsonl:1: .*object"),
         ("{", r"t\.jsonl:1: not JSON"),
         ("", r"t\.jsonl holds no problems"),

@@ -10,10 +10,11 @@ import torch
 from verirank.algorithms import Group
 from verirank.config import TrialConfig, override, resolve
 from verirank.models import BaseModel, load_base
-from verirank.sampling import TransformersSampler
+from verirank.sampling import Completion, TransformersSampler
+from verirank.tasks import Problem
 from verirank.training import Trainer
 from verirank.training._batch import prepare
-from verirank.training._logprobs import Sequences, completion_logprobs
+from verirank.training._logprobs import completion_logprobs
 from verirank.verifier import Reward, Verifier
 
 SMALL = ["sampling.problems_per_step=4", "sampling.group_size=4", "training.steps=4"]
@@ -55,16 +56,34 @@ def test_micro_batches_add_up_to_the_whole_batch(
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-7)
 
 
-def test_logprobs_equal_a_plain_forward_pass_with_padding(base: BaseModel) -> None:
-    tokens = torch.randint(2, 20, (3, 12))
-    sequences = Sequences(tokens, torch.tensor([4, 6, 2]), torch.tensor([5, 6, 3]))
-    logprobs = completion_logprobs(base.model, sequences, temperature=0.7)
-    for n, (prompt, length) in enumerate(((4, 5), (6, 6), (2, 3))):
-        row = tokens[n : n + 1, : prompt + length]
-        plain = (base.model(row).logits[0] / 0.7).log_softmax(-1)[:-1]
-        expected = plain.gather(1, row[0, 1:, None])[prompt - 1 :, 0]
-        torch.testing.assert_close(logprobs[n, :length], expected, atol=1e-5, rtol=1e-5)
-        assert (logprobs[n, length:] == 0).all()
+def test_logprobs_equal_plain_forward_passes_with_shared_prompts_and_padding(
+    base: BaseModel, verifier: Verifier
+) -> None:
+    random = torch.Generator().manual_seed(0)
+    groups = []
+    right, wrong = (Reward(float(c), c, "exact", 0.0) for c in (True, False))
+    for prompt, lengths in ((30, (5, 9, 4, 8)), (4, (6, 2, 3, 7))):
+        tokens = lambda n: tuple(torch.randint(2, 20, (n,), generator=random).tolist())  # noqa: E731
+        asked = tokens(prompt)
+        answers = tuple(Completion(asked, tokens(n), (0.0,) * n, "", False, 0) for n in lengths)
+        problem = Problem(id="a", prompt="", answer="")
+        groups.append(Group(problem, answers, (right, wrong, right, wrong)))
+    one = trainer(base, verifier, "sampling.temperature=0.7")
+    batch = prepare(groups, one.algorithm, max_new_tokens=64, padded_tokens=10**6)
+    (part,) = batch.parts
+    assert len(part.sequences.tokens_RL) < 8, "prompts are shared"
+    logprobs_NT = completion_logprobs(base.model, part.sequences, temperature=0.7)
+    rows = part.sequences
+    for n in range(8):
+        row, start = int(rows.row_N[n]), int(rows.start_N[n])
+        length, prompt = int(rows.lengths_N[n]), int(rows.prompt_lengths_N[n])
+        sequence = torch.cat(
+            [rows.tokens_RL[row, :prompt], rows.tokens_RL[row, start : start + length]]
+        )[None]
+        plain = (base.model(sequence).logits[0] / 0.7).log_softmax(-1)[:-1]
+        expected = plain.gather(1, sequence[0, 1:, None])[prompt - 1 :, 0]
+        torch.testing.assert_close(logprobs_NT[n, :length], expected, atol=1e-5, rtol=1e-5)
+        assert (logprobs_NT[n, length:] == 0).all()
 
 
 def test_groups_without_signal_cost_no_forward_pass(base: BaseModel, verifier: Verifier) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from verirank.config import VerifierConfig
 from verirank.verifier import Verifier
+from verirank.verifier._cache import VerdictCache
 
 ENDLESS = "9^{9^{9^9}}"
 MEMORY_HUNGRY = ("800x", "+".join("x" * 800))
@@ -114,10 +115,32 @@ def test_equal_hostile_pairs_cost_one_deadline_together(verifier):
 
 
 def test_a_pair_seen_before_is_answered_from_the_cache(verifier):
-    verifier.verify("7", ENDLESS)
-    again = verifier.verify("7", ENDLESS)
-    assert again.reason == "deadline"
-    assert again.seconds < 0.1
+    old = set(verifier._pool.pids())
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    assert verifier.verify(*HALF).correct
+    assert set(verifier._pool.pids()) == old
+
+
+def test_a_pair_that_met_its_deadline_is_compared_anew(verifier):
+    pair = distinct(1)[0]
+    pids = verifier._pool.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    assert verifier.verify(*pair).reason == "deadline"
+    for pid in set(pids) & set(verifier._pool.pids()):
+        os.kill(pid, signal.SIGCONT)
+    assert verifier.verify(*pair).correct
+
+
+@pytest.mark.parametrize(
+    ("first", "later"), [("deadline", "equal"), ("crashed", "equal"), ("different", "different")]
+)
+def test_only_verdicts_that_another_moment_may_change_are_not_kept(first, later):
+    verdicts = iter([(False, first), (True, "equal")])
+    cache = VerdictCache(lambda gold, prediction: next(verdicts))
+    assert cache.compare("x", "y")[1] == first
+    assert cache.compare("x", "y")[1] == later
 
 
 def test_starting_a_worker_does_not_count_against_the_deadline():

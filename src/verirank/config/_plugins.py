@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from verirank.config.errors import InputError
@@ -25,9 +26,13 @@ def plugin_names(kind: Kind) -> tuple[str, ...]:
 def load_plugin(kind: Kind, name: str) -> Any:
     """Return the class registered under `name`.
 
+    A task's name may also be the path of a JSONL or Parquet file of problems.
+
     Raises:
         InputError: no such name is installed; the message names the nearest one.
     """
+    if kind == "task" and Path(name).suffix in {".jsonl", ".parquet"}:
+        name = "jsonl"
     points = _entry_points(kind)
     if name not in points:
         raise InputError(f"unknown {kind} {name!r}{nearest(name, points)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
@@ -92,7 +91,7 @@ class EvaluationConfig(Section):
     """Which benches are sampled before and after, with how many problems and samples each."""
 
     benches: tuple[str, ...] = ("test",)
-    problems: int = Field(default=128, ge=1)
+    problems: int = Field(default=128, ge=2)
     samples: int = Field(default=8, ge=1)
     temperature: float = Field(default=1.0, gt=0)
 
@@ -136,11 +135,7 @@ _GENERIC = (TaskConfig, MethodConfig, AlgorithmConfig)
 def plugin_config(kind: Kind, name: str) -> type[Section]:
     """Return the settings class of a method, algorithm or task.
 
-    A task's name may also be the path of a JSONL or Parquet file of problems.
-
     Raises:
         InputError: no such name is installed.
     """
-    if kind == "task" and Path(name).suffix in {".jsonl", ".parquet"}:
-        name = "jsonl"
     return load_plugin(kind, name).Config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,13 +31,16 @@ def evaluate(
         The name of a bench and its samples, whose stage is `after` for a run, else `before`.
 
     Raises:
-        InputError: the run is not finished, or a bench is unknown.
+        InputError: the run is not finished, its base has changed, or a bench is unknown.
     """
     base, task = load_base(config.model), load_task(config.task)
     sampler = TransformersSampler(base)
     if run is not None:
         if not (run / "adapter").is_dir():
             raise InputError(f"{run} is not trained to its end; run: verirank train --resume {run}")
+        expected = json.loads((run / "manifest.json").read_text("utf-8"))["base_sha256"]
+        if base.fingerprint() != expected:
+            raise InputError(f"{run} was trained from other weights of {config.model.name!r}")
         sampler.publish(load_policy(base, run / "adapter").effective_weights())
     for bench in config.evaluation.benches:
         yield (

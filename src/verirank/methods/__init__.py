@@ -2,13 +2,14 @@
 
 from verirank.methods._method import Method
 from verirank.methods._plain_model import plain_model
-from verirank.methods._policy import Policy
+from verirank.methods._policy import DivergedError, Policy
 from verirank.methods._registry import create_method, default_methods, method_config
 from verirank.methods._storage import load_policy, save_policy, write_tensors
 from verirank.methods.conformance import Check, Report, check_method, check_methods
 
 __all__ = [
     "Check",
+    "DivergedError",
     "Method",
     "Policy",
     "Report",

@@ -42,7 +42,8 @@ class ClosedFormDora(DoraLinearLayer):
         if base_layer.bias is not None:
             base_result = base_result - base_layer.bias
         low_rank: Tensor = lora_B(lora_A(x))
-        return (factor - 1) * base_result + factor * scaling * low_rank
+        change: Tensor = (factor - 1) * base_result
+        return change + factor * scaling * low_rank
 
     @torch.no_grad()
     def _row_norms(self, a: Tensor, b: Tensor, scaling: float, base_layer: Any) -> Tensor:

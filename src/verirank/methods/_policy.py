@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -9,14 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
-from verirank.config import MethodConfig, TrainingConfig
+from verirank.config import MethodConfig, RunFailedError, TrainingConfig
 from verirank.methods._method import Method
 from verirank.methods._registry import create_method
 from verirank.models import BaseModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+class DivergedError(RunFailedError):
+    """A gradient is infinite or not a number: no further step means anything."""
 
 
 @dataclass(eq=False)
@@ -87,6 +93,34 @@ class Policy:
         return torch.optim.AdamW(
             groups, lr=learning_rate, betas=training.betas, weight_decay=training.weight_decay
         )
+
+    def update(self, optimizer: torch.optim.Optimizer, step: int, max_norm: float) -> float:
+        """Take one optimiser step in the method's own way, from the gradients of the loss.
+
+        Args:
+            optimizer: what `optimizer` returned.
+            step: the number of this step, from 1.
+            max_norm: to which the norm of the whole gradient is clipped.
+
+        Returns:
+            The gradient's norm before clipping, with the method's penalty and projection in it.
+
+        Raises:
+            DivergedError: the norm is not finite; the weights are as they were.
+        """
+        penalty = self.method.penalty(self)
+        if penalty is not None:
+            penalty.backward()
+        self.method.project_gradients(self)
+        norm = float(clip_grad_norm_(self.trainable().values(), max_norm))
+        if not math.isfinite(norm):
+            raise DivergedError(
+                f"method {self.method.name!r} diverged: the gradient's norm is {norm} at optimiser "
+                f"step {step}; lower method.learning_rate"
+            )
+        optimizer.step()
+        self.method.after_step(self, step)
+        return norm
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of forward passes: over a bf16 base, fp32 trainables run in bf16."""

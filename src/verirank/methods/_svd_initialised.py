@@ -51,7 +51,7 @@ class SVDInitialised(LoRA):
         adapted = wrap(model, config, seed)
         for name, layer in adapted_layers(adapted).items():
             weight = plain[name].to(torch.float32)
-            factors = _stored(initial, name) if initial else self.factors(layer, weight)
+            factors = self.factors(layer, weight) if initial is None else _stored(initial, name)
             # A loaded tensor is contiguous, and products of other strides round differently.
             a, b = (factor.contiguous() for factor in factors)
             layer.lora_A[ADAPTER].weight.data, layer.lora_B[ADAPTER].weight.data = a, b

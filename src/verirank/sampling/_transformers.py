@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from transformers import AttentionMaskInterface
 from transformers.cache_utils import DynamicCache
 from transformers.masking_utils import sdpa_mask
 
+from verirank.config import InputError
 from verirank.models import BaseModel
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
 from verirank.sampling._completion import Completion, Published
@@ -31,6 +33,7 @@ class TransformersSampler:
             base: the model whose architecture is served; its storage is shared, never written.
             rows: the most samples that are decoded side by side.
         """
+        _refuse_what_decoding_leaves_out(base.model.config)
         self._base = dict(base.model.named_parameters())
         self._tokenizer = base.tokenizer
         self._rows = rows
@@ -124,6 +127,17 @@ class TransformersSampler:
             words = self._tokenizer.batch_decode([[i] for i in range(len(self._tokenizer))])
             ends += [i for i, word in enumerate(words) if stop in word]
         return torch.tensor(sorted(set(ends)))
+
+
+def _refuse_what_decoding_leaves_out(config: Any) -> None:
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None) if len(kinds) == 1 else None
+    windowed = window is not None and getattr(config, "use_sliding_window", True)
+    if kinds != {"full_attention"} or windowed or getattr(config, "attn_logit_softcapping", None):
+        raise InputError(
+            f"model type {config.model_type!r} has attention other than full causal attention "
+            "(a sliding window, linear layers or soft-capping), which sampling does not know yet"
+        )
 
 
 class _Batch:

@@ -20,6 +20,7 @@ _ONE_THREAD = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 _POLL_SECONDS = 0.5
+_STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def run_locally(
         One outcome a folder, in the order given; a trial that fails does not end the others.
 
     Raises:
-        KeyboardInterrupt: every trial was stopped with a checkpoint.
+        KeyboardInterrupt: every trial was asked to end its step and leave a checkpoint.
     """
     outcomes: dict[Path, Outcome] = {}
     waiting = list(folders)
@@ -120,4 +121,6 @@ def _ending_together() -> Iterator[dict[Path, ForkServerProcess]]:
             if process.pid is not None and process.exitcode is None:
                 process.terminate()
         for process in running.values():
+            process.join(_STOP_SECONDS)
+            process.kill()
             process.join()

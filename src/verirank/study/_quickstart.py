@@ -88,7 +88,7 @@ def progress(folder: Path) -> dict[str, Any]:
     run = Run(folder)
     lines = run.metrics()
     return {
-        "status": run.manifest["status"],
+        "status": run.manifest.get("status", "waiting"),
         "step": lines[-1]["step"] if lines else 0,
         "rewards": [line["reward_mean"] for line in lines],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,11 +23,13 @@ def start_trial(config: TrialConfig, folder: Path) -> Run:
     """Create the run of a trial, once its task is known to be there.
 
     Raises:
-        InputError: task or bench are unknown, or the folder is taken.
+        InputError: task or bench are unknown, a bench has fewer than the two problems that an
+            interval needs, or the folder is taken.
     """
     task = load_task(config.task)
     for bench in config.evaluation.benches:
-        task.bench(bench, 1)
+        if len(task.bench(bench, 2)) < 2:
+            raise InputError(f"bench {bench!r} of {config.task.name} has fewer than 2 problems")
     return Run.create(folder, config)
 
 
@@ -49,20 +50,23 @@ def run_trial(
         on_step: is told of every training step.
 
     Raises:
-        InputError: the settings do not suit the model; a run without a step is taken away again.
+        InputError: the settings do not suit the model, or another process is at the run.
         MethodUnprovenError: the method failed its conformance checks on this model.
         KeyboardInterrupt: the run was stopped; it can be resumed.
     """
-    if run.manifest["status"] == "done":
-        return
+    with run.locked():
+        if run.manifest["status"] != "done":
+            _attempt(run, base, base_samples, on_step)
+
+
+def _attempt(
+    run: Run, base: BaseModel, base_samples: Path | None, on_step: Callable[[Step], None]
+) -> None:
+    """Run, and leave a record of how it ended."""
     try:
         _run(run, base, base_samples, on_step)
     except KeyboardInterrupt:
         run.update_manifest(status="stopped")
-        raise
-    except InputError:
-        if not run.metrics():
-            shutil.rmtree(run.folder)
         raise
     except Exception as error:
         run.update_manifest(status="failed", error=f"{type(error).__name__}: {error}")

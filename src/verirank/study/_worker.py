@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import peft  # noqa: F401  loaded here once instead of in every trial
@@ -21,7 +24,7 @@ def work(folder: Path, base_samples: Path) -> None:
     # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_the_study, daemon=True).start()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
     try:
@@ -32,6 +35,14 @@ def work(folder: Path, base_samples: Path) -> None:
     except Exception as error:
         print(f"{folder.name}: {type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _end_with_the_study() -> None:
+    """Stop this trial with a checkpoint once the study's process is gone."""
+    study = parent_process()
+    if study is not None:
+        wait([study.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stop(number: int, frame: object) -> None:

@@ -12,6 +12,5 @@ def load_task(config: TaskConfig) -> Task:
     Raises:
         InputError: there is no such task, or its file is unusable.
     """
-    is_file = config.name.endswith((".jsonl", ".parquet"))
-    task: type[Task] = load_plugin("task", "jsonl" if is_file else config.name)
+    task: type[Task] = load_plugin("task", config.name)
     return task(task.Config.model_validate(config.model_dump()))

@@ -19,7 +19,7 @@ class Arithmetic(Task):
     r"""Sums such as `(12+7)*3-5=`, to be answered `<think>12+7=19;...</think>\boxed{52}`.
 
     Training, selection and test chains have two or three operations and are kept apart by a hash of
-    the expression; `ood` has four operations, more than any problem trained on.
+    the expression; `ood` has four operations, more than any problem of the RL training stream.
     """
 
     name: ClassVar[str] = "arithmetic"
@@ -33,7 +33,8 @@ class Arithmetic(Task):
 
     def bench(self, name: str, n: int) -> Sequence[Problem]:
         if name not in _LENGTHS:
-            raise InputError(f"task 'arithmetic' has no bench {name!r}; it has {self.benches}")
+            known = ", ".join(self.benches)
+            raise InputError(f"task 'arithmetic' has no bench {name!r}; it has {known}")
         split: Split = "selection" if name == "selection" else "test"
         rng = Random(f"arithmetic {name}")
         problems: dict[str, Problem] = {}

@@ -74,7 +74,7 @@ class FewShotArithmetic(Task):
     """Sums of one family after four worked examples, to be answered with the number alone.
 
     The splits are kept apart by a hash of the operands; every shown example is a training problem
-    other than the one asked.
+    other than the one asked, in either order.
     """
 
     name: ClassVar[str] = "few-shot-arithmetic"
@@ -97,7 +97,8 @@ class FewShotArithmetic(Task):
 
     def bench(self, name: str, n: int) -> Sequence[Problem]:
         if name not in _BENCHES:
-            raise InputError(f"task {self.name!r} has no bench {name!r}; it has {self.benches}")
+            known = ", ".join(self.benches)
+            raise InputError(f"task {self.name!r} has no bench {name!r}; it has {known}")
         operands = list(self._splits[_BENCHES[name]])
         rng = Random(f"{self.config.family} {name}")
         rng.shuffle(operands)
@@ -108,14 +109,21 @@ class FewShotArithmetic(Task):
         return line if _NUMBER.fullmatch(line) else None
 
     def _problem(self, asked: tuple[int, int], rng: Random) -> Problem:
-        drawn = rng.sample(self._splits["train"], _SHOWN + 1)
-        shown = [pair for pair in drawn if pair != asked][:_SHOWN]
+        shown = self._shown(asked, rng)
         examples = [f"{self._ask(*pair)} {self._family.answer(*pair)}\n\n" for pair in shown]
         return Problem(
             id=" ".join(map(str, (self.config.family, *asked))),
             prompt="".join(examples) + self._ask(*asked),
             answer=str(self._family.answer(*asked)),
         )
+
+    def _shown(self, asked: tuple[int, int], rng: Random) -> list[tuple[int, int]]:
+        while True:
+            drawn = rng.sample(self._splits["train"], _SHOWN + 1)
+            shown = [pair for pair in drawn if sorted(pair) != sorted(asked)]
+            # Too few are left where both orders of the asked pair were drawn.
+            if len(shown) >= _SHOWN:
+                return shown[:_SHOWN]
 
     def _ask(self, a: int, b: int) -> str:
         return f"Question: {self._family.question.format(a=a, b=b)}\nAnswer:"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from random import Random
 from typing import ClassVar
 
@@ -27,11 +28,13 @@ class JsonlConfig(TaskConfig):
 class JsonlTask(Task):
     r"""Problems from a file, prompted as they stand and answered in the last \boxed{...}.
 
-    Rows are split by a hash of their id: a tenth for `test`, a tenth for `selection`, the rest for
-    training. Training goes through its rows in a new order every epoch.
+    Rows are split by a hash of their problem's text, whatever its case and spacing: a tenth for
+    `test`, a tenth for `selection`, the rest for training. Training goes through its rows in a new
+    order every epoch.
 
     Raises:
-        InputError: the file cannot be read, a row is unusable, or there are fewer than three rows.
+        InputError: the file cannot be read, a row is unusable, or there are fewer than three
+            different problems.
     """
 
     name: ClassVar[str] = "jsonl"
@@ -56,7 +59,8 @@ class JsonlTask(Task):
 
     def bench(self, name: str, n: int) -> Sequence[Problem]:
         if name not in self.benches:
-            raise InputError(f"{self.config.name} has no bench {name!r}; it has {self.benches}")
+            known = ", ".join(self.benches)
+            raise InputError(f"{self.config.name} has no bench {name!r}; it has {known}")
         problems = self._splits[name]
         return Random(name).sample(problems, len(problems))[:n]
 
@@ -66,16 +70,28 @@ class JsonlTask(Task):
 
 
 def _split(problems: list[Problem], path: str) -> dict[str, list[Problem]]:
-    """Return the splits, each with a problem at least, however small the file."""
-    if len(problems) < 3:
-        raise InputError(f"{path} holds {len(problems)} problems; three at least are needed")
-    splits: dict[str, list[Problem]] = {"train": [], "selection": [], "test": []}
+    """Return the splits, of which equal problems share one and none is empty."""
+    groups: dict[str, list[Problem]] = {}
     for problem in problems:
-        splits[split_of(problem.id)].append(problem)
-    for name in splits:
-        if not splits[name]:
-            splits[name].append(max(splits.values(), key=len).pop())
-    return splits
+        groups.setdefault(_normalised(problem.prompt), []).append(problem)
+    if len(groups) < 3:
+        raise InputError(f"{path} holds {len(groups)} different problems; it needs three at least")
+    splits: dict[str, list[list[Problem]]] = {"train": [], "selection": [], "test": []}
+    for text, group in groups.items():
+        splits[split_of(text)].append(group)
+    _fill(splits, bench_size=2 if len(groups) >= 6 else 1)
+    return {name: [*chain.from_iterable(split)] for name, split in splits.items()}
+
+
+def _normalised(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _fill(splits: dict[str, list[list[Problem]]], bench_size: int) -> None:
+    """Move problems from the largest split to those too small; an interval needs two problems."""
+    for name, split in splits.items():
+        while len(split) < (1 if name == "train" else bench_size):
+            split.append(max(splits.values(), key=len).pop())
 
 
 @lru_cache(maxsize=8)

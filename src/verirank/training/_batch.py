@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch import Tensor
 from verirank.algorithms import Algorithm, BatchTotals, Group, TokenBatch
 from verirank.sampling import Completion
 from verirank.training._logprobs import Sequences
+
+Row = list[tuple[Completion, float]]
+"""Completions of one prompt that go through the model behind it, each with its advantage."""
 
 
 @dataclass(slots=True)
@@ -61,51 +65,75 @@ def prepare(
     advantages_PG, trains_PG = _advantages(groups, algorithm, max_new_tokens)
     completions = [completion for group in groups for completion in group.completions]
     totals = BatchTotals(len(completions), sum(len(c.tokens) for c in completions), max_new_tokens)
-    pairs = [
-        (completion, advantage)
-        for completion, advantage, trains in zip(
-            completions, advantages_PG.flatten().tolist(), trains_PG.flatten().tolist(), strict=True
-        )
-        if trains
-    ]
-    pairs.sort(key=lambda pair: _length(pair[0]))
-    parts = [_micro_batch(part, algorithm, totals) for part in _cut_by_tokens(pairs, padded_tokens)]
+    rows = _rows(groups, advantages_PG.tolist(), trains_PG.tolist())
+    rows.sort(key=_row_length)
+    parts = [_micro_batch(part, algorithm, totals) for part in _cut_by_tokens(rows, padded_tokens)]
     return Batch(parts, groups_used=int(trains_PG.any(1).sum()))
 
 
-def _length(completion: Completion) -> int:
-    return len(completion.prompt_tokens) + len(completion.tokens)
+def _rows(
+    groups: Sequence[Group], advantages_PG: list[list[float]], trains_PG: list[list[bool]]
+) -> list[Row]:
+    """Put completions of a prompt into one row for as long as they are shorter than the prompt.
+
+    There a shared prompt saves most; long completions side by side would cost attention instead.
+    """
+    rows: list[Row] = []
+    for group, advantages, trains in zip(groups, advantages_PG, trains_PG, strict=True):
+        row: Row = []
+        for completion, advantage in compress(
+            zip(group.completions, advantages, strict=True), trains
+        ):
+            together = sum(len(c.tokens) for c, _ in row) + len(completion.tokens)
+            if row and together > len(completion.prompt_tokens):
+                rows.append(row)
+                row = []
+            row.append((completion, advantage))
+        if row:
+            rows.append(row)
+    return rows
 
 
-def _cut_by_tokens(
-    pairs: list[tuple[Completion, float]], padded_tokens: int
-) -> Iterator[list[tuple[Completion, float]]]:
-    part: list[tuple[Completion, float]] = []
-    for pair in pairs:
-        if part and _length(pair[0]) * (len(part) + 1) > padded_tokens:
+def _row_length(row: Row) -> int:
+    return len(row[0][0].prompt_tokens) + sum(len(c.tokens) for c, _ in row)
+
+
+def _cut_by_tokens(rows: list[Row], padded_tokens: int) -> Iterator[list[Row]]:
+    part: list[Row] = []
+    for row in rows:
+        if part and _row_length(row) * (len(part) + 1) > padded_tokens:
             yield part
             part = []
-        part.append(pair)
+        part.append(row)
     if part:
         yield part
 
 
-def _micro_batch(
-    pairs: list[tuple[Completion, float]], algorithm: Algorithm, totals: BatchTotals
-) -> MicroBatch:
-    completions = [completion for completion, _ in pairs]
-    sequences = Sequences(
-        tokens_NL=_padded([c.prompt_tokens + c.tokens for c in completions]).long(),
-        prompt_lengths_N=torch.tensor([len(c.prompt_tokens) for c in completions]),
-        lengths_N=torch.tensor([len(c.tokens) for c in completions]),
-    )
+def _micro_batch(rows: list[Row], algorithm: Algorithm, totals: BatchTotals) -> MicroBatch:
+    completions = [completion for row in rows for completion, _ in row]
+    sequences = _sequences(rows)
     tokens = TokenBatch(
         mask_NT=sequences.mask_NT(),
-        advantages_N=torch.tensor([advantage for _, advantage in pairs]),
+        advantages_N=torch.tensor([advantage for row in rows for _, advantage in row]),
         weights_N=algorithm.token_weights(sequences.lengths_N, totals),
         sampler_NT=_padded([c.logprobs for c in completions]),
     )
     return MicroBatch(sequences, tokens)
+
+
+def _sequences(rows: list[Row]) -> Sequences:
+    tokens, parts, places = [], [], []
+    for number, row in enumerate(rows):
+        prompt = row[0][0].prompt_tokens
+        row_tokens, row_parts = [*prompt], [0] * len(prompt)
+        for part, (completion, _) in enumerate(row, start=1):
+            places.append((number, len(row_tokens), len(completion.tokens), len(prompt)))
+            row_tokens += completion.tokens
+            row_parts += [part] * len(completion.tokens)
+        tokens.append(row_tokens)
+        parts.append(row_parts)
+    row_N, start_N, lengths_N, prompt_lengths_N = torch.tensor(places).T
+    return Sequences(_padded(tokens), _padded(parts), row_N, start_N, lengths_N, prompt_lengths_N)
 
 
 def _padded(rows: Sequence[Sequence[float]]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Log-probabilities of sampled tokens, without ever holding N x T x V of them."""
+"""Log-probabilities of sampled tokens: prompts shared, logits never held as N x T x V."""
 
 from __future__ import annotations
 
@@ -15,19 +15,52 @@ _ROWS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """N prompts with their completions, padded on the right.
+    """N completions in R rows, each row a prompt with one or more of its completions behind it.
 
-    `tokens_NL` holds prompt and completion; sequence n has `prompt_lengths_N[n]` prompt tokens and
-    then `lengths_N[n]` sampled ones.
+    `tokens_RL` is padded on the right; `part_RL` is 0 at prompt tokens and padding, and k at the
+    row's k-th completion. Completion n stands in row `row_N[n]` from column `start_N[n]` on and has
+    `lengths_N[n]` tokens; its prompt has `prompt_lengths_N[n]`.
     """
 
-    tokens_NL: Tensor
-    prompt_lengths_N: Tensor
+    tokens_RL: Tensor
+    part_RL: Tensor
+    row_N: Tensor
+    start_N: Tensor
     lengths_N: Tensor
+    prompt_lengths_N: Tensor
 
     def mask_NT(self) -> Tensor:
         """Return which of the N x T places hold a sampled token."""
         return torch.arange(int(self.lengths_N.max())) < self.lengths_N[:, None]
+
+    def positions_RL(self) -> Tensor:
+        """Return each token's position: every completion counts on from the end of its prompt."""
+        columns = torch.arange(self.tokens_RL.shape[1]).expand_as(self.tokens_RL).clone()
+        for row, start, length, prompt in zip(
+            self.row_N.tolist(),
+            self.start_N.tolist(),
+            self.lengths_N.tolist(),
+            self.prompt_lengths_N.tolist(),
+            strict=True,
+        ):
+            columns[row, start : start + length] -= start - prompt
+        return columns
+
+    def share_prompts(self) -> bool:
+        """Return whether any row has several completions.
+
+        Where none has, plain causal attention is right: real tokens never see the padding that
+        stands behind them.
+        """
+        return int(self.part_RL.max()) > 1
+
+    def attention_mask(self) -> Tensor:
+        """Return R x 1 x L x L: a token sees its prompt and its own completion, never another's."""
+        length = self.part_RL.shape[1]
+        seen = (self.part_RL[:, None, :] == 0) | (
+            self.part_RL[:, None, :] == self.part_RL[:, :, None]
+        )
+        return (seen & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
 
 
 def completion_logprobs(model: Any, sequences: Sequences, temperature: float) -> Tensor:
@@ -41,22 +74,28 @@ def completion_logprobs(model: Any, sequences: Sequences, temperature: float) ->
     Returns:
         N x T, fp32, nats; 0 where there is no token.
     """
-    # Right padding needs no mask: a causal model's real tokens never see what stands behind them.
-    hidden_NLH = model.get_decoder()(input_ids=sequences.tokens_NL, use_cache=False)[0]
+    shared = sequences.share_prompts()
+    hidden_RLH = model.get_decoder()(
+        input_ids=sequences.tokens_RL,
+        attention_mask=sequences.attention_mask() if shared else None,
+        position_ids=sequences.positions_RL() if shared else None,
+        use_cache=False,
+    )[0]
     mask_NT = sequences.mask_NT()
     n, t = mask_NT.nonzero(as_tuple=True)
-    place = sequences.prompt_lengths_N[n] + t
-    hidden_RH, tokens_R = hidden_NLH[n, place - 1], sequences.tokens_NL[n, place]
+    row, place = sequences.row_N[n], sequences.start_N[n] + t
+    before = torch.where(t == 0, sequences.prompt_lengths_N[n], place) - 1
+    hidden_MH, tokens_M = hidden_RLH[row, before], sequences.tokens_RL[row, place]
     head = model.get_output_embeddings()
-    rows = [
+    chunks = [
         checkpoint(_chosen_logprobs, head, hidden, tokens, temperature, use_reentrant=False)
-        for hidden, tokens in zip(hidden_RH.split(_ROWS), tokens_R.split(_ROWS), strict=True)
+        for hidden, tokens in zip(hidden_MH.split(_ROWS), tokens_M.split(_ROWS), strict=True)
     ]
-    return torch.zeros(mask_NT.shape).index_put((n, t), torch.cat(rows))
+    return torch.zeros(mask_NT.shape).index_put((n, t), torch.cat(chunks))
 
 
 def _chosen_logprobs(
-    head: nn.Module, hidden_RH: Tensor, tokens_R: Tensor, temperature: float
+    head: nn.Module, hidden_MH: Tensor, tokens_M: Tensor, temperature: float
 ) -> Tensor:
-    logits_RV = head(hidden_RH).float() / temperature
-    return logits_RV.gather(1, tokens_R[:, None])[:, 0] - logits_RV.logsumexp(1)
+    logits_MV = head(hidden_MH).float() / temperature
+    return logits_MV.gather(1, tokens_M[:, None])[:, 0] - logits_MV.logsumexp(1)

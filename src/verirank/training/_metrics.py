@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
 from verirank.algorithms import Group
@@ -50,7 +51,17 @@ def sampling_metrics(sampled: Sequence[Group], *, groups_used: int) -> dict[str,
     }
 
 
+def reset_peak_memory() -> None:
+    """Let the peak be counted from now on, where the system can (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_bytes() -> int:
-    """Return the largest resident size that this process has had so far."""
+    """Return the largest resident size of this process since `reset_peak_memory`."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = getrusage(RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,14 +17,17 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from verirank.algorithms import Group
 from verirank.config import InputError, TrialConfig, read_settings, resolve, to_toml
 from verirank.training._checkpoint import checkpoints
 from verirank.training._files import write_json, write_text
 
+LOCK = ".lock"
+"""Held while a process writes to the run; the system lets go of it even after kill -9."""
 Status = Literal["running", "done", "stopped", "failed"]
-_PACKAGES = ("verirank", "torch", "transformers", "peft", "accelerate", "math-verify", "numpy")
+_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "numpy")
 _SECONDS = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
 
 
@@ -38,6 +44,8 @@ class Run:
         Raises:
             InputError: the folder holds another run, or anything else.
         """
+        if _never_took_a_step(folder):
+            shutil.rmtree(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "a run already" if (folder / "manifest.json").is_file() else "something else"
             raise InputError(
@@ -45,7 +53,6 @@ class Run:
             )
         folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder)
-        write_text(folder / "trial.toml", to_toml(config))
         run.update_manifest(
             status="running",
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -55,9 +62,11 @@ class Run:
             algorithm=config.algorithm.name,
             seed=config.seed,
             packages={name: _version(name) for name in _PACKAGES},
-            git=_git_revision(),
+            git=_git_revision() or "unknown",
             machine={"platform": platform.platform(), "processor": _processor()},
+            threads=torch.get_num_threads(),
         )
+        write_text(folder / "trial.toml", to_toml(config))
         return run
 
     @classmethod
@@ -83,13 +92,29 @@ class Run:
         return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
     def update_manifest(self, **entries: Any) -> None:
-        """Set entries of the manifest, replacing the file in one move."""
-        write_json(self.folder / "manifest.json", self.manifest | entries)
+        """Set entries of the manifest, replacing the file in one move; None takes one away."""
+        merged = self.manifest | entries
+        kept = {key: value for key, value in merged.items() if value is not None}
+        write_json(self.folder / "manifest.json", kept)
 
     @property
     def checkpoint_folder(self) -> Path:
         """Where checkpoints are kept."""
         return self.folder / "checkpoints"
+
+    def expect_base(self, fingerprint: str) -> None:
+        """Remember the base's SHA-256, or hold it against the one that the run began with.
+
+        Raises:
+            InputError: the base is another one.
+        """
+        begun_with = self.manifest.get("base_sha256")
+        if begun_with not in (None, fingerprint):
+            raise InputError(
+                f"{self.folder} was trained from other weights of {self.manifest['model']!r} "
+                f"(SHA-256 {begun_with[:12]}) than are there now ({fingerprint[:12]})"
+            )
+        self.update_manifest(base_sha256=fingerprint)
 
     def latest_checkpoint(self) -> Path | None:
         """Return the newest whole checkpoint."""
@@ -98,7 +123,7 @@ class Run:
     def append_metrics(self, metrics: Mapping[str, float | int]) -> None:
         """Add a step's line to metrics.jsonl."""
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(metrics) + "\n")
+            file.write(json.dumps(metrics, allow_nan=False) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the whole lines of metrics.jsonl."""
@@ -112,6 +137,28 @@ class Run:
         for path in (self.folder / "rollouts").glob("steps-*.parquet"):
             if int(path.stem.split("-")[2]) > step:
                 path.unlink()
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half written."""
+        for scratch in [*self.folder.glob(".*"), *self.folder.glob("*/.*")]:
+            if scratch.is_dir():
+                shutil.rmtree(scratch)
+            elif scratch.name != LOCK:
+                scratch.unlink()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from writing to this run, for as long as the block lasts.
+
+        Raises:
+            InputError: another process is at it.
+        """
+        with (self.folder / LOCK).open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.folder} is being written by another process") from None
+            yield
 
     def totals(self) -> dict[str, float | int]:
         """Return the seconds and the peak memory of all steps, for the manifest."""
@@ -130,6 +177,12 @@ class Run:
         scratch = folder / f".steps-{first:06d}.partial"
         pq.write_table(pa.Table.from_pylist(rows), scratch)
         scratch.replace(folder / f"steps-{first:06d}-{last:06d}.parquet")
+
+
+def _never_took_a_step(folder: Path) -> bool:
+    """Return whether a run failed before its first step, and so holds nothing worth keeping."""
+    run = Run(folder)
+    return run.manifest.get("status") == "failed" and not run.metrics()
 
 
 def _rollout_rows(step: int, groups: Sequence[Group]) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
+from torch import Tensor
 
 from verirank.algorithms import Group
 from verirank.config import RunFailedError
@@ -17,6 +19,7 @@ from verirank.models import BaseModel
 from verirank.sampling import Sampler
 from verirank.training._checkpoint import load_checkpoint, save_checkpoint
 from verirank.training._files import whole_folder
+from verirank.training._metrics import reset_peak_memory
 from verirank.training._run import Run
 from verirank.training._trainer import Step, Trainer
 from verirank.verifier import Verifier
@@ -43,9 +46,12 @@ def train(
         BaseChangedError: something wrote into the base.
     """
     config = run.config
-    trainer = Trainer(config, base, sampler, verifier, initial=_stored_initial(run.folder))
+    # Taken before a method is attached: that is when an initialisation could write into the base.
     fingerprint = base.fingerprint()
-    _begin(run, trainer, fingerprint)
+    run.expect_base(fingerprint)
+    reset_peak_memory()
+    trainer = Trainer(config, base, sampler, verifier, initial=_stored_initial(run.folder))
+    _begin(run, trainer)
     unsaved: list[list[Group]] = []
     with _interruptible() as stopping:
         while trainer.step < config.training.steps:
@@ -68,7 +74,7 @@ def train(
     return trainer.policy
 
 
-def _begin(run: Run, trainer: Trainer, fingerprint: str) -> None:
+def _begin(run: Run, trainer: Trainer) -> None:
     policy = trainer.policy
     if not (run.folder / "init").is_dir():
         with whole_folder(run.folder / "init") as folder:
@@ -76,9 +82,10 @@ def _begin(run: Run, trainer: Trainer, fingerprint: str) -> None:
     if checkpoint := run.latest_checkpoint():
         load_checkpoint(trainer, checkpoint)
     run.rewind(trainer.step)
+    run.sweep()
     run.update_manifest(
         status="running",
-        base_sha256=fingerprint,
+        error=None,
         learning_rate=trainer.learning_rate,
         adapted_modules=sorted(policy.method.targets(trainer.base.model)),
         trainable_parameters=sum(p.numel() for p in policy.trainable().values()),
@@ -86,14 +93,14 @@ def _begin(run: Run, trainer: Trainer, fingerprint: str) -> None:
     )
 
 
-def _stored_initial(folder: Path):
+def _stored_initial(folder: Path) -> dict[str, Tensor] | None:
     path = folder / "init" / "initial.safetensors"
     return load_file(path) if path.is_file() else None
 
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a wish to stop, and give the second its ordinary meaning."""
+    """Turn the first Ctrl-C or SIGTERM into a wish to stop; the second has its former meaning."""
     wished = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield wished.is_set
@@ -101,10 +108,16 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
     def wish(number: int, frame: object) -> None:
         wished.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
 
-    before = signal.signal(signal.SIGINT, wish)
+    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+    # An ignored signal stays ignored: a study's workers leave Ctrl-C to their parent.
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, wish)
     try:
         yield wished.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in heard:
+            signal.signal(number, before[number])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from verirank.algorithms import Algorithm, Group, LossSums
 from verirank.config import TrialConfig, learning_rate_of, load_plugin
@@ -140,7 +139,7 @@ class Trainer:
             return
         with torch.no_grad(), self.policy.autocast():
             for part in batch.parts:
-                part.remember(reference_NT=self._logprobs(self.base.model, part))
+                part.remember(reference_NT=self._logprobs(self.policy.reference, part))
 
     def _accumulate_gradients(self, batch: Batch) -> dict[str, float]:
         """Backpropagate the whole batch, a micro-batch at a time; its losses add up exactly."""
@@ -155,23 +154,16 @@ class Trainer:
             sums, logprob = sums + part_sums, logprob + float(logprobs_NT.detach().sum())
             if part.tokens.old_NT is None:
                 part.remember(old_NT=logprobs_NT.detach())
-        penalty = self.policy.method.penalty(self.policy)
-        if penalty is not None:
-            penalty.backward()
         return {**sums.means(), "entropy": -logprob / max(int(sums.tokens), 1)}
 
     def _logprobs(self, model: torch.nn.Module, part: MicroBatch) -> Tensor:
         return completion_logprobs(model, part.sequences, self.config.sampling.temperature)
 
     def _update(self) -> float:
-        """Take one optimiser step in the method's own way; return the gradient's norm."""
-        method, parameters = self.policy.method, self.policy.trainable().values()
+        """Take one optimiser step at the rate that the warm-up has come to; return the gradient's norm."""
         warm = min(1.0, (self.step + 1) / max(self.config.training.warmup_steps, 1))
         for group, rate in zip(self.optimizer.param_groups, self.full_rates, strict=True):
             group["lr"] = rate * warm
-        method.project_gradients(self.policy)
-        grad_norm = clip_grad_norm_(parameters, self.config.training.max_grad_norm)
-        self.optimizer.step()
         self.updates += 1
-        method.after_step(self.policy, self.updates)
-        return float(grad_norm)
+        max_norm = self.config.training.max_grad_norm
+        return self.policy.update(self.optimizer, self.updates, max_norm)

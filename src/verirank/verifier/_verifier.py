@@ -6,15 +6,13 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from time import perf_counter
 from typing import Self
 
 from verirank.config import VerifierConfig
+from verirank.verifier._cache import VerdictCache
 from verirank.verifier._direct import compare_directly
 from verirank.verifier._pool import WorkerPool
-
-_CACHED_PAIRS = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Verifier:
     def __init__(self, config: VerifierConfig) -> None:
         self.config = config
         self._pool = WorkerPool(config)
-        self._compare = lru_cache(_CACHED_PAIRS)(self._pool.compare)
+        self._cache = VerdictCache(self._pool.compare)
         self._finalizer = weakref.finalize(self, self._pool.close)
 
     def verify(self, gold: str, prediction: str | None) -> Reward:
@@ -59,7 +57,7 @@ class Verifier:
         verdict = compare_directly(gold, prediction)
         if verdict is None:
             assert prediction is not None
-            verdict = self._compare(gold, prediction)
+            verdict = self._cache.compare(gold, prediction)
         correct, reason = verdict
         return Reward(float(correct), correct, reason, perf_counter() - start)
 

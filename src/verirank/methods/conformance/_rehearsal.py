@@ -69,17 +69,10 @@ class Rehearsal:
 
     def step(self) -> int:
         """Take the next step as training does, on a policy-gradient loss; return its number."""
-        policy, method = self.policy, self.policy.method
         self.optimizer.zero_grad()
         self._loss().backward()
-        penalty = method.penalty(policy)
-        if penalty is not None:
-            penalty.backward()
-        method.project_gradients(policy)
-        nn.utils.clip_grad_norm_(policy.trainable().values(), TrainingConfig().max_grad_norm)
-        self.optimizer.step()
         self.taken += 1
-        method.after_step(policy, self.taken)
+        self.policy.update(self.optimizer, self.taken, TrainingConfig().max_grad_norm)
         return self.taken
 
     def _loss(self) -> Tensor:
