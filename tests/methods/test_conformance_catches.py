@@ -85,6 +85,12 @@ def disturb_b(policy: Policy) -> None:
         layer.lora_B["default"].weight.data.add_(1e-3)
 
 
+def train_beside_the_whole_base(policy: Policy) -> None:
+    weights = policy.base.model.state_dict()
+    for name, layer in adapted_layers(policy.model).items():
+        layer.base_layer.weight.data = weights[f"{name}.weight"]
+
+
 def publish_two_thirds(policy: Policy) -> None:
     layer = adapted_layers(policy.model)["model.layers.0.mlp.up_proj"]
     delta = layer.get_delta_weight
@@ -139,6 +145,7 @@ def do_nothing(self, *arguments: Any) -> None:
 
 
 FRESH, OWN = "survives-a-fresh-process", "own-behaviour"
+STARTS, PUBLISHED = "starts-at-base", "published-equals-forward"
 REFERENCE, BASE = "reference-is-base", "base-unchanged"
 PISSA, MILORA = {"name": "pissa"}, {"name": "milora"}
 CASES = {
@@ -157,14 +164,12 @@ CASES = {
     "an extra trainable tensor": Broken(
         {"name": "lora"}, changed(add_a_tensor), {"trainable-parameters"}
     ),
-    "a start that is not the base": Broken(
-        {"name": "lora"}, changed(disturb_b), {"starts-at-base"}
-    ),
+    "a start that is not the base": Broken({"name": "lora"}, changed(disturb_b), {STARTS}),
     "a forward pass that is not the published model's": Broken(
         {"name": "lora"},
         changed(publish_two_thirds),
         # Another process publishes the right weights.
-        {"published-equals-forward", FRESH},
+        {PUBLISHED, FRESH},
     ),
     "a base that drifts by merging in place": Broken(
         {"name": "rslora"},
@@ -174,6 +179,15 @@ CASES = {
     ),
     "a tensor that never moves": Broken(
         {"name": "miss"}, with_hooks(project_gradients=freeze_one_tensor), {"every-tensor-moves"}
+    ),
+    "pissa whose residual was lost at initialisation": Broken(
+        PISSA,
+        changed(train_beside_the_whole_base),
+        # Its published weights start at the base all the same; every later check sees it, too.
+        {STARTS, PUBLISHED, OWN, FRESH},
+    ),
+    "milora whose residual was lost at initialisation": Broken(
+        MILORA, changed(train_beside_the_whole_base), {STARTS, PUBLISHED, OWN, FRESH}
     ),
     "pissa without its residual": Broken(PISSA, Forgetful.create, {FRESH}),
     "milora without its residual": Broken(MILORA, Forgetful.create, {FRESH}),
@@ -279,6 +293,19 @@ def test_ln_tuning_of_the_post_attention_norms_alone_is_caught(toy_folder):
     )
     failing = {check.name for check in report.checks if not check.passed}
     assert failing >= {"adapted-modules", "trainable-parameters", OWN}
+
+
+def train_in_the_bases_dtype(policy: Policy) -> None:
+    for parameter in policy.trainable().values():
+        parameter.data = parameter.data.to(policy.base.dtype)
+
+
+def test_parameters_trained_in_bf16_are_caught_where_the_trial_has_a_bf16_base(toy_folder):
+    model = ModelConfig(name=str(toy_folder), dtype="bfloat16")
+    report = check_method(MethodConfig(name="ia3"), model, changed(train_in_the_bases_dtype))
+    failing = {check.name: check.detail for check in report.checks if not check.passed}
+    assert failing.keys() == {"trainable-parameters"}
+    assert failing["trainable-parameters"].endswith("torch.bfloat16")
 
 
 def test_a_saved_policy_is_judged_by_what_another_process_computes_with_it(toy, tmp_path):

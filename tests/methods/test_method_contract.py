@@ -54,7 +54,7 @@ def test_the_thirteen_methods_of_the_design_are_installed():
 @pytest.fixture(scope="module")
 def reports(toy_folder: Path):
     configs = [MethodConfig(name=name) for name in METHODS]
-    found = check_methods(configs, ModelConfig(name=str(toy_folder)))
+    found = check_methods(configs, ModelConfig(name=str(toy_folder), dtype="bfloat16"))
     return {report.method: report for report in found}
 
 

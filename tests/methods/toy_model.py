@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from verirank.config import TrainingConfig
@@ -60,16 +59,10 @@ def backward(policy: Policy, step: int) -> None:
     chosen_NT = logprobs_NT.gather(-1, tokens_NT[:, 1:, None]).squeeze(-1)
     advantages_N = torch.tensor([1.0, -1.0, 1.0, -1.0])
     (-(advantages_N[:, None] * chosen_NT).mean()).backward()
-    penalty = policy.method.penalty(policy)
-    if penalty is not None:
-        penalty.backward()
 
 
 def take_steps(policy: Policy, optimizer: torch.optim.Optimizer, steps: range) -> None:
     for step in steps:
         optimizer.zero_grad()
         backward(policy, step)
-        policy.method.project_gradients(policy)
-        nn.utils.clip_grad_norm_(policy.trainable().values(), 1.0)
-        optimizer.step()
-        policy.method.after_step(policy, step)
+        policy.update(optimizer, step, max_norm=1.0)

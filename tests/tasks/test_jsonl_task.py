@@ -86,18 +86,12 @@ def test_an_unknown_bench_is_an_input_error(task):
         task.bench("ood", 1)
 
 
-@pytest.mark.parametrize("name", ["sums.jsonl", "sums.jsonl/", ".jsonl", "sums.JSONL"])
-def test_a_trial_and_the_loader_agree_on_which_names_are_files(name):
-    def is_file(read) -> bool:
-        with contextlib.suppress(InputError):
-            return read() is not None
-        with pytest.raises(InputError) as error:
-            read()
-        return "unknown task" not in str(error.value)
-
-    section = TrialConfig.model_validate
-    of_trial = is_file(lambda: section({"task": {"name": name}}))
-    assert of_trial == is_file(lambda: load_task(TaskConfig(name=name)))
+@pytest.mark.parametrize("read", [load_task, lambda config: TrialConfig(task=config)])
+def test_a_file_is_known_by_its_suffix_in_a_trial_and_at_loading_alike(read, tmp_path):
+    write(tmp_path / "sums.jsonl", rows(9))
+    assert read(TaskConfig(name=str(tmp_path / "sums.jsonl")))
+    with pytest.raises(InputError, match="unknown task"):
+        read(write(tmp_path / ".jsonl", rows(9)))
 
 
 def test_parquet_with_the_same_columns_gives_the_same_task(tmp_path, task):

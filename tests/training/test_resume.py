@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
@@ -62,19 +63,29 @@ def assert_same_run(run: Path, undisturbed: Path) -> None:
     assert all(ours[name].equal(theirs[name]) for name in ours)
     scores = [json.loads((r / "eval.json").read_text()) for r in (run, undisturbed)]
     assert scores[0] == scores[1]
-    files = [{f.name for f in (r / "rollouts").iterdir()} for r in (run, undisturbed)]
-    assert files[0] == files[1]
+    files = [sorted((r / "rollouts").iterdir()) for r in (run, undisturbed)]
+    assert [f.name for f in files[0]] == [f.name for f in files[1]]
+    for ours_file, theirs_file in zip(*files, strict=True):
+        assert pq.read_table(ours_file).equals(pq.read_table(theirs_file))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["lora", "adalora", "milora"])
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("adalora", []),
+        ("milora", []),
+        ("dora", ["--algorithm", "dapo", "--set", "algorithm.inner_updates=2"]),
+    ],
+)
 def test_a_run_killed_at_random_points_resumes_to_the_same_bits(
-    tmp_path: Path, method: str
+    tmp_path: Path, method: str, more: list[str]
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    finish("train", "--method", method, *SETTINGS, "--out", str(whole))
+    more = [*more, *SETTINGS]
+    finish("train", "--method", method, *more, "--out", str(whole))
     places = sorted(random.Random(method).sample(range(1, STEPS), 2))
-    process = verirank("train", "--method", method, *SETTINGS, "--out", str(killed))
+    process = verirank("train", "--method", method, *more, "--out", str(killed))
     for place in places:
         wait_for_steps(killed, place)
         time.sleep(random.Random(place).random() * 0.3)

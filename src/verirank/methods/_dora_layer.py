@@ -37,13 +37,12 @@ class ClosedFormDora(DoraLinearLayer):
         adapter_name: str = "default",
     ) -> Tensor:
         """Return what DoRA adds to the base layer's output; there is no dropout here."""
-        assert base_result is not None  # peft leaves it out for dropout alone
+        if base_result is None:  # peft leaves it out where there is dropout
+            raise ValueError("this layer has no dropout")
         factor = self.weight / self._row_norms(lora_A.weight, lora_B.weight, scaling, base_layer)
-        if base_layer.bias is not None:
-            base_result = base_result - base_layer.bias
+        unbiased: Tensor = base_result if base_layer.bias is None else base_result - base_layer.bias
         low_rank: Tensor = lora_B(lora_A(x))
-        change: Tensor = (factor - 1) * base_result
-        return change + factor * scaling * low_rank
+        return (factor - 1) * unbiased + factor * scaling * low_rank
 
     @torch.no_grad()
     def _row_norms(self, a: Tensor, b: Tensor, scaling: float, base_layer: Any) -> Tensor:

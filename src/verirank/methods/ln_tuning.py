@@ -21,12 +21,12 @@ class LNTuning(PeftMethod):
     reference = "arXiv:2312.11420"
 
     def targets(self, model: nn.Module) -> set[str]:
-        """Return every norm layer: two a block and the final one."""
+        """Return every norm layer."""
         return {n for n, m in model.named_modules() if type(m).__name__.endswith("Norm")}
 
     def count(self, shape: ModelShape) -> int:
-        """Return one gain a norm and hidden unit."""
-        return shape.norms * shape.hidden
+        """Return the number of gains of all norms."""
+        return shape.norm_gains
 
     def peft_config(self, model: nn.Module, *, seed: int, total_steps: int) -> Any:
         """Return an LNTuningConfig that lists every norm."""

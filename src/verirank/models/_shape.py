@@ -26,6 +26,7 @@ class ModelShape:
     vocabulary: int
     tied_embeddings: bool
     qkv_bias: bool
+    qk_norm: bool
 
     def linear(self, name: str) -> tuple[int, int]:
         """Return (in_features, out_features) of one of the seven linears."""
@@ -47,9 +48,10 @@ class ModelShape:
                 yield self.linear(name)
 
     @property
-    def norms(self) -> int:
-        """Number of norm layers: two a block and the final one."""
-        return 2 * self.layers + 1
+    def norm_gains(self) -> int:
+        """Number of norm gains: two norms a block and the final one; Qwen3 norms heads, too."""
+        heads = 2 * self.layers * self.head_dim if self.qk_norm else 0
+        return (2 * self.layers + 1) * self.hidden + heads
 
     @property
     def parameters(self) -> int:
@@ -58,18 +60,18 @@ class ModelShape:
         query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
         biases = self.layers * (query + 2 * key) if self.qkv_bias else 0
         embeddings = self.vocabulary * self.hidden * (1 if self.tied_embeddings else 2)
-        return linears + biases + embeddings + self.norms * self.hidden
+        return linears + biases + embeddings + self.norm_gains
 
 
 SHAPES = {
-    "qwen2-1.5b": ModelShape(1536, 8960, 28, 12, 2, 128, 151_936, False, True),
-    "qwen2-7b": ModelShape(3584, 18_944, 28, 28, 4, 128, 152_064, False, True),
+    "qwen2-1.5b": ModelShape(1536, 8960, 28, 12, 2, 128, 151_936, False, True, False),
+    "qwen2-7b": ModelShape(3584, 18_944, 28, 28, 4, 128, 152_064, False, True, False),
 }
 """DeepSeek-R1-Distill-Qwen-1.5B and -7B, which leave input and output embeddings untied."""
 
 
 def shape_of(config: PretrainedConfig) -> ModelShape:
-    """Read the shape out of a Llama, Qwen2 or Qwen3-like transformers configuration."""
+    """Read the shape out of a Llama, Qwen2 or Qwen3 transformers configuration."""
     heads = config.num_attention_heads
     return ModelShape(
         hidden=config.hidden_size,
@@ -81,4 +83,5 @@ def shape_of(config: PretrainedConfig) -> ModelShape:
         vocabulary=config.vocab_size,
         tied_embeddings=bool(config.tie_word_embeddings),
         qkv_bias=config.model_type == "qwen2" or bool(getattr(config, "attention_bias", False)),
+        qk_norm=config.model_type == "qwen3",
     )

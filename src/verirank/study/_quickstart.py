@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +21,7 @@ from verirank.models import load_base
 from verirank.study._local import Outcome, run_locally, usable_cores
 from verirank.study._proof import prove
 from verirank.study._trial import sample_base, start_trial
-from verirank.training import Run
+from verirank.training import Run, write_json
 from verirank.verifier import Verifier
 
 
@@ -77,10 +78,20 @@ def _prepare(trials: Sequence[TrialConfig], base_samples: Path) -> None:
     """Do once what all trials need: prove their methods, and sample the base."""
     config = trials[0]
     base = load_base(config.model)
+    _expect_base(base.fingerprint(), base_samples)
     distinct = {to_toml(trial.method): trial.method for trial in trials}
     prove(list(distinct.values()), config.model, base)
     with closing(Verifier(config.verifier)) as verifier:
         sample_base(config, base, verifier, base_samples)
+
+
+def _expect_base(fingerprint: str, base_samples: Path) -> None:
+    """Remember which weights the base's samples come from, or hold them against these."""
+    path = base_samples / "base.json"
+    if path.is_file() and json.loads(path.read_text("utf-8"))["sha256"] != fingerprint:
+        raise InputError(f"{base_samples.parent} was begun with other weights of the same name")
+    base_samples.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"sha256": fingerprint})
 
 
 def progress(folder: Path) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Run:
         """Return the newest whole checkpoint."""
         return next(reversed(checkpoints(self.checkpoint_folder)), None)
 
-    def append_metrics(self, metrics: Mapping[str, float | int]) -> None:
+    def append_metrics(self, metrics: Mapping[str, float | int | None]) -> None:
         """Add a step's line to metrics.jsonl."""
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(metrics, allow_nan=False) + "\n")

@@ -24,7 +24,7 @@ from verirank.verifier import Verifier
 class Step:
     """What one training step did: its metrics (a line of metrics.jsonl) and all groups sampled."""
 
-    metrics: dict[str, float | int]
+    metrics: dict[str, float | int | None]
     groups: list[Group]
 
 
@@ -77,7 +77,7 @@ class Trainer:
                 padded_tokens=self.config.training.micro_batch_tokens,
             )
             self._remember_reference(batch)
-            update: dict[str, float] = {}
+            update: dict[str, float | None] = {}
             for _ in range(self.config.algorithm.inner_updates):
                 update = self._accumulate_gradients(batch) | {"grad_norm": self._update()}
         with clock("publish"):
@@ -141,7 +141,7 @@ class Trainer:
             for part in batch.parts:
                 part.remember(reference_NT=self._logprobs(self.policy.reference, part))
 
-    def _accumulate_gradients(self, batch: Batch) -> dict[str, float]:
+    def _accumulate_gradients(self, batch: Batch) -> dict[str, float | None]:
         """Backpropagate the whole batch, a micro-batch at a time; its losses add up exactly."""
         for parameter in self.policy.trainable().values():
             parameter.grad = torch.zeros_like(parameter)
@@ -154,13 +154,15 @@ class Trainer:
             sums, logprob = sums + part_sums, logprob + float(logprobs_NT.detach().sum())
             if part.tokens.old_NT is None:
                 part.remember(old_NT=logprobs_NT.detach())
-        return {**sums.means(), "entropy": -logprob / max(int(sums.tokens), 1)}
+        if not batch.parts:
+            return dict.fromkeys(("clip_fraction", "kl_train_sampler", "entropy"))
+        return {**sums.means(), "entropy": -logprob / int(sums.tokens)}
 
     def _logprobs(self, model: torch.nn.Module, part: MicroBatch) -> Tensor:
         return completion_logprobs(model, part.sequences, self.config.sampling.temperature)
 
     def _update(self) -> float:
-        """Take one optimiser step at the rate that the warm-up has come to; return the gradient's norm."""
+        """Take one optimiser step at the warm-up's rate; return the gradient's norm."""
         warm = min(1.0, (self.step + 1) / max(self.config.training.warmup_steps, 1))
         for group, rate in zip(self.optimizer.param_groups, self.full_rates, strict=True):
             group["lr"] = rate * warm

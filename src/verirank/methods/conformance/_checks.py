@@ -8,13 +8,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from verirank.methods._method import Method
 from verirank.methods._peft_method import ADAPTER, PeftMethod
 from verirank.methods._plain_model import plain_model
+from verirank.methods._policy import Policy
 from verirank.methods.conformance._rehearsal import Rehearsal
-from verirank.models import load_base
+from verirank.models import BaseModel, load_base
 
 _FIRST_STEPS = 3
 """B starts at zero in most methods, so that A's gradient comes with the second step."""
+_LOGITS_ROUNDING = 1e-4
+"""Between equal fp32 models whose weights are made up differently; relative to the largest."""
 _SET_BY_PEFT = {
     *("base_model_name_or_path", "revision", "rank_pattern", "inference_mode"),
     # peft shortens long lists of names; which modules it found is a check of its own.
@@ -71,10 +75,13 @@ def _drops_out(model: nn.Module) -> bool:
 
 def adapted_modules(rehearsal: Rehearsal) -> Finding:
     """Exactly the requested modules hold trainable tensors."""
-    base = rehearsal.base.model
-    modules = {name for name, _ in base.named_modules()}
-    wanted = rehearsal.expected.targets(base)
-    found = {_module_of(name, modules) for name in rehearsal.policy.trainable()}
+    return _adapted(rehearsal.policy, rehearsal.base, rehearsal.expected)
+
+
+def _adapted(policy: Policy, base: BaseModel, expected: Method) -> Finding:
+    modules = {name for name, _ in base.model.named_modules()}
+    wanted = expected.targets(base.model)
+    found = {_module_of(name, modules) for name in policy.trainable()}
     missing, extra = sorted(wanted - found), sorted(found - wanted)
     faults = [
         f"{title}: {', '.join(names)}"
@@ -93,24 +100,49 @@ def _module_of(parameter: str, modules: set[str]) -> str:
 
 
 def trainable_parameters(rehearsal: Rehearsal) -> Finding:
-    """As many parameters are trained as the closed form says, all in fp32."""
-    trainable = rehearsal.policy.trainable().values()
-    found, wanted = (
-        sum(p.numel() for p in trainable),
-        rehearsal.expected.count(rehearsal.base.shape),
+    """As many parameters are trained as the closed form says, all in fp32.
+
+    Where the trial's base is not fp32, this and the adapted modules are proven over that base, too.
+    """
+    expected = rehearsal.expected
+    passed, detail = _counted(rehearsal.policy, rehearsal.base, expected)
+    if rehearsal.requested.dtype == "float32":
+        return passed, detail
+    policy = rehearsal.over_requested_base()
+    findings = [find(policy, policy.base, expected) for find in (_adapted, _counted)]
+    details = "; ".join(said for _, said in findings)
+    return (
+        passed and all(found for found, _ in findings),
+        f"{detail}; over a {rehearsal.requested.dtype} base: {details}",
     )
+
+
+def _counted(policy: Policy, base: BaseModel, expected: Method) -> Finding:
+    trainable = policy.trainable().values()
+    found, wanted = sum(p.numel() for p in trainable), expected.count(base.shape)
     dtypes = {p.dtype for p in trainable}
     passed = found == wanted and dtypes == {torch.float32}
     return passed, f"{found:,} trained, closed form {wanted:,}, {', '.join(map(str, dtypes))}"
 
 
 def starts_at_base(rehearsal: Rehearsal) -> Finding:
-    """Before the first step the effective weights are the base's."""
+    """Before the first step the effective weights are the base's, and so are the logits.
+
+    The logits see what is trained on, such as a residual, which no published weight is made of.
+    """
+    off = _weights_off(rehearsal)
+    base = rehearsal.logits(rehearsal.base.model)
+    gap = float((rehearsal.logits(rehearsal.policy.model) - base).abs().max())
+    passed = off < 1e-6 and gap < _LOGITS_ROUNDING * max(1.0, float(base.abs().max()))
+    return passed, f"weights off by {off:.1e} (relative), logits by {gap:.1e}"
+
+
+def _weights_off(rehearsal: Rehearsal) -> float:
     base, error = rehearsal.base.model.state_dict(), 0.0
     for name, weight in rehearsal.policy.effective_weights():
         gap = (weight - base[name]).abs().max() / base[name].abs().max().clamp_min(1e-30)
         error = max(error, float(gap))
-    return error < 1e-6, f"weights off by {error:.1e} (relative)"
+    return error
 
 
 def every_tensor_moves(rehearsal: Rehearsal) -> Finding:
@@ -139,7 +171,7 @@ def published_equals_forward(rehearsal: Rehearsal) -> Finding:
     gap = float((published - adapted).abs().max())
     learned = float((adapted - rehearsal.logits(rehearsal.base.model)).abs().max())
     # Rounding grows with the logits; and a policy that has learned nothing would prove nothing.
-    passed = gap < 1e-4 * max(1.0, float(adapted.abs().max())) and gap < 0.05 * learned
+    passed = gap < _LOGITS_ROUNDING * max(1.0, float(adapted.abs().max())) and gap < 0.05 * learned
     return passed, f"logits differ by {gap:.1e}, learned {learned:.1e}"
 
 

@@ -21,6 +21,11 @@ _SEED = 7
 _SEQUENCES, _TOKENS = 4, 24
 
 
+def in_fp32(model: ModelConfig) -> ModelConfig:
+    """Return the model that is rehearsed on, where rounding hides no fault."""
+    return model.model_copy(update={"dtype": "float32"})
+
+
 class PolicyFactory(Protocol):
     """Builds the policy to be checked: `Policy.create`, unless a test breaks it on purpose."""
 
@@ -35,10 +40,13 @@ class PolicyFactory(Protocol):
 class Rehearsal:
     """A policy, what was asked for, and the base as it was before.
 
-    `tokens_NT` are fixed random tokens, of which every other sequence is rewarded.
+    `model` is the `requested` one in fp32; `tokens_NT` are fixed random tokens, of which every
+    other sequence is rewarded.
     """
 
+    requested: ModelConfig
     model: ModelConfig
+    factory: PolicyFactory
     base: BaseModel
     expected: Method
     policy: Policy
@@ -49,15 +57,20 @@ class Rehearsal:
     taken: int = field(default=0)
 
     @classmethod
-    def prepare(cls, config: MethodConfig, model: ModelConfig, factory: PolicyFactory) -> Rehearsal:
-        """Load the base and build the policy of a trial of `STEPS` steps."""
+    def prepare(
+        cls, config: MethodConfig, requested: ModelConfig, factory: PolicyFactory
+    ) -> Rehearsal:
+        """Load the base in fp32 and build the policy of a trial of `STEPS` steps."""
+        model = in_fp32(requested)
         base = load_base(model)
         fingerprint = base.fingerprint()
         policy = factory(base, config, seed=_SEED, total_steps=STEPS)
         generator = torch.Generator().manual_seed(_SEED)
         shape = (_SEQUENCES, _TOKENS)
         return cls(
+            requested=requested,
             model=model,
+            factory=factory,
             base=base,
             expected=create_method(config),
             policy=policy,
@@ -66,6 +79,11 @@ class Rehearsal:
             start={n: p.detach().clone() for n, p in policy.trainable().items()},
             tokens_NT=torch.randint(base.shape.vocabulary, shape, generator=generator),
         )
+
+    def over_requested_base(self) -> Policy:
+        """Build the policy once more, over the base in the dtype that the trial will have."""
+        base = load_base(self.requested)
+        return self.factory(base, self.expected.config, seed=_SEED, total_steps=STEPS)
 
     def step(self) -> int:
         """Take the next step as training does, on a policy-gradient loss; return its number."""

@@ -13,7 +13,7 @@ from verirank.methods._storage import save_policy
 from verirank.methods.conformance import _checks
 from verirank.methods.conformance._checks import Finding
 from verirank.methods.conformance._fresh_process import digest, digests_elsewhere
-from verirank.methods.conformance._rehearsal import PolicyFactory, Rehearsal
+from verirank.methods.conformance._rehearsal import PolicyFactory, Rehearsal, in_fp32
 
 _REPORTED = (
     "dispatch",
@@ -66,7 +66,8 @@ def check_method(
 
     Args:
         config: the method and its settings.
-        model: the base; its weights are read in fp32, whatever `dtype` says.
+        model: the base, read in fp32; where its `dtype` is another one, what is trained is proven
+            over a base of that dtype, too.
         factory: builds the policy.
 
     Raises:
@@ -79,14 +80,13 @@ def check_methods(
     configs: Sequence[MethodConfig], model: ModelConfig, factory: PolicyFactory = Policy.create
 ) -> list[Report]:
     """Report on several methods; one fresh process loads what all of them saved."""
-    model = model.model_copy(update={"dtype": "float32"})
     with TemporaryDirectory() as scratch:
         folders = [Path(scratch) / str(place) for place in range(len(configs))]
         rehearsed = [
             _rehearse(config, model, factory, folder)
             for config, folder in zip(configs, folders, strict=True)
         ]
-        elsewhere = digests_elsewhere(model, folders)
+        elsewhere = digests_elsewhere(in_fp32(model), folders)
     return [
         _report(config.name, {**findings, _FRESH: (here == there, _compared(here, there))})
         for config, (findings, here), there in zip(configs, rehearsed, elsewhere, strict=True)
