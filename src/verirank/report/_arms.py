@@ -54,7 +54,8 @@ def sort_runs(runs: Iterable[Run]) -> tuple[list[Arm], list[NotScored]]:
     """Group the runs that can be scored into arms, and give the reason for each that cannot.
 
     Raises:
-        InputError: the runs are of several models or tasks, or an arm holds a seed twice.
+        InputError: the runs are of several models, base weights or tasks, or an arm holds a seed
+            twice.
     """
     scored: dict[str, list[Run]] = defaultdict(list)
     not_scored = []
@@ -100,10 +101,21 @@ def _refuse_mixtures(arms: list[list[Run]]) -> None:
             raise InputError(
                 f"these runs are of several {key}s ({', '.join(names)}); report each on its own"
             )
+    _refuse_other_weights([run for arm in arms for run in arm])
     for arm in arms:
         for one, two in pairwise(arm):
             if one.seed == two.seed:
                 raise InputError(f"{one.folder} and {two.folder} are the same trial; give one")
+
+
+def _refuse_other_weights(runs: list[Run]) -> None:
+    recorded = [run for run in runs if run.manifest.get("base_sha256")]
+    for one, two in pairwise(recorded):
+        if one.manifest["base_sha256"] != two.manifest["base_sha256"]:
+            raise InputError(
+                f"{one.folder} and {two.folder} name the same model but started from different "
+                "base weights (base_sha256); report each on its own"
+            )
 
 
 def _labels(firsts: list[Run]) -> list[str]:

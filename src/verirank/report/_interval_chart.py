@@ -8,11 +8,10 @@ from typing import Any
 import altair as alt
 
 from verirank.report._palette import (
-    STANDINGS,
     Palette,
     score_tooltips,
     standing,
-    standing_colours,
+    standing_encodings,
 )
 from verirank.report.leaderboard import Leaderboard, Row
 
@@ -68,9 +67,7 @@ def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool)
             labelLimit=320,
         ),
     )
-    colour = alt.Color(
-        "standing:N", scale=alt.Scale(domain=list(STANDINGS), range=standing_colours(palette))
-    )
+    colour, shape = standing_encodings(rows, palette)
     base = alt.Chart(alt.InlineData(values=interval_rows(rows))).encode(y=y)
     interval = base.mark_rule(strokeWidth=2.5, opacity=0.55, strokeCap="round").encode(
         x=alt.X("low:Q", title=title, **x), x2="high:Q", color=colour
@@ -78,10 +75,7 @@ def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool)
     dot = base.mark_point(filled=True, size=85, opacity=1).encode(
         x="avg_at_k:Q",
         color=colour,
-        shape=alt.Shape(
-            "standing:N",
-            scale=alt.Scale(domain=list(STANDINGS), range=["circle", "square", "diamond"]),
-        ),
+        shape=shape,
         tooltip=["method:N", *score_tooltips(), "rank:Q", "standing:N"],
     )
     value = base.mark_text(align="left", dx=8, fontSize=11, color=palette.muted).encode(

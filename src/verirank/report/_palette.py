@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,19 +51,37 @@ FILE = Palette(
 )
 """Plain values on white, for pictures that stand alone."""
 
-STANDINGS: tuple[str, ...] = ("level with the best", "behind the best", "no gain over the base")
+STANDINGS: tuple[str, ...] = (
+    "level with the best",
+    "behind the best",
+    "no gain over the base",
+    "not ranked",
+)
+_SHAPES = ("circle", "square", "diamond", "triangle-up")
 
 
 def standing(row: Row) -> str:
-    """Return which of the three standings a row has; it is what colour and shape stand for."""
+    """Return which of the standings a row has; it is what colour and shape stand for."""
     if row.change_low <= 0:
         return STANDINGS[2]
+    if row.rank is None:
+        return STANDINGS[3]
     return STANDINGS[0] if row.tied_with_best else STANDINGS[1]
 
 
 def standing_colours(palette: Palette) -> list[str]:
-    """Return the colours of the three standings, in their order."""
-    return [palette.best, palette.behind, palette.no_gain]
+    """Return the colours of the standings, in their order."""
+    return [palette.best, palette.behind, palette.no_gain, palette.behind]
+
+
+def standing_encodings(rows: Sequence[Row], palette: Palette) -> tuple[alt.Color, alt.Shape]:
+    """Return colour and shape by standing; the legend has no ranks where the rows have none."""
+    shown = [0, 1, 2] if any(row.rank is not None for row in rows) else [2, 3]
+    names, colours = [STANDINGS[i] for i in shown], standing_colours(palette)
+    return (
+        alt.Color("standing:N", scale=alt.Scale(domain=names, range=[colours[i] for i in shown])),
+        alt.Shape("standing:N", scale=alt.Scale(domain=names, range=[_SHAPES[i] for i in shown])),
+    )
 
 
 def score_tooltips() -> list[alt.Tooltip]:

@@ -10,11 +10,10 @@ import altair as alt
 
 from verirank.report._labels import place_labels
 from verirank.report._palette import (
-    STANDINGS,
     Palette,
     score_tooltips,
     standing,
-    standing_colours,
+    standing_encodings,
 )
 from verirank.report.leaderboard import Leaderboard, Row
 
@@ -94,9 +93,7 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
         "axis": alt.Axis(tickCount=6, domain=False, ticks=False),
     }
     chart = alt.Chart(alt.InlineData(values=data)).encode(x=x)
-    colour = alt.Color(
-        "standing:N", scale=alt.Scale(domain=list(STANDINGS), range=standing_colours(palette))
-    )
+    colour, shape = standing_encodings(board.main, palette)
     interval = chart.mark_rule(strokeWidth=1.5, opacity=0.3).encode(
         y=alt.Y("low:Q", **y), y2="high:Q", color=colour
     )
@@ -106,10 +103,7 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
     dot = chart.mark_point(filled=True, size=80, opacity=1).encode(
         y=alt.Y("avg_at_k:Q", **y),
         color=colour,
-        shape=alt.Shape(
-            "standing:N",
-            scale=alt.Scale(domain=list(STANDINGS), range=["circle", "square", "diamond"]),
-        ),
+        shape=shape,
         tooltip=[
             "method:N",
             alt.Tooltip(f"{cost.field}:Q", title=cost.tooltip, format=","),

@@ -46,9 +46,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def ranks(rows: list[Row]) -> list[str]:
-    """Return each row's rank, with an = where it is shared."""
+    """Return each row's rank, with an = where it is shared, or a dash where there is none."""
     shared = [row.rank for row in rows]
-    return [f"{'=' if shared.count(rank) > 1 else ''}{rank}" for rank in shared]
+    return [
+        "\N{EN DASH}" if rank is None else f"{'=' if shared.count(rank) > 1 else ''}{rank}"
+        for rank in shared
+    ]
 
 
 def answer(board: Leaderboard) -> str:
@@ -56,15 +59,45 @@ def answer(board: Leaderboard) -> str:
     rows = board.main
     best, level = rows[0], [row.label for row in rows if row.tied_with_best]
     score = f"{percent(best.avg_at_k)} % (base {percent(best.base_avg_at_k)} %)"
+    if best.rank is None:
+        return (
+            "These methods share no training seed and are not ranked against each other; "
+            f"the highest score is {best.label}'s, {score}."
+        )
+    on = _on_one_seed(rows)
     if best.change_low <= 0:
-        return f"No method beat the base model: the highest score is {best.label}'s, {score}."
+        return f"No method beat the base model{on}: the highest score is {best.label}'s, {score}."
     if len(rows) == 1:
-        return f"{best.label} reached {score}; there is no other method to compare it with."
+        return f"{best.label} reached {score}{on}; there is no other method to compare it with."
     if len(level) == 1:
-        return f"{best.label} is the best, at {score}; every other method is behind it."
+        return f"{best.label} is the best{on}, at {score}; every other method is behind it."
     if len(level) == len(rows):
-        return f"No method can be told apart from another; {best.label} scored highest, {score}."
-    return f"{best.label} scored highest, {score}; {listed(level[1:])} cannot be told from it."
+        return (
+            f"No method can be told apart from another{on}; {best.label} scored highest, {score}."
+        )
+    return f"{best.label} scored highest{on}, {score}; {listed(level[1:])} cannot be told from it."
+
+
+def _on_one_seed(rows: list[Row]) -> str:
+    if rows[0].ranked_seeds > 1:
+        return ""
+    alone = all(row.seeds == 1 for row in rows)
+    return " on this seed" if alone else " on the one seed that all share"
+
+
+def without_width(board: Leaderboard) -> str:
+    """Return a note on the intervals that are points, or nothing where there are none."""
+    found = []
+    for bench in board.benches:
+        labels = [row.label for row in board.of_bench(bench) if row.without_width]
+        if labels:
+            found.append(f"{listed(labels)} on {bench}")
+    if not found:
+        return ""
+    return (
+        f"No width is not certainty: every sample equal for {'; '.join(found)}, so there was "
+        "nothing to resample and the interval is a point; the true score may differ."
+    )
 
 
 def limits(board: Leaderboard) -> list[str]:
@@ -82,10 +115,15 @@ def limits(board: Leaderboard) -> list[str]:
             f"{seeds} training seeds: intervals cover seeds, problems and samples, "
             "but so few seeds tell their own noise only roughly."
         )
-    if len({row.seeds for row in rows}) > 1:
+    if rows[0].rank is None:
+        found.append("Methods share no training seed, so no method is ranked against another.")
+    elif any(row.seeds > row.ranked_seeds for row in rows):
         found.append(
-            f"Methods have unequal numbers of seeds; ranks compare the first {seeds} of each."
+            "Methods have different seeds; ranks compare only what all share: "
+            f"{rows[0].ranked_seeds} seed{'s' if rows[0].ranked_seeds > 1 else ''}."
         )
+    if note := without_width(board):
+        found.append(note)
     found.append(
         "Ranks tell apart only what a paired test at 5 %, corrected over all pairs (Holm), tells "
         "apart. A tie means not resolved, not equal."

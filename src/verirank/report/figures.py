@@ -22,13 +22,17 @@ from verirank.report._scatter_chart import (
     scatter_chart,
     scatter_rows,
 )
-from verirank.report._words import percent
+from verirank.report._words import percent, without_width
 from verirank.report.leaderboard import Leaderboard
 
 _VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 _KEY = (
     "Blue dots cannot be told apart from the best, grey squares are behind it, orange diamonds "
     "did not gain on the base. Bars are 95 % intervals."
+)
+_KEY_WITHOUT_RANKS = (
+    "Grey triangles are not ranked, for the methods share no training seed; orange diamonds did "
+    "not gain on the base. Bars are 95 % intervals."
 )
 
 
@@ -68,20 +72,23 @@ def build_figures(board: Leaderboard) -> list[Figure]:
         f"to {last.label} at {percent(last.avg_at_k)} %, "
         f"the base at {percent(best.base_avg_at_k)} %."
     )
+    note = f" {without_width(board)}".rstrip()
+    key = _KEY if best.rank is not None else _KEY_WITHOUT_RANKS
     return [
         Figure(
             "intervals",
             "How sure the ranking is",
-            f"{_KEY} The dashed line is the base model before training.",
-            f"Dots with intervals, best first: {range_in_words} The leaderboard has every number.",
+            f"{key} The dashed line is the base model before training.{note}",
+            f"Dots with intervals, best first: {range_in_words} The leaderboard has every "
+            f"number.{note}",
             lambda palette: interval_chart(board, palette),
             interval_rows(board.rows),
         ),
         Figure(
             "parameters",
             "Does training more parameters buy accuracy?",
-            "Each method at its number of trainable parameters. Colours as above.",
-            f"Scores against trainable parameters on a log scale: {range_in_words}",
+            f"Each method at its number of trainable parameters. Colours as above.{note}",
+            f"Scores against trainable parameters on a log scale: {range_in_words}{note}",
             lambda palette: scatter_chart(board, (PARAMETERS,), palette, width=840),
             scatter_rows(board, (PARAMETERS,)),
         ),
@@ -89,8 +96,8 @@ def build_figures(board: Leaderboard) -> list[Figure]:
             "cost",
             "What the accuracy costs",
             "Mean training time of a run, and the largest resident memory of any. "
-            "Up and to the left is better.",
-            f"Scores against seconds and memory: {range_in_words}",
+            f"Up and to the left is better.{note}",
+            f"Scores against seconds and memory: {range_in_words}{note}",
             lambda palette: scatter_chart(board, (SECONDS, MEMORY), palette, width=375),
             scatter_rows(board, (SECONDS, MEMORY)),
         ),

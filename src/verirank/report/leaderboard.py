@@ -31,14 +31,16 @@ class Row:
 
     `low` and `high` bound the 95 % interval of `avg_at_k`, `change_low` and `change_high` that of
     the change from the base on the same problems. `rank` is 1 + the number of methods that are
-    significantly better, so equal ranks are ties. `seconds` is the mean training time of a run and
-    `peak_memory_bytes` the largest of any; `proven` tells that every run passed its checks.
+    significantly better, so equal ranks are ties; `ranked_seeds` is the number of seeds it
+    compares, those that all methods of the bench share, and where that is 0 there is no rank.
+    `seconds` is the mean training time of a run and `peak_memory_bytes` the largest of any;
+    `proven` tells that every run passed its checks.
     """
 
     method: str
     label: str
     bench: str
-    rank: int
+    rank: int | None
     tied_with_best: bool
     base_avg_at_k: float
     avg_at_k: float
@@ -52,12 +54,18 @@ class Row:
     k: int
     n: int
     seeds: int
+    ranked_seeds: int
     learning_rate: float | None
     trainable_parameters: int
     total_parameters: int | None
     seconds: float
     peak_memory_bytes: int
     proven: bool
+
+    @property
+    def without_width(self) -> bool:
+        """Whether the interval of `avg_at_k` is a point: the samples leave nothing to resample."""
+        return self.low == self.high
 
 
 @dataclass(frozen=True)
@@ -130,17 +138,22 @@ def build_leaderboard(folders: Iterable[Path]) -> Leaderboard:
 def _bench_rows(arms: list[Arm], bench: str) -> list[Row]:
     entered = {arm.label: arm for arm in arms if bench in arm.samples}
     _refuse_other_problems(list(entered.values()), bench)
-    # A ranking pairs seeds: where an arm lacks some, the others' further seeds stay out of it.
-    seeds = min(len(arm.runs) for arm in entered.values())
+    # A ranking pairs seeds by value: the seeds that some arm lacks stay out of it.
+    shared = set.intersection(*[{run.seed for run in arm.runs} for arm in entered.values()])
+    if not shared:
+        rows = [_row(arm, bench, None, False, 0) for arm in entered.values()]
+        return sorted(rows, key=lambda row: -row.avg_at_k)
     standings = rank_with_ties(
-        {label: _stacked(arm, bench, "after_PK")[:seeds] for label, arm in entered.items()},
+        {label: _stacked_on(arm, bench, shared) for label, arm in entered.items()},
         np.random.default_rng(_BOOTSTRAP_SEED),
     )
-    rows = [_row(entered[s.method], bench, s.rank, s.tied_with_leader) for s in standings]
+    rows = [
+        _row(entered[s.method], bench, s.rank, s.tied_with_leader, len(shared)) for s in standings
+    ]
     return sorted(rows, key=lambda row: (row.rank, -row.avg_at_k))
 
 
-def _row(arm: Arm, bench: str, rank: int, tied_with_best: bool) -> Row:
+def _row(arm: Arm, bench: str, rank: int | None, tied_with_best: bool, ranked_seeds: int) -> Row:
     after_SPK, before_SPK = _stacked(arm, bench, "after_PK"), _stacked(arm, bench, "before_PK")
     interval = bootstrap_accuracy(after_SPK, np.random.default_rng(_BOOTSTRAP_SEED))
     change = paired_difference(after_SPK, before_SPK, np.random.default_rng(_BOOTSTRAP_SEED))
@@ -164,6 +177,7 @@ def _row(arm: Arm, bench: str, rank: int, tied_with_best: bool) -> Row:
         k=k,
         n=n,
         seeds=seeds,
+        ranked_seeds=ranked_seeds,
         learning_rate=manifests[0].get("learning_rate"),
         trainable_parameters=manifests[0]["trainable_parameters"],
         total_parameters=manifests[0].get("total_parameters"),
@@ -179,6 +193,12 @@ def _mean(values: list[float]) -> float:
 
 def _stacked(arm: Arm, bench: str, stage: str) -> NDArray[np.bool_]:
     return np.stack([getattr(samples, stage) for samples in arm.samples[bench]])
+
+
+def _stacked_on(arm: Arm, bench: str, seeds: set[int]) -> NDArray[np.bool_]:
+    # Runs of an arm are in the order of their seeds, so every arm's k-th array has the same seed.
+    kept = [run.seed in seeds for run in arm.runs]
+    return _stacked(arm, bench, "after_PK")[kept]
 
 
 def _refuse_other_problems(arms: list[Arm], bench: str) -> None:

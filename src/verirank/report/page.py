@@ -64,6 +64,7 @@ def _render(board: Leaderboard, figures: list[Any]) -> str:
         figures=figures,
         answer=_words.answer(board),
         limits=_words.limits(board),
+        without_width=_words.without_width(board),
         ranks=_words.ranks(board.main),
         standing_class=lambda row: f"standing-{STANDINGS.index(standing(row))}",
         standing=standing,

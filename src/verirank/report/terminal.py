@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -17,10 +16,11 @@ from verirank.report._words import (
     percent,
     points,
     ranks,
+    without_width,
 )
 from verirank.report.leaderboard import Leaderboard, Row
 
-_STYLES = dict(zip(STANDINGS, ("bold", "", "dim"), strict=True))
+_STYLES = dict(zip(STANDINGS, ("bold", "", "dim", ""), strict=True))
 _WIDEST_NAME = 24
 
 
@@ -30,6 +30,8 @@ def print_leaderboard(board: Leaderboard, console: Console | None = None) -> Non
     console.print(_table(board))
     console.print(Text(answer(board), style="bold"))
     console.print(Text(limits(board)[0], style="dim"))
+    if note := without_width(board):
+        console.print(Text(note, style="dim"))
     for run in board.not_scored:
         line = f"not scored: {run.method}, seed {run.seed} ({run.folder}): {run.reason}"
         console.print(Text(line, style="yellow"))
@@ -46,10 +48,10 @@ def _table(board: Leaderboard) -> Table:
     table.add_column("rank", justify="right", no_wrap=True)
     longest = max(len(_name(row)) for row in board.main)
     table.add_column("method", overflow="fold", min_width=min(longest, _WIDEST_NAME))
-    table.add_column(f"Avg@{first.k} {escape(main)} %", justify="right", no_wrap=True)
+    table.add_column(Text(f"Avg@{first.k} {main} %"), justify="right", no_wrap=True)
     table.add_column("change", justify="right", no_wrap=True)
     for bench in others:
-        table.add_column(f"{escape(bench)} %", justify="right", no_wrap=True)
+        table.add_column(Text(f"{bench} %"), justify="right", no_wrap=True)
     for heading in ("trainable", "seconds", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row, rank in zip(board.main, ranks(board.main), strict=True):
