@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from verirank.cli.doctor_command import command
+from verirank.cli.doctor_command import SMOLLM2_INSTALL, command, gpu_finding
+from verirank.models._smollm2 import INSTALL
 
 
 def findings(**environment: str) -> dict[str, dict[str, Any]]:
@@ -55,3 +56,13 @@ def test_without_json_a_line_stands_for_every_finding() -> None:
     done = CliRunner().invoke(command, [])
     assert done.exit_code == 0
     assert all(name in done.stdout for name in findings())
+
+
+def test_doctor_names_the_install_line_that_loading_smollm2_names() -> None:
+    assert SMOLLM2_INSTALL == INSTALL
+
+
+def test_doctor_says_that_a_gpu_is_not_used() -> None:
+    finding = gpu_finding(["Some GPU (80 GiB)"])
+    assert (finding.status, finding.found) == ("warn", "Some GPU (80 GiB)")
+    assert "CPU only" in finding.advice

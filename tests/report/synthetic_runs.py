@@ -93,6 +93,17 @@ def write_run(
     return folder
 
 
+def write_solved(folder: Path, method: str, *, right: bool) -> Path:
+    """Write a run whose every sample after training is right, or wrong."""
+    run = write_run(folder, method, METHODS[method], problems=30)
+    file = run / "eval" / "test.parquet"
+    rows = pq.read_table(file).to_pylist()
+    after = [row | {"correct": right} for row in rows if row["stage"] == "after"]
+    before = [row for row in rows if row["stage"] == "before"]
+    pq.write_table(pa.Table.from_pylist(before + after), file)
+    return run
+
+
 def write_study(folder: Path, *, seeds: int = 1, **options: Any) -> Path:
     """Write a run of every method and seed, with a test and an out-of-distribution bench."""
     for method, recipe in METHODS.items():

@@ -201,3 +201,40 @@ def test_a_trial_given_twice_is_the_users_mistake(tmp_path: Path) -> None:
 def test_a_folder_named_twice_counts_once(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", "lora", GOOD)
     assert build_leaderboard([tmp_path, run]).rows[0].seeds == 1
+
+
+def test_methods_are_ranked_on_the_seeds_they_share_and_no_others(tmp_path: Path) -> None:
+    for seed in (0, 2):
+        write_run(tmp_path / f"lora{seed}", "lora", GOOD, seed=seed)
+    # On the seed that both have, vera is as good; its other seed must not be paired with lora's 2.
+    for seed, recipe in ((0, GOOD), (1, UNMOVED)):
+        write_run(tmp_path / f"vera{seed}", "vera", recipe, seed=seed)
+    rows = build_leaderboard([tmp_path]).rows
+    assert [(row.rank, row.seeds, row.ranked_seeds) for row in rows] == [(1, 2, 1), (1, 2, 1)]
+
+
+def test_methods_that_share_no_seed_have_no_rank(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "vera", POOR, seed=0)
+    write_run(tmp_path / "b", "lora", GOOD, seed=1)
+    rows = build_leaderboard([tmp_path]).rows
+    assert [(r.method, r.rank, r.tied_with_best, r.ranked_seeds) for r in rows] == [
+        ("lora", None, False, 0),
+        ("vera", None, False, 0),
+    ]
+
+
+def test_runs_from_different_base_weights_are_named_and_not_compared(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", GOOD)
+    write_run(tmp_path / "b", "dora", GOOD, manifest={"base_sha256": "1e" * 32})
+    with pytest.raises(InputError, match="base weights") as refused:
+        build_leaderboard([tmp_path])
+    assert all(str(tmp_path / name) in str(refused.value) for name in "ab")
+
+
+def test_a_run_without_a_record_of_its_base_weights_is_compared(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", GOOD)
+    manifest = write_run(tmp_path / "b", "dora", GOOD) / "manifest.json"
+    content = json.loads(manifest.read_text("utf-8"))
+    del content["base_sha256"]
+    manifest.write_text(json.dumps(content), "utf-8")
+    assert len(build_leaderboard([tmp_path]).rows) == 2

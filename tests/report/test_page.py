@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from synthetic_runs import METHODS, Recipe, write_run
+from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
 from verirank.report import build_leaderboard, write_picture, write_report
 
@@ -118,3 +119,40 @@ def test_a_picture_is_written_in_the_format_of_its_suffix(
 def test_another_picture_format_is_refused(study: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gif"):
         write_picture(build_leaderboard([study]), tmp_path / "ranking.gif")
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_an_interval_without_width_is_not_shown_as_certainty(tmp_path: Path, right: bool) -> None:
+    write_solved(tmp_path / "a", "vera", right=right)
+    write_run(tmp_path / "b", "lora", METHODS["lora"], problems=30)
+    write_report([tmp_path], tmp_path / "out")
+    text = page(tmp_path / "out")
+    note = "every sample equal for vera on test"
+    assert re.search(rf"<p class=\"note\" id=\"without-width\">† [^<]*{note}", text)
+    assert text.count(">†</a>") == 1
+    charts = [a for _, a in Tags(text).tags if a.get("class") == "chart"]
+    assert sum(note in (chart.get("aria-label") or "") for chart in charts) == 3
+
+
+def test_a_page_whose_intervals_have_width_has_no_such_note(report: Path) -> None:
+    assert "every sample equal" not in page(report)
+
+
+def test_methods_that_share_no_seed_stand_on_the_page_without_ranks(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30), seed=0)
+    write_run(tmp_path / "b", "vera", Recipe(0.5, 10, 20), seed=1)
+    write_report([tmp_path], tmp_path / "out")
+    text = page(tmp_path / "out")
+    assert "leads" not in text.partition("</title>")[0]
+    assert "level with the best" not in text
+    assert text.count('data-value="0">–</td>') == 2
+
+
+def test_metrics_that_a_step_without_signal_lacks_are_read(tmp_path: Path) -> None:
+    file = write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30), steps=3) / "metrics.jsonl"
+    lacking = dict.fromkeys(("entropy", "kl_train_sampler", "clip_fraction", "grad_norm"))
+    lines = [json.loads(line) | lacking for line in file.read_text("utf-8").splitlines()]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    write_report([tmp_path], tmp_path / "out")
+    with (tmp_path / "out" / "figures" / "curves.csv").open(encoding="utf-8") as curves:
+        assert [line["step"] for line in csv.DictReader(curves)] == ["1", "2", "3"]

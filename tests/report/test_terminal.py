@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from rich.console import Console
-from synthetic_runs import METHODS, Recipe, write_run
+from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
 from verirank.report import build_leaderboard, print_leaderboard
 
@@ -45,3 +45,16 @@ def test_runs_not_scored_are_named_with_the_reason(tmp_path: Path) -> None:
 def test_markup_in_a_method_name_is_printed_as_text(tmp_path: Path) -> None:
     write_run(tmp_path, "[red]x[/red]", Recipe(0.8, 1000, 30))
     assert "[red]x[/red]" in printed(tmp_path)
+
+
+def test_markup_in_a_bench_a_folder_and_a_reason_is_printed_as_text(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30), benches={"test": 0.0, "[red]ood": 0.0})
+    failed = {"status": "failed", "error": "[bold]x[/italic]"}
+    write_run(tmp_path / "[b]", "vera", Recipe(0.8, 1000, 30), manifest=failed)
+    text = printed(tmp_path, width=400)
+    assert all(part in text for part in ("[red]ood %", "[b]", "[bold]x[/italic]"))
+
+
+def test_an_interval_without_width_is_said_to_be_no_certainty(tmp_path: Path) -> None:
+    write_solved(tmp_path, "vera", right=False)
+    assert "every sample equal for vera" in printed(tmp_path, width=400)

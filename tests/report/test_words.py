@@ -8,7 +8,7 @@ import pytest
 from synthetic_runs import Recipe, write_run
 
 from verirank.report import build_leaderboard
-from verirank.report._words import answer, count, duration, limits, memory, points
+from verirank.report._words import answer, count, duration, limits, memory, points, ranks
 
 GOOD, POOR, UNMOVED = Recipe(0.85, 9, 9), Recipe(0.5, 9, 9), Recipe(0.35, 9, 9)
 
@@ -54,13 +54,36 @@ def test_the_answer_says_no_more_than_the_tests_do(
 ) -> None:
     for method, recipe in methods.items():
         write_run(tmp_path / method, method, recipe)
-    assert finding in answer(build_leaderboard([tmp_path]))
+    sentence = answer(build_leaderboard([tmp_path]))
+    assert finding in sentence
+    assert "on this seed" in sentence
 
 
 def test_unequal_numbers_of_seeds_are_among_the_limits(tmp_path: Path) -> None:
     for seed in range(2):
         write_run(tmp_path / f"lora{seed}", "lora", GOOD, seed=seed)
     write_run(tmp_path / "vera", "vera", POOR)
-    assert any(
-        "unequal numbers of seeds" in limit for limit in limits(build_leaderboard([tmp_path]))
-    )
+    assert any("different seeds" in limit for limit in limits(build_leaderboard([tmp_path])))
+
+
+def test_the_answer_over_several_seeds_is_not_tied_to_one(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / str(seed), "lora", GOOD, seed=seed)
+    assert "seed" not in answer(build_leaderboard([tmp_path]))
+
+
+def test_methods_that_share_one_of_their_seeds_are_answered_for_on_that_seed(
+    tmp_path: Path,
+) -> None:
+    for method, seed in (("lora", 0), ("lora", 2), ("vera", 0), ("vera", 1)):
+        write_run(tmp_path / f"{method}{seed}", method, GOOD, seed=seed)
+    assert "on the one seed that all share" in answer(build_leaderboard([tmp_path]))
+
+
+def test_methods_that_share_no_seed_are_said_not_to_be_ranked(tmp_path: Path) -> None:
+    write_run(tmp_path / "lora", "lora", GOOD, seed=0)
+    write_run(tmp_path / "vera", "vera", POOR, seed=1)
+    board = build_leaderboard([tmp_path])
+    assert "not ranked against each other" in answer(board)
+    assert any("share no training seed" in limit for limit in limits(board))
+    assert ranks(board.main) == ["–", "–"]

@@ -16,5 +16,5 @@ def test_ood_chains_are_longer_than_any_of_the_training_stream():
 
 
 def test_an_unknown_bench_is_an_input_error_that_lists_the_known_ones():
-    with pytest.raises(InputError, match="no bench 'best'; it has test, ood, selection$"):
+    with pytest.raises(InputError, match=r"no bench 'best'; it has test, ood, selection$"):
         load_task(TaskConfig()).bench("best", 1)

@@ -96,7 +96,7 @@ def test_a_bench_gives_the_same_problems_at_every_call_and_a_prefix_for_a_smalle
 
 
 def test_an_unknown_bench_is_an_input_error():
-    with pytest.raises(InputError, match="no bench 'ood'; it has test, selection$"):
+    with pytest.raises(InputError, match=r"no bench 'ood'; it has test, selection$"):
         TASKS["remainder"].bench("ood", 1)
 
 

