@@ -200,8 +200,21 @@ def test_dapo_draws_problems_up_to_its_stated_limit() -> None:
 
 def test_overlong_punishment_is_linear_within_the_buffer() -> None:
     lengths_PG = torch.tensor([[1, 16_384, 18_432, 20_480]])
-    shaped_PG = algorithm("dapo").shape_rewards(torch.ones(1, 4), lengths_PG, 20_480)
+    shaped_PG = algorithm("dapo", overlong_penalty=1.0).shape_rewards(
+        torch.ones(1, 4), lengths_PG, 20_480
+    )
     assert shaped_PG.tolist() == [pytest.approx([1.0, 1.0, 0.5, 0.0])]
+
+
+def test_the_default_overlong_penalty_weighs_on_0_and_1_what_the_papers_does_on_its_rewards() -> (
+    None
+):
+    lengths_PG = torch.tensor([[1, 20_480]])
+    ours = algorithm("dapo").shape_rewards(torch.tensor([[0.0, 1.0]]), lengths_PG, 20_480)
+    papers = algorithm("dapo", overlong_penalty=1.0).shape_rewards(
+        torch.tensor([[-1.0, 1.0]]), lengths_PG, 20_480
+    )
+    torch.testing.assert_close(2 * ours - 1, papers)
 
 
 def test_overlong_punishment_can_be_turned_off() -> None:
