@@ -20,8 +20,9 @@ class ClosedFormDora(DoraLinearLayer):
     def __init__(self, weight: Tensor) -> None:
         """Start with the magnitudes of a base weight (out x in), in fp32."""
         super().__init__(fan_in_fan_out=False)
-        self._squares = weight.to(torch.float32).square().sum(1)
-        self.weight = nn.Parameter(self._squares.sqrt())
+        # The same norm as in publishing, so that the first published weights are the base's bits.
+        self.weight = nn.Parameter(torch.linalg.norm(weight.to(torch.float32), dim=1))
+        self._squares = self.weight.detach().square()
         self._taken_at: tuple[int, ...] | None = None
         self._norms = self._squares
 

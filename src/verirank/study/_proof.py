@@ -53,6 +53,7 @@ def _place(config: MethodConfig, base: BaseModel) -> Path:
     key = {
         "method": settings,
         "shape": asdict(base.shape),
+        "dtype": str(base.dtype),
         "architecture": base.model.config.model_type,
         "packages": {name: version(name) for name in _PACKAGES},
         "source": _source_digest(),
