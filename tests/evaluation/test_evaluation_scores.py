@@ -16,17 +16,15 @@ from verirank.verifier import Verifier
 
 
 def samples(n: int = 12, k: int = 4, seed: int = 0) -> pa.Table:
-    config = resolve({"evaluation": {"problems": n, "samples": k}})
+    config = resolve({"seed": seed, "evaluation": {"problems": n, "samples": k}})
     with Verifier(config.verifier) as verifier:
         return sample_bench(
             TransformersSampler(load_base(config.model)),
             verifier,
             load_task(config.task),
             "test",
-            config.evaluation,
-            seed=seed,
-            stage="before",
-            max_new_tokens=64,
+            config,
+            "before",
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -15,20 +13,10 @@ from verirank.tasks import Problem
 from verirank.training import Trainer
 from verirank.training._batch import prepare
 from verirank.training._logprobs import completion_logprobs
+from verirank.training._metrics import Clock
 from verirank.verifier import Reward, Verifier
 
 SMALL = ["sampling.problems_per_step=4", "sampling.group_size=4", "training.steps=4"]
-
-
-@pytest.fixture(scope="module")
-def base() -> BaseModel:
-    return load_base(resolve({}).model)
-
-
-@pytest.fixture(scope="module")
-def verifier() -> Iterator[Verifier]:
-    with Verifier(resolve({}).verifier) as verifier:
-        yield verifier
 
 
 def trial(*assignments: str) -> TrialConfig:
@@ -50,7 +38,7 @@ def test_micro_batches_add_up_to_the_whole_batch(
     base: BaseModel, verifier: Verifier, algorithm: str
 ) -> None:
     one = trainer(base, verifier, f"algorithm.name={algorithm}")
-    _, groups = one._sample_groups(_clock())
+    _, groups = one._sample_groups(Clock())
     whole, parts = gradients(one, groups, 10**6), gradients(one, groups, 100)
     assert whole.norm() > 0
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-7)
@@ -88,7 +76,7 @@ def test_logprobs_equal_plain_forward_passes_with_shared_prompts_and_padding(
 
 def test_groups_without_signal_cost_no_forward_pass(base: BaseModel, verifier: Verifier) -> None:
     one = trainer(base, verifier)
-    _, groups = one._sample_groups(_clock())
+    _, groups = one._sample_groups(Clock())
     right = Reward(value=1.0, correct=True, reason="exact", seconds=0.0)
     silent = [Group(g.problem, g.completions, (right,) * len(g.rewards)) for g in groups]
     batch = prepare(silent, one.algorithm, max_new_tokens=64, padded_tokens=4096)
@@ -100,7 +88,7 @@ def test_dropping_silent_groups_leaves_the_gradient_as_it_was(
     base: BaseModel, verifier: Verifier
 ) -> None:
     one = trainer(base, verifier, "algorithm.kl_coefficient=0")
-    _, groups = one._sample_groups(_clock())
+    _, groups = one._sample_groups(Clock())
     dropped = gradients(one, groups, 4096)
     one.algorithm.trains = torch.ones_like  # type: ignore[method-assign]
     kept = gradients(one, groups, 4096)
@@ -171,9 +159,3 @@ def test_bf16_bases_train_fp32_parameters(verifier: Verifier) -> None:
         one = trainer(base, verifier, f"method.name={method}", "model.dtype=bfloat16")
         assert {p.dtype for p in one.policy.trainable().values()} == {torch.float32}
         assert one.train_step().metrics["grad_norm"] > 0
-
-
-def _clock():
-    from verirank.training._metrics import Clock
-
-    return Clock()

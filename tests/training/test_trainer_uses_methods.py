@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 from verirank.config import override, resolve
 from verirank.methods import DivergedError
 from verirank.methods._peft_method import adapted_layers
-from verirank.models import BaseModel, load_base
+from verirank.models import BaseModel
 from verirank.sampling import TransformersSampler
 from verirank.training import Trainer
 from verirank.training._batch import prepare
@@ -18,17 +16,6 @@ from verirank.training._metrics import Clock
 from verirank.verifier import Verifier
 
 SMALL = ["sampling.problems_per_step=2", "sampling.group_size=4", "training.steps=12"]
-
-
-@pytest.fixture(scope="module")
-def base() -> BaseModel:
-    return load_base(resolve({}).model)
-
-
-@pytest.fixture(scope="module")
-def verifier() -> Iterator[Verifier]:
-    with Verifier(resolve({}).verifier) as verifier:
-        yield verifier
 
 
 def trainer(base: BaseModel, verifier: Verifier, *assignments: str) -> Trainer:

@@ -1,6 +1,7 @@
 """Settings: frozen, torch-free descriptions of trials, resolved from TOML, presets and options."""
 
 from verirank.config._plugins import load_plugin, nearest, plugin_names
+from verirank.config.cache_folder import cache_folder
 from verirank.config.errors import InputError, RunFailedError
 from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
@@ -33,6 +34,7 @@ __all__ = [
     "TrainingConfig",
     "TrialConfig",
     "VerifierConfig",
+    "cache_folder",
     "learning_rate_of",
     "learning_rates",
     "load_plugin",

@@ -42,17 +42,6 @@ def evaluate(
         if base.fingerprint() != expected:
             raise InputError(f"{run} was trained from other weights of {config.model.name!r}")
         sampler.publish(load_policy(base, run / "adapter").effective_weights())
+    stage = "before" if run is None else "after"
     for bench in config.evaluation.benches:
-        yield (
-            bench,
-            sample_bench(
-                sampler,
-                verifier,
-                task,
-                bench,
-                config.evaluation,
-                seed=config.seed,
-                stage="before" if run is None else "after",
-                max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
-            ),
-        )
+        yield bench, sample_bench(sampler, verifier, task, bench, config, stage)

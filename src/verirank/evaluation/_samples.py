@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verirank.config import EvaluationConfig
+from verirank.config import TrialConfig
 from verirank.sampling import Completion, Sampler, sample_seed
 from verirank.tasks import Problem, Task, grade
 from verirank.verifier import Reward, Verifier
@@ -36,36 +36,35 @@ def sample_bench(
     verifier: Verifier,
     task: Task,
     bench: str,
-    config: EvaluationConfig,
-    *,
-    seed: int,
+    config: TrialConfig,
     stage: str,
-    max_new_tokens: int,
 ) -> pa.Table:
-    """Sample and grade every problem of a bench `config.samples` times.
+    """Sample and grade every problem of a bench `config.evaluation.samples` times.
 
     Args:
         sampler: serves the weights to be scored.
         verifier: judges the answers.
         task: has the bench.
         bench: its name.
-        config: how many problems and samples, at which temperature.
-        seed: of the sampling; every sample has a stream of its own below it.
+        config: the trial's; below its seed every sample has a stream of its own.
         stage: `before` or `after` training, kept as a column.
-        max_new_tokens: the limit on a completion.
 
     Returns:
         A row a sample, in the order of problems and samples.
     """
-    problems = task.bench(bench, config.problems)
+    evaluation = config.evaluation
+    problems = task.bench(bench, evaluation.problems)
     completions = sampler.sample(
         [problem.prompt for problem in problems],
         [
-            [sample_seed(seed, "evaluation", bench, problem.id, k) for k in range(config.samples)]
+            [
+                sample_seed(config.seed, "evaluation", bench, problem.id, k)
+                for k in range(evaluation.samples)
+            ]
             for problem in problems
         ],
-        temperature=config.temperature,
-        max_new_tokens=max_new_tokens,
+        temperature=evaluation.temperature,
+        max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
         stop=task.stop,
     )
     texts = [[completion.text for completion in group] for group in completions]

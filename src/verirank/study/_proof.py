@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from verirank.config import MethodConfig, ModelConfig, RunFailedError
+from verirank.config import MethodConfig, ModelConfig, RunFailedError, cache_folder
 from verirank.methods import check_methods
 from verirank.models import BaseModel
 from verirank.training import write_json
@@ -59,8 +58,7 @@ def _place(config: MethodConfig, base: BaseModel) -> Path:
         "source": _source_digest(),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "verirank"
-    return root / "conformance" / f"{config.name}-{digest[:24]}.json"
+    return cache_folder() / "conformance" / f"{config.name}-{digest[:24]}.json"
 
 
 def _source_digest() -> str:

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import pyarrow as pa
-
 from verirank.config import InputError, TrialConfig
 from verirank.evaluation import read_samples, sample_bench, score, write_samples
 from verirank.methods import Policy
 from verirank.models import BaseModel
 from verirank.sampling import Sampler, TransformersSampler
 from verirank.study._proof import prove
-from verirank.tasks import Task, load_task
+from verirank.tasks import load_task
 from verirank.training import Run, Step, train, write_json
 from verirank.verifier import Verifier
 
@@ -91,11 +89,12 @@ def _run(
 
 def sample_base(config: TrialConfig, base: BaseModel, verifier: Verifier, folder: Path) -> None:
     """Write the base's samples of every bench into a folder, unless they are there."""
-    sampler = TransformersSampler(base)
+    sampler, task = TransformersSampler(base), load_task(config.task)
     for bench in config.evaluation.benches:
         path = folder / f"{bench}.parquet"
         if not path.is_file():
-            write_samples(path, [_sample(config, sampler, verifier, bench, "before")])
+            before = sample_bench(sampler, verifier, task, bench, config, "before")
+            write_samples(path, [before])
 
 
 def _evaluate(
@@ -103,29 +102,14 @@ def _evaluate(
 ) -> None:
     """Write eval/BENCH.parquet and eval.json: the base's scores beside the policy's."""
     config, scores = run.config, {}
+    task = load_task(config.task)
     sampler.publish(policy.effective_weights())
     for bench in config.evaluation.benches:
         before = read_samples(base_samples / f"{bench}.parquet", "before")
-        after = _sample(config, sampler, verifier, bench, "after")
+        after = sample_bench(sampler, verifier, task, bench, config, "after")
         write_samples(run.folder / "eval" / f"{bench}.parquet", [before, after])
         base = {f"base_{name}": value for name, value in score(before).items()}
         scores[bench] = score(after) | {
             key: base[key] for key in ("base_avg_at_k", "base_pass_at_k", "base_low", "base_high")
         }
     write_json(run.folder / "eval.json", scores)
-
-
-def _sample(
-    config: TrialConfig, sampler: Sampler, verifier: Verifier, bench: str, stage: str
-) -> pa.Table:
-    task: Task = load_task(config.task)
-    return sample_bench(
-        sampler,
-        verifier,
-        task,
-        bench,
-        config.evaluation,
-        seed=config.seed,
-        stage=stage,
-        max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
-    )

@@ -40,8 +40,8 @@ def work(folder: Path, base_samples: Path) -> None:
 def _end_with_the_study() -> None:
     """Stop this trial with a checkpoint once the study's process is gone."""
     study = parent_process()
-    if study is not None:
-        wait([study.sentinel])
+    assert study is not None  # a worker is always a child
+    wait([study.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
 
 
