@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from verirank.config import InputError, TaskConfig
 from verirank.tasks._problem import Problem, Task
@@ -19,7 +19,8 @@ class Arithmetic(Task):
     r"""Sums such as `(12+7)*3-5=`, to be answered `<think>12+7=19;...</think>\boxed{52}`.
 
     Training, selection and test chains have two or three operations and are kept apart by a hash of
-    the expression; `ood` has four operations, more than any problem of the RL training stream.
+    the first two, so that no longer chain of one split begins with a chain of another; `ood` has
+    four operations, more than any problem of the RL training stream.
     """
 
     name: ClassVar[str] = "arithmetic"
@@ -51,8 +52,21 @@ class Arithmetic(Task):
         return found.group(1) if found else None
 
 
-def draw_chain(rng: Random, operations: int) -> tuple[str, list[str], int]:
-    """Return an expression, its worked steps and its value.
+class Chain(NamedTuple):
+    """An expression with the steps that work it out, such as `12+7=19`, and its value."""
+
+    expression: str
+    steps: list[str]
+    value: int
+
+    @property
+    def split(self) -> Split:
+        """The split of the chain and of every longer one that begins with it."""
+        return split_of(";".join(self.steps[:2]))
+
+
+def draw_chain(rng: Random, operations: int) -> Chain:
+    """Return a chain of so many operations.
 
     Values stay within -99 to 999 and products are by 2 to 5, so that every step is learnable.
     """
@@ -65,7 +79,7 @@ def draw_chain(rng: Random, operations: int) -> tuple[str, list[str], int]:
         expression += f"{operator}{operand}"
         steps.append(f"{value}{operator}{operand}={result}")
         value, is_sum = result, operator != "*"
-    return expression, steps, value
+    return Chain(expression, steps, value)
 
 
 def _step(rng: Random, value: int) -> tuple[str, int, int]:
@@ -79,6 +93,7 @@ def _step(rng: Random, value: int) -> tuple[str, int, int]:
 
 def _draw(rng: Random, split: Split, lengths: tuple[int, int]) -> Problem:
     while True:
-        expression, _, value = draw_chain(rng, rng.randint(*lengths))
-        if split_of(expression) == split:
-            return Problem(id=expression, prompt=f"{expression}=", answer=str(value))
+        chain = draw_chain(rng, rng.randint(*lengths))
+        if chain.split == split:
+            prompt = f"{chain.expression}="
+            return Problem(id=chain.expression, prompt=prompt, answer=str(chain.value))

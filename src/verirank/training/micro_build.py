@@ -15,7 +15,7 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 from transformers import AddedToken, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from verirank.tasks import draw_chain, split_of
+from verirank.tasks import draw_chain
 
 WORDS = ("<think>", "</think>", "\\boxed{")
 SPECIAL = ("<pad>", "<eos>")
@@ -116,9 +116,9 @@ def _loss(
 
 def _example(rng: Random, write: Callable[[Random, list[str], int], str]) -> tuple[str, str]:
     while True:
-        expression, steps, value = draw_chain(rng, rng.choice((1, 2, 2, 3, 3, 3, 4)))
-        if split_of(expression) == "train":
-            return f"{expression}=", write(rng, steps, value)
+        chain = draw_chain(rng, rng.choice((1, 2, 2, 3, 3, 3, 4)))
+        if chain.split == "train":
+            return f"{chain.expression}=", write(rng, chain.steps, chain.value)
 
 
 def _worked(rng: Random, steps: list[str], value: int) -> str:
