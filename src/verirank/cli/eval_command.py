@@ -13,7 +13,9 @@ import click
 @click.command(help="Score TARGET, a run's folder or a model (micro, smollm2, a folder, a hub id).")
 @click.argument("target")
 @click.option("--task", help="The run's own task by default.")
-@click.option("--bench", "benches", multiple=True, help="Repeatable; the task's own by default.")
+@click.option(
+    "--bench", "benches", multiple=True, help="Repeatable; the run's own by default, or test."
+)
 @click.option("--problems", type=click.IntRange(2), help="At most so many problems a bench (128).")
 @click.option("--samples", type=click.IntRange(1), help="Samples a problem, the k of Avg@k (8).")
 @click.option("--temperature", type=click.FloatRange(min=0, min_open=True), help="1 by default.")
@@ -25,13 +27,14 @@ def command(
     target: str, out: Path | None, as_json: bool, assignments: tuple[str, ...], **options: Any
 ) -> None:
     """Print the scores of every bench."""
-    from verirank.evaluation import evaluate, score, write_samples
+    from verirank.evaluation import evaluate, score
+    from verirank.record import write_samples
     from verirank.verifier import Verifier
 
-    config, folder = _settings(target, assignments, options)
+    config, run = _settings(target, assignments, options)
     scores = {}
     with closing(Verifier(config.verifier)) as verifier:
-        for bench, samples in evaluate(config, verifier, run=folder):
+        for bench, samples in evaluate(config, verifier, run=run):
             scores[bench] = score(samples)
             if out is not None:
                 write_samples(out / f"{bench}.parquet", [samples])
@@ -47,11 +50,12 @@ def command(
 
 def _settings(
     target: str, assignments: tuple[str, ...], options: dict[str, Any]
-) -> tuple[Any, Path | None]:
-    from verirank.config import override, read_settings, resolve
+) -> tuple[Any, Any]:
+    from verirank.config import override, resolve
+    from verirank.record import Run
 
-    folder = Path(target) if (Path(target) / "manifest.json").is_file() else None
-    settings = read_settings(str(folder / "trial.toml")) if folder else {"model": {"name": target}}
+    run = Run.open(Path(target)) if (Path(target) / "manifest.json").is_file() else None
+    settings = run.settings if run else {"model": {"name": target}}
     changes = [
         f"{key}={value}"
         for key, value in (
@@ -65,4 +69,4 @@ def _settings(
     ]
     if options["benches"]:
         changes.append(f"evaluation.benches={json.dumps(options['benches'])}")
-    return resolve(override(settings, [*changes, *assignments])), folder
+    return resolve(override(settings, [*changes, *assignments])), run

@@ -65,7 +65,7 @@ def command(
 
 def _resume(folder: Path) -> None:
     from verirank.models import load_base
-    from verirank.training import Run
+    from verirank.record import Run
 
     run = Run.open(folder)
     if run.manifest["status"] == "done":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,20 +10,21 @@ from verirank.config import InputError, TrialConfig
 from verirank.evaluation._samples import sample_bench
 from verirank.methods import load_policy
 from verirank.models import load_base
+from verirank.record import Run
 from verirank.sampling import TransformersSampler
 from verirank.tasks import load_task
 from verirank.verifier import Verifier
 
 
 def evaluate(
-    config: TrialConfig, verifier: Verifier, *, run: Path | None = None
+    config: TrialConfig, verifier: Verifier, *, run: Run | None = None
 ) -> Iterator[tuple[str, pa.Table]]:
     """Sample the configured benches from a run's policy, or from the base model itself.
 
     Args:
         config: names model, task and benches.
         verifier: judges the answers.
-        run: a finished run's folder; None scores the base.
+        run: a finished run; None scores the base.
 
     Yields:
         The name of a bench and its samples, whose stage is `after` for a run, else `before`.
@@ -36,12 +35,13 @@ def evaluate(
     base, task = load_base(config.model), load_task(config.task)
     sampler = TransformersSampler(base)
     if run is not None:
-        if not (run / "adapter").is_dir():
-            raise InputError(f"{run} is not trained to its end; run: verirank train --resume {run}")
-        expected = json.loads((run / "manifest.json").read_text("utf-8"))["base_sha256"]
-        if base.fingerprint() != expected:
-            raise InputError(f"{run} was trained from other weights of {config.model.name!r}")
-        sampler.publish(load_policy(base, run / "adapter").effective_weights())
+        adapter = run.folder / "adapter"
+        if not adapter.is_dir():
+            raise InputError(
+                f"{run.folder} is not trained to its end; run: verirank train --resume {run.folder}"
+            )
+        run.expect_base(base.fingerprint())
+        sampler.publish(load_policy(base, adapter).effective_weights())
     stage = "before" if run is None else "after"
     for bench in config.evaluation.benches:
         yield bench, sample_bench(sampler, verifier, task, bench, config, stage)

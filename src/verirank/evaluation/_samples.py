@@ -1,14 +1,10 @@
-"""Every evaluation sample, as a table that lies on disk."""
+"""Every evaluation sample of a bench, as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from verirank.config import TrialConfig
 from verirank.sampling import Completion, Sampler, sample_seed
@@ -92,30 +88,3 @@ def _row(
         "reason": reward.reason,
         "seed": completion.seed,
     }
-
-
-def write_samples(path: Path, tables: Sequence[pa.Table]) -> None:
-    """Write samples of several stages as one Parquet file, in one move."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.partial")
-    pq.write_table(pa.concat_tables(tables), scratch)
-    scratch.replace(path)
-
-
-def read_samples(path: Path, stage: str) -> pa.Table:
-    """Read the samples of one stage back."""
-    return pq.read_table(path, filters=[("stage", "=", stage)])
-
-
-def correct_PK(samples: pa.Table) -> np.ndarray:
-    """Return which samples are right, P problems x K samples, boolean."""
-    samples = samples.sort_by([("problem", "ascending"), ("sample", "ascending")])
-    problems = len(samples["problem"].unique())
-    return samples["correct"].to_numpy().reshape(problems, -1)
-
-
-def answers_PK(samples: pa.Table) -> list[list[str | None]]:
-    """Return the stated answers, in the order of `correct_PK`."""
-    samples = samples.sort_by([("problem", "ascending"), ("sample", "ascending")])
-    answers, k = samples["answer"].to_pylist(), len(samples) // len(samples["problem"].unique())
-    return [answers[start : start + k] for start in range(0, len(answers), k)]

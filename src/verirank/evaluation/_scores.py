@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from verirank.evaluation._samples import answers_PK, correct_PK
+from verirank.record import answers_PK, correct_PK
 from verirank.statistics import avg_at_k, bootstrap_accuracy, maj_at_k, pass_at_k
 
 _BOOTSTRAP_SEED = 0

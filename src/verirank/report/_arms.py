@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 from verirank.config import InputError
-from verirank.report._runs import Run
-from verirank.report._samples import BenchSamples, Unscorable, bench_samples
+from verirank.record import Run
+from verirank.report._samples import BenchSamples, bench_samples
 
 _NOT_THE_ARM = {"seed", "checkpoint", "verifier"}
 _NEEDED = ("trainable_parameters", "seconds", "peak_memory_bytes")
@@ -85,7 +85,7 @@ def _obstacle(run: Run) -> str | None:
     try:
         for bench in run.benches:
             bench_samples(run, bench)
-    except (Unscorable, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         return str(error)
     return None
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
+from verirank.record import Run
 from verirank.report._arms import Arm
 from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
-from verirank.report._runs import Run
 from verirank.report.leaderboard import Leaderboard
 
 WINDOW = 5
@@ -48,10 +48,11 @@ def _arm_rows(arm: Arm) -> list[dict[str, Any]]:
 
 
 def _smoothed(run: Run) -> list[tuple[int, float]]:
-    rewards = [line["reward_mean"] for line in run.metrics]
+    lines = run.metrics()
+    rewards = [line["reward_mean"] for line in lines]
     return [
         (line["step"], fmean(rewards[max(0, place + 1 - WINDOW) : place + 1]))
-        for place, line in enumerate(run.metrics)
+        for place, line in enumerate(lines)
     ]
 
 

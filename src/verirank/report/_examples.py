@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from verirank.report._runs import Run
+import pyarrow.parquet as pq
+
+from verirank.record import Run
 from verirank.report.leaderboard import Leaderboard
 
 LONGEST = 600
+_COLUMNS = ["stage", "problem", "correct", "completion"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def best_examples(board: Leaderboard, most: int = 3) -> list[Example]:
 
 def _examples(run: Run, bench: str) -> list[Example]:
     samples: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in run.samples(bench, ["stage", "problem", "correct", "completion"]).to_pylist():
+    for row in pq.read_table(run.bench_file(bench), columns=_COLUMNS).to_pylist():
         samples[row["problem"], row["stage"]].append(row)
     found = []
     for problem in {problem for problem, _ in samples}:

@@ -11,8 +11,8 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from verirank.record import write_csv, write_file
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
-from verirank.report._files import write_csv, write_whole
 from verirank.report._interval_chart import interval_chart, interval_rows
 from verirank.report._palette import FILE, PAGE, Palette, chart_config
 from verirank.report._scatter_chart import (
@@ -60,7 +60,7 @@ class Figure:
 
     def write(self, folder: Path) -> None:
         """Write NAME.svg and its data as NAME.csv."""
-        write_whole(folder / f"{self.name}.svg", _svg(self.specification(FILE)))
+        write_file(folder / f"{self.name}.svg", _svg(self.specification(FILE)))
         write_csv(folder / f"{self.name}.csv", self.rows)
 
 
@@ -126,10 +126,10 @@ def write_picture(board: Leaderboard, path: Path) -> None:
     """
     specification = {**_as_dict(interval_chart(board, FILE)), "config": chart_config(FILE)}
     if path.suffix == ".svg":
-        write_whole(path, _svg(specification))
+        write_file(path, _svg(specification))
     elif path.suffix == ".png":
         png = vl_convert.vegalite_to_png(json.dumps(specification), vl_version=_VEGA_LITE, scale=2)
-        write_whole(path, png)
+        write_file(path, png)
     else:
         raise ValueError(f"a picture is .svg or .png, not {path.suffix!r}")
 

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verirank.config import InputError
+from verirank.record import find_runs, write_csv, write_file
 from verirank.report._arms import Arm, NotScored, sort_runs
-from verirank.report._files import write_csv, write_whole
-from verirank.report._runs import find_runs
 from verirank.statistics import (
     avg_at_k,
     bootstrap_accuracy,
@@ -109,7 +108,7 @@ class Leaderboard:
 
     def write(self, folder: Path) -> None:
         """Write leaderboard.json and leaderboard.csv."""
-        write_whole(folder / "leaderboard.json", self.as_json())
+        write_file(folder / "leaderboard.json", self.as_json())
         write_csv(folder / "leaderboard.csv", [asdict(row) for row in self.rows])
 
 

@@ -13,9 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from verirank import __version__
+from verirank.record import write_file
 from verirank.report import _words
 from verirank.report._examples import best_examples
-from verirank.report._files import write_whole
 from verirank.report._palette import STANDINGS, standing
 from verirank.report.figures import build_figures, javascript
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
@@ -42,7 +42,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     figures = build_figures(board)
     for figure in figures:
         figure.write(out / "figures")
-    write_whole(out / "report.html", _render(board, figures))
+    write_file(out / "report.html", _render(board, figures))
     return board
 
 

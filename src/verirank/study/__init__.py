@@ -1,6 +1,6 @@
 """Many trials: how one is run from proof to scores, and how they run side by side."""
 
-from verirank.study._local import Outcome, run_locally, usable_cores
+from verirank.study._local import Outcome, run_locally
 from verirank.study._proof import MethodUnprovenError
 from verirank.study._quickstart import progress, quickstart_trials, run_trials
 from verirank.study._trial import run_trial, sample_base, start_trial
@@ -15,5 +15,4 @@ __all__ = [
     "run_trials",
     "sample_base",
     "start_trial",
-    "usable_cores",
 ]

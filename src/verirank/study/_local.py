@@ -11,6 +11,8 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
+from verirank.record import Run
+
 _PRELOAD = ["verirank.study._worker"]
 _ONE_THREAD = {
     # Threads that spin while they wait collapse once two processes share the cores.
@@ -29,11 +31,6 @@ class Outcome:
 
     folder: Path
     error: str | None
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_locally(
@@ -82,8 +79,6 @@ def _start(context: ForkServerContext, folder: Path, base_samples: Path) -> Fork
 
 
 def _outcome(folder: Path, exitcode: int) -> Outcome:
-    from verirank.training import Run
-
     if exitcode == 0:
         return Outcome(folder, None)
     if exitcode < 0:

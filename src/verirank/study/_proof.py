@@ -12,7 +12,7 @@ from typing import Any
 from verirank.config import MethodConfig, ModelConfig, RunFailedError, cache_folder
 from verirank.methods import check_methods
 from verirank.models import BaseModel
-from verirank.training import write_json
+from verirank.record import write_json
 
 _PACKAGES = ("verirank", "torch", "transformers", "peft")
 

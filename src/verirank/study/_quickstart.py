@@ -18,10 +18,10 @@ from verirank.config import (
     to_toml,
 )
 from verirank.models import load_base
-from verirank.study._local import Outcome, run_locally, usable_cores
+from verirank.record import Run, usable_cores, write_json
+from verirank.study._local import Outcome, run_locally
 from verirank.study._proof import prove
 from verirank.study._trial import sample_base, start_trial
-from verirank.training import Run, write_json
 from verirank.verifier import Verifier
 
 

@@ -7,13 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 from verirank.config import InputError, TrialConfig
-from verirank.evaluation import read_samples, sample_bench, score, write_samples
+from verirank.evaluation import sample_bench, score
 from verirank.methods import Policy
 from verirank.models import BaseModel
+from verirank.record import Run, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, TransformersSampler
 from verirank.study._proof import prove
 from verirank.tasks import load_task
-from verirank.training import Run, Step, train, write_json
+from verirank.training import Step, train
 from verirank.verifier import Verifier
 
 
@@ -107,7 +108,7 @@ def _evaluate(
     for bench in config.evaluation.benches:
         before = read_samples(base_samples / f"{bench}.parquet", "before")
         after = sample_bench(sampler, verifier, task, bench, config, "after")
-        write_samples(run.folder / "eval" / f"{bench}.parquet", [before, after])
+        write_samples(run.bench_file(bench), [before, after])
         base = {f"base_{name}": value for name, value in score(before).items()}
         scores[bench] = score(after) | {
             key: base[key] for key in ("base_avg_at_k", "base_pass_at_k", "base_low", "base_high")

@@ -15,8 +15,8 @@ import torch
 import transformers
 
 from verirank.models import load_base
+from verirank.record import Run
 from verirank.study._trial import run_trial
-from verirank.training import Run
 
 
 def work(folder: Path, base_samples: Path) -> None:

@@ -11,28 +11,22 @@ import torch
 from safetensors.torch import load_file
 
 from verirank.methods import write_tensors
-from verirank.training._files import whole_folder, write_json
+from verirank.record import Run, whole_folder, write_json
 from verirank.training._trainer import Trainer
 
 _COUNTS = ("step", "updates", "problems_drawn")
 
 
-def save_checkpoint(trainer: Trainer, folder: Path, keep: int) -> None:
-    """Write `folder`/step-N whole or not at all, then drop all but the newest `keep`."""
-    with whole_folder(folder / f"step-{trainer.step}") as target:
+def save_checkpoint(trainer: Trainer, run: Run, keep: int) -> None:
+    """Write checkpoints/step-N whole or not at all, then drop all but the newest `keep`."""
+    with whole_folder(run.checkpoint_folder / f"step-{trainer.step}") as target:
         write_tensors(trainer.policy.state(), target / "policy.safetensors")
         tensors, groups = _optimizer_state(trainer.optimizer)
         write_tensors(tensors, target / "optimizer.safetensors")
         counts = {name: getattr(trainer, name) for name in _COUNTS}
         write_json(target / "state.json", {**counts, "param_groups": groups})
-    for old in checkpoints(folder)[:-keep]:
+    for old in run.checkpoints()[:-keep]:
         shutil.rmtree(old)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Return the whole checkpoints in a folder, oldest first."""
-    found = [path for path in folder.glob("step-*") if (path / "state.json").is_file()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
 
 def load_checkpoint(trainer: Trainer, checkpoint: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -16,11 +17,10 @@ from verirank.algorithms import Group
 from verirank.config import RunFailedError
 from verirank.methods import Policy, save_policy
 from verirank.models import BaseModel
+from verirank.record import Run, whole_folder
 from verirank.sampling import Sampler
 from verirank.training._checkpoint import load_checkpoint, save_checkpoint
-from verirank.training._files import whole_folder
 from verirank.training._metrics import reset_peak_memory
-from verirank.training._run import Run
 from verirank.training._trainer import Step, Trainer
 from verirank.verifier import Verifier
 
@@ -61,8 +61,8 @@ def train(
             on_step(step)
             ends = stopping() or trainer.step == config.training.steps
             if ends or trainer.step % config.checkpoint.every == 0:
-                run.write_rollouts(trainer.step - len(unsaved) + 1, unsaved)
-                save_checkpoint(trainer, run.checkpoint_folder, config.checkpoint.keep)
+                _write_rollouts(run, trainer.step, unsaved)
+                save_checkpoint(trainer, run, config.checkpoint.keep)
                 unsaved = []
             if stopping():
                 raise KeyboardInterrupt
@@ -79,18 +79,40 @@ def _begin(run: Run, trainer: Trainer) -> None:
     if not (run.folder / "init").is_dir():
         with whole_folder(run.folder / "init") as folder:
             save_policy(policy, folder)
-    if checkpoint := run.latest_checkpoint():
-        load_checkpoint(trainer, checkpoint)
+    if checkpoints := run.checkpoints():
+        load_checkpoint(trainer, checkpoints[-1])
     run.rewind(trainer.step)
     run.sweep()
     run.update_manifest(
         status="running",
         error=None,
+        threads=torch.get_num_threads(),
         learning_rate=trainer.learning_rate,
         adapted_modules=sorted(policy.method.targets(trainer.base.model)),
         trainable_parameters=sum(p.numel() for p in policy.trainable().values()),
         total_parameters=trainer.base.shape.parameters,
     )
+
+
+def _write_rollouts(run: Run, last: int, steps: list[list[Group]]) -> None:
+    first = last - len(steps) + 1
+    rows = [row for step, groups in enumerate(steps, first) for row in _rollout_rows(step, groups)]
+    run.write_rollouts(first, last, rows)
+
+
+def _rollout_rows(step: int, groups: list[Group]) -> Iterator[dict[str, Any]]:
+    for group in groups:
+        for completion, reward in zip(group.completions, group.rewards, strict=True):
+            yield {
+                "step": step,
+                "problem": group.problem.id,
+                "completion": completion.text,
+                "reward": reward.value,
+                "reason": reward.reason,
+                "length": len(completion.tokens),
+                "truncated": completion.truncated,
+                "seed": completion.seed,
+            }
 
 
 def _stored_initial(folder: Path) -> dict[str, Tensor] | None:

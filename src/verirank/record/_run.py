@@ -6,27 +6,23 @@ import fcntl
 import json
 import platform
 import shutil
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
-from verirank.algorithms import Group
-from verirank.config import InputError, TrialConfig, read_settings, resolve, to_toml
-from verirank.training._checkpoint import checkpoints
-from verirank.training._files import write_json, write_text
+from verirank.config import InputError, TrialConfig, resolve, to_toml
+from verirank.record._files import whole_file, write_file, write_json
+from verirank.record._machine import package_versions, processor, source_revision
 
 LOCK = ".lock"
 """Held while a process writes to the run; the system lets go of it even after kill -9."""
-Status = Literal["running", "done", "stopped", "failed"]
 _PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "numpy")
 _SECONDS = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
 
@@ -61,12 +57,11 @@ class Run:
             method=config.method.name,
             algorithm=config.algorithm.name,
             seed=config.seed,
-            packages={name: _version(name) for name in _PACKAGES},
-            git=_git_revision() or "unknown",
-            machine={"platform": platform.platform(), "processor": _processor()},
-            threads=torch.get_num_threads(),
+            packages=package_versions(_PACKAGES),
+            git=source_revision() or "unknown",
+            machine={"platform": platform.platform(), "processor": processor()},
         )
-        write_text(folder / "trial.toml", to_toml(config))
+        write_file(folder / "trial.toml", to_toml(config))
         return run
 
     @classmethod
@@ -74,16 +69,29 @@ class Run:
         """Open an existing run.
 
         Raises:
-            InputError: the folder holds no run.
+            InputError: the folder holds no run, or its files cannot be read.
         """
         if not (folder / "manifest.json").is_file() or not (folder / "trial.toml").is_file():
             raise InputError(f"{folder} holds no run (no manifest.json and trial.toml)")
-        return cls(folder)
+        run = cls(folder)
+        try:
+            manifest, _ = run.manifest, run.settings
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read the run in {folder}: {error}") from error
+        missing = [key for key in ("method", "seed") if key not in manifest]
+        if missing:
+            raise InputError(f"{folder / 'manifest.json'} lacks {', '.join(missing)}")
+        return run
 
-    @property
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The resolved settings as they stand in trial.toml."""
+        return tomllib.loads((self.folder / "trial.toml").read_text("utf-8"))
+
+    @cached_property
     def config(self) -> TrialConfig:
         """The resolved configuration that the run was started with."""
-        return resolve(read_settings(str(self.folder / "trial.toml")))
+        return resolve(self.settings)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -98,9 +106,26 @@ class Run:
         write_json(self.folder / "manifest.json", kept)
 
     @property
-    def checkpoint_folder(self) -> Path:
-        """Where checkpoints are kept."""
-        return self.folder / "checkpoints"
+    def method(self) -> str:
+        """The name of the method that the run trains."""
+        return str(self.manifest["method"])
+
+    @property
+    def seed(self) -> int:
+        """The seed of the trial."""
+        return int(self.manifest["seed"])
+
+    @property
+    def status(self) -> str:
+        """What the run says of itself: running, done, stopped or failed."""
+        return str(self.manifest.get("status", "unknown"))
+
+    @property
+    def failed_checks(self) -> tuple[str, ...]:
+        """Names of the conformance checks that failed."""
+        proof = self.manifest.get("conformance") or {}
+        failed = tuple(str(c["name"]) for c in proof.get("checks", ()) if not c["passed"])
+        return failed or (() if proof.get("passed", True) else ("unnamed",))
 
     def expect_base(self, fingerprint: str) -> None:
         """Remember the base's SHA-256, or hold it against the one that the run began with.
@@ -116,9 +141,16 @@ class Run:
             )
         self.update_manifest(base_sha256=fingerprint)
 
-    def latest_checkpoint(self) -> Path | None:
-        """Return the newest whole checkpoint."""
-        return next(reversed(checkpoints(self.checkpoint_folder)), None)
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where checkpoints are kept."""
+        return self.folder / "checkpoints"
+
+    def checkpoints(self) -> list[Path]:
+        """Return the whole checkpoints, oldest first."""
+        found = self.checkpoint_folder.glob("step-*")
+        whole = [path for path in found if (path / "state.json").is_file()]
+        return sorted(whole, key=lambda path: int(path.name.removeprefix("step-")))
 
     def append_metrics(self, metrics: Mapping[str, float | int | None]) -> None:
         """Add a step's line to metrics.jsonl."""
@@ -126,14 +158,41 @@ class Run:
             file.write(json.dumps(metrics, allow_nan=False) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the whole lines of metrics.jsonl."""
-        return list(_whole_lines(self.folder / "metrics.jsonl"))
+        """Return the lines of metrics.jsonl; a last line cut off by a crash is left out."""
+        file = self.folder / "metrics.jsonl"
+        text = file.read_text("utf-8") if file.is_file() else ""
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def write_rollouts(self, first: int, last: int, rows: list[dict[str, Any]]) -> None:
+        """Write the completions of steps `first` to `last`, a row each."""
+        path = self.folder / "rollouts" / f"steps-{first:06d}-{last:06d}.parquet"
+        with whole_file(path) as scratch:
+            pq.write_table(pa.Table.from_pylist(rows), scratch)
+
+    def totals(self) -> dict[str, float | int]:
+        """Return the seconds and the peak memory of all steps, for the manifest."""
+        lines = self.metrics()
+        return {
+            "seconds": sum(line[key] for line in lines for key in _SECONDS),
+            "peak_memory_bytes": max((line["peak_memory_bytes"] for line in lines), default=0),
+        }
+
+    @property
+    def benches(self) -> tuple[str, ...]:
+        """Names of the benches with samples on disk, in the order of the trial's settings."""
+        there = {file.stem for file in (self.folder / "eval").glob("*.parquet")}
+        asked = [b for b in self.settings.get("evaluation", {}).get("benches", ()) if b in there]
+        return (*asked, *sorted(there.difference(asked)))
+
+    def bench_file(self, bench: str) -> Path:
+        """Return where the samples of a bench lie, a row a sample."""
+        return self.folder / "eval" / f"{bench}.parquet"
 
     def rewind(self, step: int) -> None:
         """Drop what is recorded of steps after `step`, which will be taken again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_text(self.folder / "metrics.jsonl", text)
+        write_file(self.folder / "metrics.jsonl", text)
         for path in (self.folder / "rollouts").glob("steps-*.parquet"):
             if int(path.stem.split("-")[2]) > step:
                 path.unlink()
@@ -160,78 +219,28 @@ class Run:
                 raise InputError(f"{self.folder} is being written by another process") from None
             yield
 
-    def totals(self) -> dict[str, float | int]:
-        """Return the seconds and the peak memory of all steps, for the manifest."""
-        lines = self.metrics()
-        return {
-            "seconds": sum(line[key] for line in lines for key in _SECONDS),
-            "peak_memory_bytes": max((line["peak_memory_bytes"] for line in lines), default=0),
-        }
 
-    def write_rollouts(self, first: int, steps: Sequence[Sequence[Group]]) -> None:
-        """Write the completions of consecutive steps, the first of which has number `first`."""
-        folder = self.folder / "rollouts"
-        folder.mkdir(exist_ok=True)
-        last = first + len(steps) - 1
-        rows = [row for n, groups in enumerate(steps, first) for row in _rollout_rows(n, groups)]
-        scratch = folder / f".steps-{first:06d}.partial"
-        pq.write_table(pa.Table.from_pylist(rows), scratch)
-        scratch.replace(folder / f"steps-{first:06d}-{last:06d}.parquet")
+def find_runs(folders: Iterable[Path]) -> list[Run]:
+    """Return every run at or anywhere below the folders, in the order of their paths.
+
+    Raises:
+        InputError: a folder is missing, a run's files cannot be read, or there is no run at all.
+    """
+    folders = [Path(folder) for folder in folders]
+    manifests = sorted({file.resolve() for folder in folders for file in _manifests(folder)})
+    if not manifests:
+        places = ", ".join(str(folder) for folder in folders)
+        raise InputError(f"no run (a folder with manifest.json) in {places}; train one first")
+    return [Run.open(file.parent) for file in manifests]
+
+
+def _manifests(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise InputError(f"folder {str(folder)!r} does not exist")
+    return folder.rglob("manifest.json")
 
 
 def _never_took_a_step(folder: Path) -> bool:
     """Return whether a run failed before its first step, and so holds nothing worth keeping."""
     run = Run(folder)
     return run.manifest.get("status") == "failed" and not run.metrics()
-
-
-def _rollout_rows(step: int, groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
-    for group in groups:
-        for completion, reward in zip(group.completions, group.rewards, strict=True):
-            yield {
-                "step": step,
-                "problem": group.problem.id,
-                "completion": completion.text,
-                "reward": reward.value,
-                "reason": reward.reason,
-                "length": len(completion.tokens),
-                "truncated": completion.truncated,
-                "seed": completion.seed,
-            }
-
-
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
-        return
-    for line in path.read_text("utf-8").splitlines(keepends=True):
-        # A killed run may leave half a line at the end.
-        if line.endswith("\n"):
-            yield json.loads(line)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-@cache
-def _git_revision() -> str | None:
-    """Return the revision of the source that runs, where it runs from a checkout."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

@@ -1,0 +1,33 @@
+"""What lies on disk: whole files, the record of a trial, its samples, and where it was made."""
+
+from verirank.record._files import whole_file, whole_folder, write_csv, write_file, write_json
+from verirank.record._machine import package_versions, processor, source_revision, usable_cores
+from verirank.record._run import Run, find_runs
+from verirank.record._samples import (
+    SamplesIncompleteError,
+    answers_PK,
+    correct_PK,
+    problem_ids,
+    read_samples,
+    write_samples,
+)
+
+__all__ = [
+    "Run",
+    "SamplesIncompleteError",
+    "answers_PK",
+    "correct_PK",
+    "find_runs",
+    "package_versions",
+    "problem_ids",
+    "processor",
+    "read_samples",
+    "source_revision",
+    "usable_cores",
+    "whole_file",
+    "whole_folder",
+    "write_csv",
+    "write_file",
+    "write_json",
+    "write_samples",
+]

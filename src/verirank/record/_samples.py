@@ -1,0 +1,71 @@
+"""Evaluation samples as tables, refused where a sample is missing or counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from verirank.record._files import whole_file
+
+
+class SamplesIncompleteError(ValueError):
+    """A stage is absent, or a sample is missing, double or not judged: nothing may be scored."""
+
+
+def write_samples(path: Path, tables: Sequence[pa.Table]) -> None:
+    """Write samples of one or more stages as one Parquet file."""
+    with whole_file(path) as scratch:
+        pq.write_table(pa.concat_tables(tables), scratch)
+
+
+def read_samples(path: Path, stage: str) -> pa.Table:
+    """Read the samples of one stage, `before` or `after` training."""
+    return pq.read_table(path, filters=[("stage", "=", stage)])
+
+
+def problem_ids(samples: pa.Table) -> tuple[str, ...]:
+    """Return the problems of a stage's samples, in the order of `correct_PK`."""
+    return tuple(_ordered(samples)["problem"].unique().to_pylist())
+
+
+def correct_PK(samples: pa.Table) -> NDArray[np.bool_]:
+    """Return which samples of one stage are right, P problems x K samples.
+
+    Raises:
+        SamplesIncompleteError: not every problem has each of its K samples once and judged.
+    """
+    rows = _ordered(samples)
+    problems, k = len(rows["problem"].unique()), _samples_a_problem(rows)
+    numbers = rows["sample"].to_numpy()
+    whole = (
+        len(rows) == problems * k
+        and rows["correct"].null_count == 0
+        and (numbers.reshape(problems, k) == np.arange(k)).all()
+    )
+    if not whole:
+        raise SamplesIncompleteError(
+            f"{len(rows)} samples, expected {problems} problems x {k}, each once and judged"
+        )
+    return rows["correct"].to_numpy(zero_copy_only=False).astype(np.bool_).reshape(problems, k)
+
+
+def answers_PK(samples: pa.Table) -> list[list[str | None]]:
+    """Return the stated answers, in the order of `correct_PK`."""
+    rows = _ordered(samples)
+    answers, k = rows["answer"].to_pylist(), _samples_a_problem(rows)
+    return [answers[start : start + k] for start in range(0, len(answers), k)]
+
+
+def _ordered(samples: pa.Table) -> pa.Table:
+    if len(samples) == 0:
+        raise SamplesIncompleteError("no samples")
+    return samples.sort_by([("problem", "ascending"), ("sample", "ascending")])
+
+
+def _samples_a_problem(rows: pa.Table) -> int:
+    return 1 + int(rows["sample"].to_numpy().max())
