@@ -20,8 +20,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "verirank"
 ROOMS = [
     "cli",
+    "integrations",
     "report",
     "study",
+    "export",
     "evaluation",
     "training",
     "algorithms",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,15 @@ def test_the_shipped_weights_are_small_and_load() -> None:
     folder = Path(base.source)
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 4 * 1024**2
     assert base.shape.parameters == sum(p.numel() for p in base.model.parameters())
+
+
+def test_the_shipped_files_are_those_whose_sums_are_published() -> None:
+    published = (Path(__file__).parents[2] / "docs" / "results" / "micro.md").read_text("utf-8")
+    rows = re.findall(r"\| `(.+)` \| `([0-9a-f]{64})` \|", published)
+    folder = Path(load_base(ModelConfig(name="micro")).source)
+    assert "model.safetensors" in dict(rows)
+    for name, digest in rows:
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
 def test_the_three_marks_are_single_tokens() -> None:

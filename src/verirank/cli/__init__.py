@@ -13,6 +13,7 @@ _COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
     "train": "Train one method on one task, or resume a run.",
     "eval": "Sample a run or a model on a task's benches and score it.",
+    "export": "Write a run's policy as a model or adapter to ship.",
     "report": "Build the leaderboard and report.html from runs on disk.",
     "check": "Prove that a method is what it says, on any model.",
     "methods": "List the methods, with exact trainable counts for a shape.",
@@ -55,7 +56,7 @@ def main() -> None:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        code = _say("stopped; a run goes on with: verirank train --resume RUN", 130)
+        code = _say("stopped", 130)
     except Exception as error:
         code = _exit_code(error)
     sys.exit(code)

@@ -76,9 +76,13 @@ def _resume(folder: Path) -> None:
 def _run(run: Any, base: Any) -> None:
     from verirank.study import run_trial
 
-    with _progress(run.config, len(run.metrics())) as on_step:
-        run_trial(run, base, on_step=on_step)
-    _print_scores(run.folder)
+    try:
+        with _progress(run.config, len(run.metrics())) as on_step:
+            run_trial(run, base, on_step=on_step)
+    except KeyboardInterrupt:
+        click.echo(f"the run goes on with: verirank train --resume {run.folder}", err=True)
+        raise
+    _print_scores(run)
 
 
 @contextmanager
@@ -112,16 +116,14 @@ def _progress(config: Any, done: int) -> Iterator[Any]:
         yield on_step
 
 
-def _print_scores(folder: Path) -> None:
-    import json
-
-    for bench, s in json.loads((folder / "eval.json").read_text("utf-8")).items():
+def _print_scores(run: Any) -> None:
+    for bench, s in run.scores.items():
         click.echo(
             f"{bench}: Avg@{s['k']} {s['base_avg_at_k']:.3f} → {s['avg_at_k']:.3f} "
             f"[{s['low']:.3f}, {s['high']:.3f}], Pass@{s['k']} {s['base_pass_at_k']:.3f} → "
             f"{s['pass_at_k']:.3f} ({s['n']} problems)"
         )
-    click.echo(f"run: {folder}")
+    click.echo(f"run: {run.folder}")
 
 
 def _toml(value: Any) -> str:

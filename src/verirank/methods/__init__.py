@@ -1,5 +1,6 @@
 """The PEFT methods, one a file, and the checks that prove each is what it says."""
 
+from verirank.methods._adapter import Adapter, lora_adapter
 from verirank.methods._method import Method
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import DivergedError, Policy
@@ -8,6 +9,7 @@ from verirank.methods._storage import load_policy, save_policy, write_tensors
 from verirank.methods.conformance import Check, Report, check_method, check_methods
 
 __all__ = [
+    "Adapter",
     "Check",
     "DivergedError",
     "Method",
@@ -18,6 +20,7 @@ __all__ = [
     "create_method",
     "default_methods",
     "load_policy",
+    "lora_adapter",
     "method_config",
     "plain_model",
     "save_policy",

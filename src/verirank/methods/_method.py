@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
-from verirank.config import MethodConfig
+from verirank.config import InputError, MethodConfig
 from verirank.models import ModelShape
 
 if TYPE_CHECKING:
+    from verirank.methods._adapter import Adapter
     from verirank.methods._policy import Policy
 
 
@@ -107,3 +108,22 @@ class Method(ABC):
     def load_extra_state(self, policy: Policy, state: Mapping[str, Tensor]) -> None:
         """Take back what `extra_state` returned."""
         return
+
+    def adapter(self, policy: Policy) -> Adapter:
+        """Return the policy as an adapter that peft loads over the untouched base.
+
+        Raises:
+            InputError: peft has no such adapter.
+        """
+        raise InputError(f"method {self.name!r} has no adapter; export the whole model: merged")
+
+    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return, by adapted module, the A (r x in) and B (out x r) with which W = W0 + B A.
+
+        Raises:
+            InputError: the update is not of low rank.
+        """
+        raise InputError(
+            f"method {self.name!r} is no plain LoRA; export it as merged, or as an adapter of its "
+            "own kind where it has one"
+        )

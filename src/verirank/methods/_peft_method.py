@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from verirank.methods._adapter import ADAPTER, PREFIX, Adapter, own_adapter
 from verirank.methods._method import Method
 from verirank.methods._policy import Policy
 
 if TYPE_CHECKING:
     from peft import PeftConfig
 
-ADAPTER = "default"
-"""The name that peft gives to a model's first adapter."""
+__all__ = ["ADAPTER", "PeftMethod", "adapted_layers", "wrap"]
 
 
 class PeftMethod(Method):
@@ -62,6 +62,10 @@ class PeftMethod(Method):
             for short, weight in self.adapted_weights(layer, base).items():
                 yield f"{name}.{short}", weight
 
+    def adapter(self, policy: Policy) -> Adapter:
+        """Return the adapter that peft trained."""
+        return own_adapter(policy)
+
 
 def wrap(model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
     """Return peft's wrapper of a plain model, whose trainable tensors are fp32.
@@ -88,7 +92,7 @@ def adapted_layers(model: nn.Module) -> dict[str, Any]:
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     return {
-        name.removeprefix("base_model.model."): module
+        name.removeprefix(PREFIX): module
         for name, module in model.named_modules()
         if isinstance(module, BaseTunerLayer)
     }

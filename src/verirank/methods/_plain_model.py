@@ -19,8 +19,11 @@ def plain_model(policy: Policy, dtype: torch.dtype) -> PreTrainedModel:
         policy: what to publish.
         dtype: every weight is cast to it once; the base's own weights are not written to.
     """
-    model = policy.base.share().to(dtype)  # pyright: ignore[reportArgumentType]
+    model = policy.base.share()
     parameters = dict(model.named_parameters())
+    # Not the buffers: the frequencies of rotary embeddings are fp32 whatever the weights are.
+    for parameter in parameters.values():
+        parameter.data = parameter.data.to(dtype)
     for name, weight in policy.effective_weights():
         parameters[name].data = weight.to(dtype)
     return model

@@ -108,6 +108,16 @@ class Policy:
         Raises:
             DivergedError: the norm is not finite; the weights are as they were.
         """
+        norm = self.finish_gradients(step, max_norm)
+        optimizer.step()
+        self.method.after_step(self, step)
+        return norm
+
+    def finish_gradients(self, step: int, max_norm: float) -> float:
+        """Add the method's penalty, project and clip: the part of `update` before the optimiser.
+
+        For a trainer that steps by itself and calls `method.after_step` behind.
+        """
         penalty = self.method.penalty(self)
         if penalty is not None:
             penalty.backward()
@@ -118,8 +128,6 @@ class Policy:
                 f"method {self.method.name!r} diverged: the gradient's norm is {norm} at optimiser "
                 f"step {step}; lower method.learning_rate"
             )
-        optimizer.step()
-        self.method.after_step(self, step)
         return norm
 
     def autocast(self) -> AbstractContextManager[Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from verirank.config import InputError
+from verirank.methods._adapter import Adapter, lora_adapter
 from verirank.methods._peft_method import ADAPTER, adapted_layers, wrap
 from verirank.methods._policy import Policy
 from verirank.methods.lora import LoRA
@@ -86,6 +87,14 @@ class SVDInitialised(LoRA):
                 f"{name}.weight",
                 module.weight.data.to(torch.float32) + self.scale * (b @ a - b_0 @ a_0),
             )
+
+    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return [A; A0] and s [B, -B0], of rank 2r."""
+        return plain_lora(policy)
+
+    def adapter(self, policy: Policy) -> Adapter:
+        """Return a LoRA of rank 2r: peft's own format would need the edited base beside it."""
+        return lora_adapter(policy)
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Residual and initial adapter make up the base; a LoRA of rank 2r says the same."""

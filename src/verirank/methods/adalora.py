@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from verirank.config import InputError
+from verirank.methods._adapter import PREFIX, Adapter, settings_to_load
 from verirank.methods._peft_method import ADAPTER, PeftMethod, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods._settings import LowRankConfig
@@ -117,6 +118,29 @@ class AdaLoRA(PeftMethod):
     def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return W0 + s B diag(E) A."""
         return {"weight": base["weight"] + layer.get_delta_weight(ADAPTER)}
+
+    @torch.no_grad()
+    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return A and s B diag(E) at the initial rank; what was pruned is zero in B."""
+        update = {}
+        for name, layer in adapted_layers(policy.model).items():
+            scale = layer.scaling[ADAPTER] / (layer.ranknum[ADAPTER] + 1e-5)  # as peft scales
+            b = scale * layer.lora_B[ADAPTER] * layer.lora_E[ADAPTER].T
+            update[name] = (layer.lora_A[ADAPTER].detach(), b)
+        return update
+
+    def adapter(self, policy: Policy) -> Adapter:
+        """Return peft's AdaLoRA at its initial rank, in which what was pruned has an E of zero.
+
+        A rank pattern would leave the pruned out, but peft warns of ignoring it whenever it loads
+        one, though it does not.
+        """
+        config, tensors = settings_to_load(policy), {}
+        config.rank_pattern = None
+        for name, layer in adapted_layers(policy.model).items():
+            for part in ("lora_A", "lora_B", "lora_E"):
+                tensors[f"{PREFIX}{name}.{part}"] = getattr(layer, part)[ADAPTER].detach()
+        return Adapter(config, tensors)
 
     def penalty(self, policy: Policy) -> Tensor:
         """Return the weighted mean of ||A A^T - I|| and ||B^T B - I|| (eq. 4 of the paper).

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from verirank.methods._method import Method
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods.lora import LoRA
@@ -50,6 +51,10 @@ class DoRA(LoRA):
         direction = base["weight"] + layer.get_delta_weight(ADAPTER)
         factor = _magnitude(layer) / torch.linalg.norm(direction, dim=1)
         return {"weight": factor.unsqueeze(1) * direction}
+
+    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+        """Refuse: rescaling the rows of W0 is an update of full rank."""
+        return Method.low_rank_update(self, policy)
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Every published row has the norm that its trained magnitude states."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from verirank.methods._peft_method import ADAPTER, PeftMethod, adapted_layers
@@ -48,6 +49,14 @@ class LoRA(PeftMethod):
     def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return W + s B A."""
         return {"weight": base["weight"] + layer.get_delta_weight(ADAPTER)}
+
+    @torch.no_grad()
+    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return A and s B."""
+        return {
+            name: (layer.lora_A[ADAPTER].weight.detach(), self.scale * layer.lora_B[ADAPTER].weight)
+            for name, layer in adapted_layers(policy.model).items()
+        }
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Every layer is scaled by s."""

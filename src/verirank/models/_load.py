@@ -18,7 +18,10 @@ def load_base(config: ModelConfig) -> BaseModel:
         InputError: the model is not there, has no safetensors weights, or needs remote code.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    # Its bar of read tensors would stand between the lines of every command and of every worker.
+    logging.disable_progress_bar()
     source = _source(config)
     options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
     try:

@@ -127,6 +127,11 @@ class Run:
         failed = tuple(str(c["name"]) for c in proof.get("checks", ()) if not c["passed"])
         return failed or (() if proof.get("passed", True) else ("unnamed",))
 
+    @property
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Every bench's scores before and after training, from eval.json."""
+        return json.loads((self.folder / "eval.json").read_text("utf-8"))
+
     def expect_base(self, fingerprint: str) -> None:
         """Remember the base's SHA-256, or hold it against the one that the run began with.
 

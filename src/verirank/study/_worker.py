@@ -12,7 +12,7 @@ from pathlib import Path
 
 import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
-import transformers
+import transformers  # noqa: F401
 
 from verirank.models import load_base
 from verirank.record import Run
@@ -26,7 +26,6 @@ def work(folder: Path, base_samples: Path) -> None:
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_the_study, daemon=True).start()
     torch.set_num_threads(1)
-    transformers.utils.logging.disable_progress_bar()
     try:
         run = Run.open(folder)
         run_trial(run, load_base(run.config.model), base_samples=base_samples)

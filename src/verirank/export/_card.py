@@ -1,0 +1,154 @@
+"""The model card: what was trained how, what it scores, and how to load it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from verirank.config import ModelConfig, to_toml
+from verirank.export._forms import Form
+from verirank.record import Run
+
+_BUILT_IN = ("micro", "smollm2")
+
+
+def model_card(run: Run, form: Form) -> str:
+    """Return the text of README.md: a YAML header for the Hub, then Markdown."""
+    config = run.config
+    title = f"# {config.model.name}, trained with {config.method.name} on {config.task.name}"
+    sections = (
+        _header(run, form),
+        title,
+        _WHAT[form].format(method=config.method.name, dtype=config.model.dtype),
+        "## Scores",
+        _scores(run),
+        "## How to load it",
+        _loading(config.model, form),
+        "## How it was trained",
+        _training(run),
+        "## Provenance",
+        _provenance(run.manifest),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+_WHAT: dict[Form, str] = {
+    "merged": (
+        "A plain model: the base's weights with what `{method}` learned computed in fp32 and cast "
+        "once to {dtype}. These are the weights that were scored below."
+    ),
+    "adapter": (
+        "An adapter for [peft](https://github.com/huggingface/peft), in fp32, to be loaded on the "
+        "untouched base. The scores below are those of the merged weights in {dtype}."
+    ),
+    "lora": (
+        "A plain LoRA (`lora_A`, `lora_B`) with what `{method}` learned, in fp32, to be loaded on "
+        "the untouched base; its scale is folded into `lora_B`, hence `lora_alpha` equals the "
+        "rank. The scores below are those of the merged weights in {dtype}."
+    ),
+}
+
+
+def _header(run: Run, form: Form) -> str:
+    config = run.config
+    tags = ["verirank", "reinforcement-learning", "rlvr", config.method.name, config.algorithm.name]
+    lines = [
+        f"library_name: {'transformers' if form == 'merged' else 'peft'}",
+        "pipeline_tag: text-generation",
+        "tags:",
+        *(f"- {tag}" for tag in tags),
+    ]
+    # The Hub knows no folder of this machine.
+    if not Path(config.model.name).expanduser().is_dir():
+        lines.insert(0, f"base_model: {json.dumps(config.model.name)}")
+    return "\n".join(["---", *lines, "---"])
+
+
+def _scores(run: Run) -> str:
+    rows = [
+        f"| {bench} | {s['base_avg_at_k']:.3f} | {s['avg_at_k']:.3f} | "
+        f"{s['low']:.3f} to {s['high']:.3f} | {s['pass_at_k']:.3f} | {s['maj_at_k']:.3f} | "
+        f"{s['k']} | {s['n']} |"
+        for bench, s in run.scores.items()
+    ]
+    header = "| bench | Avg@k of the base | Avg@k | 95 % interval | Pass@k | maj@k | k | problems |"
+    return "\n".join(
+        [
+            f"k samples a problem at temperature {run.config.evaluation.temperature:g}, one "
+            "training seed. The interval is a bootstrap over problems and samples; it says nothing "
+            "of other training seeds.",
+            "",
+            header,
+            "|---|---:|---:|---|---:|---:|---:|---:|",
+            *rows,
+        ]
+    )
+
+
+def _loading(model: ModelConfig, form: Form) -> str:
+    lines = _merged_code() if form == "merged" else _adapter_code(model)
+    return "\n".join(["```python", *lines, "```"])
+
+
+def _merged_code() -> list[str]:
+    return [
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        'folder = "."  # where this file lies',
+        "model = AutoModelForCausalLM.from_pretrained(folder)",
+        "tokenizer = AutoTokenizer.from_pretrained(folder)",
+    ]
+
+
+def _adapter_code(model: ModelConfig) -> list[str]:
+    if model.name in _BUILT_IN:
+        imports = [
+            "from verirank.config import ModelConfig",
+            "from verirank.models import load_base",
+        ]
+        base = f'load_base(ModelConfig(name="{model.name}", dtype="{model.dtype}")).model'
+    else:
+        imports = ["from transformers import AutoModelForCausalLM"]
+        revision = f", revision={model.revision!r}" if model.revision else ""
+        base = (
+            f"AutoModelForCausalLM.from_pretrained({model.name!r}, dtype={model.dtype!r}{revision})"
+        )
+    return [
+        "from peft import PeftModel",
+        *imports,
+        "",
+        'folder = "."  # where this file lies',
+        f"base = {base}",
+        "model = PeftModel.from_pretrained(base, folder)",
+    ]
+
+
+def _training(run: Run) -> str:
+    config, manifest = run.config, run.manifest
+    sampling, training = config.sampling, config.training
+    facts = (
+        "Reinforcement learning with verifiable rewards by "
+        f"{config.algorithm.name}: {training.steps} steps of {sampling.problems_per_step} problems "
+        f"with {sampling.group_size} completions each, reward 1 for a right final answer and else "
+        f"0. {manifest['trainable_parameters']:,} of {manifest['total_parameters']:,} parameters "
+        f"were trained, with AdamW at a learning rate of {manifest['learning_rate']:g}, in "
+        f"{manifest['seconds']:.0f} seconds."
+    )
+    settings = f"```toml\n{to_toml(config)}```"
+    return f"{facts} All settings; `verirank train` with this file repeats the run:\n\n{settings}"
+
+
+def _provenance(manifest: dict[str, Any]) -> str:
+    checks = manifest["conformance"]["checks"]
+    passed = sum(check["passed"] for check in checks)
+    packages = ", ".join(f"{name} {number}" for name, number in manifest["packages"].items())
+    return "\n".join(
+        [
+            f"- Base weights, SHA-256: `{manifest['base_sha256']}` (unchanged by the run)",
+            f"- Method proven before training: {passed} of {len(checks)} conformance checks passed",
+            f"- Source revision: `{manifest['git']}`",
+            f"- Packages: {packages}",
+            f"- Trained: {manifest['created']}",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""VeriRank's parts for other trainers; each module needs the library that it is named after."""
