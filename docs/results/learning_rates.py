@@ -2,7 +2,7 @@
 
     python docs/results/learning_rates.py OUT
 
-Three rates a method, a factor of three apart; where the best stands at an edge, one more beyond it.
+Three rates a method, a factor of three apart, and one more as long as the best stands at an edge.
 One seed, the quickstart's preset, scored on the `selection` bench. Writes OUT/learning_rates.json.
 """
 
@@ -45,6 +45,11 @@ def beyond_the_edge(row: dict[float, float]) -> list[float]:
     return [] if factor is None else [float(f"{best * factor:.1e}")]
 
 
+def further(table: Table) -> list[tuple[str, float]]:
+    """Return the trials that are still to be run."""
+    return [(method, rate) for method, row in table.items() for rate in beyond_the_edge(row)]
+
+
 def main(out: Path) -> None:
     """Run the sweep; a stopped one goes on where it was."""
     table: Table = {}
@@ -55,8 +60,10 @@ def main(out: Path) -> None:
         for factor in factors
     ]
     measure(first, out, table)
-    more = [(method, rate) for method, row in table.items() for rate in beyond_the_edge(row)]
-    measure(more, out, table)
+    while more := [
+        (method, rate) for method, row in table.items() for rate in beyond_the_edge(row)
+    ]:
+        measure(more, out, table)
     rows = {method: dict(sorted(row.items())) for method, row in table.items()}
     (out / "learning_rates.json").write_text(json.dumps(rows, indent=2) + "\n")
     for method, row in rows.items():
