@@ -12,6 +12,7 @@ from verirank.statistics import (
     SeedNoise,
     bootstrap_accuracy,
     bootstrap_mean,
+    bootstrap_means,
     holm,
     paired_difference,
     rank_with_ties,
@@ -125,6 +126,31 @@ def test_values_without_variance_have_an_interval_of_no_width() -> None:
 def test_missing_values_and_wrong_shapes_are_refused(bad) -> None:
     with pytest.raises(ValueError, match=r"finite|expected seeds x problems"):
         bootstrap_mean(np.array(bad), np.random.default_rng(0))
+
+
+def test_many_means_at_once_have_the_intervals_they_have_alone() -> None:
+    values = np.random.default_rng(0).random((4, 3, 20))
+    together = bootstrap_means(values, np.random.default_rng(1))
+    for quantity, interval in zip(values, together, strict=True):
+        alone = bootstrap_mean(quantity, np.random.default_rng(1))
+        got = (interval.mean, interval.low, interval.high, interval.p)
+        assert got == pytest.approx((alone.mean, alone.low, alone.high, alone.p))
+        assert interval.over == alone.over
+
+
+def test_equal_arms_keep_the_seeds_noise_that_other_arms_show() -> None:
+    interval = bootstrap_mean(np.zeros((3, 30)), np.random.default_rng(0), SeedNoise(1e-4, 10))
+    assert interval.high == pytest.approx(stats.t.ppf(0.975, 10) * 0.01, rel=0.01)
+    assert (interval.mean, interval.p) == (0.0, 1.0)
+
+
+def test_two_methods_that_collapsed_alike_are_ranked_as_ties() -> None:
+    runs = {"a": np.zeros((3, 30, 4), bool), "b": np.zeros((3, 30, 4), bool)}
+    chances = 0.5 + np.array([-0.1, 0.0, 0.1])[:, None] + np.zeros((3, 30))
+    runs["best"] = sample(np.random.default_rng(0), chances)
+    standings = rank_with_ties(runs, np.random.default_rng(0))
+    assert standings[0].method == "best"
+    assert standings[1].rank == standings[2].rank and standings[1].tied_with_next
 
 
 def test_pairs_of_other_problems_are_refused() -> None:

@@ -76,3 +76,33 @@ def test_pass_at_k_refuses_more_tries_than_samples() -> None:
 def test_maj_at_k_refuses_answers_of_another_shape() -> None:
     with pytest.raises(ValueError, match="shape"):
         maj_at_k([["7"]], [[True, False]])
+
+
+@given(correct=correct_arrays, data=st.data())
+def test_a_sample_that_failed_never_raises_a_score(correct, data) -> None:
+    k = data.draw(st.integers(1, correct.shape[1]))
+    failed = correct & ~data.draw(arrays.arrays(bool, correct.shape))
+    assert avg_at_k(failed) <= avg_at_k(correct)
+    assert pass_at_k(failed, k) <= pass_at_k(correct, k) + 1e-12
+
+
+@given(correct=correct_arrays)
+def test_a_problem_whose_samples_all_failed_counts_as_wrong(correct) -> None:
+    problems, samples = correct.shape
+    with_failed = np.vstack([correct, np.zeros((1, samples), bool)])
+    share = problems / (problems + 1)
+    assert avg_at_k(with_failed) == pytest.approx(share * avg_at_k(correct))
+    assert pass_at_k(with_failed, samples) == pytest.approx(share * pass_at_k(correct, samples))
+    answers = [["7"] * samples] * problems + [[None] * samples]
+    assert maj_at_k(answers, with_failed) == pytest.approx(share * maj_at_k(answers[:-1], correct))
+
+
+@pytest.mark.parametrize("score", [avg_at_k, lambda c: pass_at_k(c, 1)])
+def test_a_problem_with_fewer_samples_than_others_is_refused(score) -> None:
+    with pytest.raises(ValueError, match=r"inhomogeneous|boolean"):
+        score([[True, False], [True]])
+
+
+def test_a_majority_over_fewer_answers_than_samples_is_refused() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        maj_at_k([["7", "7"], ["7"]], [[True, True], [True, False]])

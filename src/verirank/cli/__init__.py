@@ -15,6 +15,7 @@ _COMMANDS = {
     "eval": "Sample a run or a model on a task's benches and score it.",
     "export": "Write a run's policy as a model or adapter to ship.",
     "report": "Build the leaderboard and report.html from runs on disk.",
+    "power": "Tell the samples and seeds that resolve a difference, before a study is run.",
     "check": "Prove that a method is what it says, on any model.",
     "methods": "List the methods, with exact trainable counts for a shape.",
     "algorithms": "List the RL algorithms.",

@@ -1,24 +1,60 @@
-"""Scores, intervals, paired comparisons and rankings: arrays in, numbers out."""
+"""Scores, intervals, comparisons, power and verdicts: arrays in, numbers out."""
 
+from verirank.statistics._aggregate import (
+    Estimate,
+    interquartile_mean,
+    probability_of_improvement,
+)
 from verirank.statistics._bootstrap import (
     Interval,
     SeedNoise,
     bootstrap_accuracy,
     bootstrap_mean,
+    bootstrap_means,
 )
 from verirank.statistics._comparison import Standing, holm, paired_difference, rank_with_ties
+from verirank.statistics._difficulty import Difficulty
+from verirank.statistics._noise import Design, Noise, detectable
+from verirank.statistics._power import Assumptions, Remedy, remedy
+from verirank.statistics._resolution import Resolution, resolutions
 from verirank.statistics._scores import avg_at_k, maj_at_k, pass_at_k
+from verirank.statistics._simulation import SimulatedStudies, StudyModel
+from verirank.statistics._verdict import (
+    Claim,
+    Verdict,
+    judge_accuracy,
+    judge_difference,
+)
 
 __all__ = [
+    "Assumptions",
+    "Claim",
+    "Design",
+    "Difficulty",
+    "Estimate",
     "Interval",
+    "Noise",
+    "Remedy",
+    "Resolution",
     "SeedNoise",
+    "SimulatedStudies",
     "Standing",
+    "StudyModel",
+    "Verdict",
     "avg_at_k",
     "bootstrap_accuracy",
     "bootstrap_mean",
+    "bootstrap_means",
+    "detectable",
     "holm",
+    "interquartile_mean",
+    "judge_accuracy",
+    "judge_difference",
     "maj_at_k",
     "paired_difference",
     "pass_at_k",
+    "probability_of_improvement",
     "rank_with_ties",
+    "remedy",
+    "resolutions",
 ]

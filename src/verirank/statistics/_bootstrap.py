@@ -86,65 +86,112 @@ def bootstrap_mean(
         ValueError: not S x P, fewer than two problems, or a value is not finite.
     """
     values_SP = np.asarray(values_SP, dtype=np.float64)
-    if values_SP.ndim != 2 or values_SP.shape[0] < 1 or values_SP.shape[1] < 2:
-        raise ValueError(f"expected seeds x problems (at least 1 x 2), not {values_SP.shape}")
-    if not np.isfinite(values_SP).all():
+    if values_SP.ndim != 2:
+        raise ValueError(f"expected seeds x problems, not an array of shape {values_SP.shape}")
+    return bootstrap_means(values_SP[None], generator, pooled)[0]
+
+
+def bootstrap_means(
+    values_BSP: ArrayLike,
+    generator: np.random.Generator,
+    pooled: SeedNoise | None = None,
+) -> list[Interval]:
+    """Return `bootstrap_mean` of B quantities of one shape, all on the same resamples.
+
+    Raises:
+        ValueError: not B x S x P, fewer than two problems, or a value is not finite.
+    """
+    values_BSP = np.asarray(values_BSP, dtype=np.float64)
+    if values_BSP.ndim != 3 or values_BSP.shape[1] < 1 or values_BSP.shape[2] < 2:
+        raise ValueError(f"expected seeds x problems (at least 1 x 2), not {values_BSP.shape[1:]}")
+    if not np.isfinite(values_BSP).all():
         raise ValueError("a value is not finite: score a missing or failed sample as wrong")
-    mean = float(values_SP.mean())
-    over = ("problems", "samples") if len(values_SP) == 1 else ("seeds", "problems", "samples")
-    variance, degrees = _variance_of_the_mean(values_SP, pooled)
-    if variance == 0:
-        return Interval(mean, mean, mean, 1.0 if mean == 0 else 0.0, over)
-    offsets_R = _resampled_offsets(values_SP, generator)
-    offsets_R *= np.sqrt(variance / offsets_R.var())
+    one_seed = values_BSP.shape[1] == 1
+    over = ("problems", "samples") if one_seed else ("seeds", "problems", "samples")
+    bounds = _bounds(values_BSP, generator, pooled)
+    return [Interval(*map(float, row), over=over) for row in np.stack(bounds, axis=1)]
 
+
+def _bounds(
+    values_BSP: FloatArray, generator: np.random.Generator, pooled: SeedNoise | None
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return mean, low, high and p of each quantity."""
+    mean_B = values_BSP.mean(axis=(1, 2))
+    variance_B, degrees_B = variance_of_the_mean(values_BSP, pooled)
+    error_B = np.sqrt(variance_B)
     tail = (1 - CONFIDENCE) / 2
-    widening = special.stdtrit(degrees, tail) / special.ndtri(tail)
-    below, above = widening * np.quantile(offsets_R, [tail, 1 - tail])
-    towards_zero = below if mean > 0 else above
-    t = mean / towards_zero * special.stdtrit(degrees, tail)
-    p = min(1.0, 2 * float(special.stdtr(degrees, -abs(t))))
-    return Interval(mean, float(mean + below), float(mean + above), p, over)
+    quantile_B = special.stdtrit(degrees_B, tail)
+    standard_BR = _standard_offsets(values_BSP, generator)
+    z_2B = np.quantile(standard_BR, [tail, 1 - tail], axis=1)
+    below_B, above_B = error_B * quantile_B / special.ndtri(tail) * z_2B
+
+    towards_zero_B = np.where(mean_B > 0, below_B, above_B)
+    certain_B = np.where(mean_B == 0, 1.0, 0.0)
+    divisor_B = np.where(variance_B > 0, towards_zero_B, 1.0)
+    p_B = 2 * special.stdtr(degrees_B, -np.abs(mean_B / divisor_B * quantile_B))
+    p_B = np.where(variance_B > 0, np.minimum(p_B, 1.0), certain_B)
+    return mean_B, mean_B + below_B, mean_B + above_B, p_B
 
 
-def _effects(values_SP: FloatArray) -> tuple[FloatArray, FloatArray]:
-    mean = values_SP.mean()
-    return values_SP.mean(axis=1) - mean, values_SP.mean(axis=0) - mean
+def _effects(values_BSP: FloatArray) -> tuple[FloatArray, FloatArray]:
+    mean_B1 = values_BSP.mean(axis=(1, 2))[:, None]
+    return values_BSP.mean(axis=2) - mean_B1, values_BSP.mean(axis=1) - mean_B1
 
 
-def _variance_of_the_mean(values_SP: FloatArray, pooled: SeedNoise | None) -> tuple[float, float]:
-    """Return the variance of the mean and its degrees of freedom (Satterthwaite, 1946)."""
-    seeds, problems = values_SP.shape
-    effects_S, effects_P = _effects(values_SP)
-    of_problems = float(np.sum(effects_P**2)) / problems / (problems - 1)
+def variance_of_the_mean(
+    values_BSP: FloatArray, pooled: SeedNoise | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the variance of each mean and its degrees of freedom (Satterthwaite, 1946)."""
+    studies, seeds, problems = values_BSP.shape
+    effects_BS, effects_BP = _effects(values_BSP)
+    problems_B = np.sum(effects_BP**2, axis=1) / problems / (problems - 1)
     if seeds == 1:
-        return of_problems, problems - 1
-    of_seeds = _seed_noise(effects_S, pooled)
-    residual_SP = values_SP - values_SP.mean() - effects_S[:, None] - effects_P
+        return problems_B, np.full(studies, float(problems - 1))
+    seeds_B, seed_degrees_B = _seed_noise(effects_BS, pooled)
+    residual_BSP = values_BSP - values_BSP.mean(axis=(1, 2), keepdims=True)
+    residual_BSP -= effects_BS[:, :, None] + effects_BP[:, None, :]
     crossed = (seeds - 1) * (problems - 1)
-    of_both = float(np.sum(residual_SP**2)) / crossed / values_SP.size
+    both_B = np.sum(residual_BSP**2, axis=(1, 2)) / crossed / seeds / problems
     # The difference can fall short by chance, but the mean varies at least as much as one factor.
-    variance = max(of_seeds.variance, of_problems, of_seeds.variance + of_problems - of_both)
-    uncertainty = (
-        of_seeds.variance**2 / of_seeds.degrees
-        + of_problems**2 / (problems - 1)
-        + of_both**2 / crossed
-    )
-    return variance, variance**2 / uncertainty if uncertainty else crossed
+    variance_B = np.maximum(np.maximum(seeds_B, problems_B), seeds_B + problems_B - both_B)
+    uncertainty_B = seeds_B**2 / seed_degrees_B + problems_B**2 / (problems - 1)
+    uncertainty_B += both_B**2 / crossed
+    degrees_B = np.full(studies, float(crossed))
+    np.divide(variance_B**2, uncertainty_B, out=degrees_B, where=uncertainty_B > 0)
+    return variance_B, degrees_B
 
 
-def _seed_noise(effects_S: FloatArray, pooled: SeedNoise | None) -> SeedNoise:
-    seeds = len(effects_S)
-    own = SeedNoise(float(np.sum(effects_S**2)) / seeds / (seeds - 1), seeds - 1)
+def _seed_noise(
+    effects_BS: FloatArray, pooled: SeedNoise | None
+) -> tuple[FloatArray, FloatArray | float]:
+    """Return the seeds' variance of each mean and its degrees of freedom."""
+    seeds = effects_BS.shape[1]
+    own_B = np.sum(effects_BS**2, axis=1) / seeds / (seeds - 1)
     if pooled is None:
-        return own
-    significant = pooled.variance * special.fdtri(own.degrees, pooled.degrees, CONFIDENCE)
-    return own if own.variance > significant else pooled
+        return own_B, seeds - 1.0
+    significant = pooled.variance * special.fdtri(seeds - 1, pooled.degrees, CONFIDENCE)
+    keeps_own_B = own_B > significant
+    return (
+        np.where(keeps_own_B, own_B, pooled.variance),
+        np.where(keeps_own_B, seeds - 1.0, float(pooled.degrees)),
+    )
 
 
-def _resampled_offsets(values_SP: FloatArray, generator: np.random.Generator) -> FloatArray:
-    offsets_R = np.zeros(RESAMPLES)
-    for effects in _effects(values_SP):
-        drawn = generator.integers(len(effects), size=(RESAMPLES, len(effects)))
-        offsets_R += effects[drawn].mean(axis=1)
-    return offsets_R
+def _standard_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Return resampled means less the mean, scaled to variance 1."""
+    offsets_BR = np.zeros((len(values_BSP), RESAMPLES))
+    for effects_BN in _effects(values_BSP):
+        offsets_BR += effects_BN @ _resampling_weights(effects_BN.shape[1], generator).T
+    spread_B1 = offsets_BR.std(axis=1, keepdims=True)
+    # Values that are all equal leave nothing to resample, though pooled noise may move their mean.
+    normal_R = special.ndtri((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
+    flat_B1 = spread_B1 == 0
+    return np.where(flat_B1, normal_R, offsets_BR / np.where(flat_B1, 1.0, spread_B1))
+
+
+def _resampling_weights(size: int, generator: np.random.Generator) -> FloatArray:
+    """Return how often each of `size` units is drawn in each resample, as a share."""
+    drawn = generator.integers(size, size=(RESAMPLES, size))
+    drawn += size * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * size)
+    return counts.reshape(RESAMPLES, size) / size

@@ -91,7 +91,7 @@ def rank_with_ties(
             "a ranking needs the same seeds and problems for every method, and a method"
         )
     order = sorted(scores_SP, key=lambda name: -scores_SP[name].mean())
-    pooled = _noise_of_a_difference(np.stack([scores_SP[name].mean(axis=1) for name in order]))
+    pooled = noise_of_a_difference(np.stack([scores_SP[name].mean(axis=1) for name in order]))
     pairs = list(combinations(order, 2))
     p_values = [bootstrap_mean(scores_SP[a] - scores_SP[b], generator, pooled).p for a, b in pairs]
     apart = dict(zip(pairs, (holm(p_values) <= 1 - CONFIDENCE).tolist(), strict=True))
@@ -108,7 +108,7 @@ def rank_with_ties(
     ]
 
 
-def _noise_of_a_difference(means_MS: FloatArray) -> SeedNoise | None:
+def noise_of_a_difference(means_MS: FloatArray) -> SeedNoise | None:
     """Return the seeds' share in the variance of a difference of two methods' means.
 
     It is twice the mean square of the method x seed interaction, over the seeds: the methods
