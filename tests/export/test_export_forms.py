@@ -16,7 +16,7 @@ from verirank.export import write_policy
 from verirank.models import load_base
 
 METHODS = plugin_names("method")
-LORAS = ("lora", "lora-plus", "lora-fa", "rslora", "pissa", "milora", "adalora")
+LORAS = ("lora", "miss", "vera", "lora-plus", "lora-fa", "rslora", "pissa", "milora", "adalora")
 
 # peft looks for an input and an output size of norm layers, which they have not and do not need.
 pytestmark = pytest.mark.filterwarnings("ignore:Unsupported layer type:UserWarning")

@@ -8,11 +8,13 @@ import torch
 from peft.tuners.lora.dora import DoraLinearLayer
 from torch import Tensor, nn
 
+from verirank.methods._adapter import ADAPTER
+
 
 class ClosedFormDora(DoraLinearLayer):
-    """Adds (f - 1) W0 x + f s B A x to a layer's output, with f = m / ||W0 + s B A|| by row.
+    """Scales the outputs of W0 + s B A by f = m / ||W0 + s B A||, row by row.
 
-    As in the paper (arXiv 2402.09353, section 4.3) the norm carries no gradient. peft builds the
+    As in the paper (arXiv:2402.09353, section 4.3) the norm carries no gradient. peft builds the
     dense B A and its norm in every forward pass; here ||W0 + s B A||^2 = ||W0||^2 +
     2 s <W0 A^T, B> + s^2 <B A A^T, B>, kept for as long as A and B stay as they are.
     """
@@ -26,24 +28,10 @@ class ClosedFormDora(DoraLinearLayer):
         self._taken_at: tuple[int, ...] | None = None
         self._norms = self._squares
 
-    def forward(
-        self,
-        x: Tensor,
-        *,
-        lora_A: Any,
-        lora_B: Any,
-        scaling: float,
-        base_layer: Any,
-        base_result: Tensor | None = None,
-        adapter_name: str = "default",
-    ) -> Tensor:
-        """Return what DoRA adds to the base layer's output; there is no dropout here."""
-        if base_result is None:  # peft leaves it out where there is dropout
-            raise ValueError("this layer has no dropout")
-        factor = self.weight / self._row_norms(lora_A.weight, lora_B.weight, scaling, base_layer)
-        unbiased: Tensor = base_result if base_layer.bias is None else base_result - base_layer.bias
-        low_rank: Tensor = lora_B(lora_A(x))
-        return (factor - 1) * unbiased + factor * scaling * low_rank
+    def factor(self, layer: Any) -> Tensor:
+        """Return f of the layer that this belongs to, out, in fp32."""
+        a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+        return self.weight / self._row_norms(a, b, layer.scaling[ADAPTER], layer.base_layer)
 
     @torch.no_grad()
     def _row_norms(self, a: Tensor, b: Tensor, scaling: float, base_layer: Any) -> Tensor:

@@ -59,7 +59,7 @@ class SVDInitialised(LoRA):
             # Taken from the factors as trained: peft rounds them to a bf16 base's dtype only after
             # it has computed the residual.
             layer.base_layer.weight.data = (weight - self.scale * b @ a).to(plain[name].dtype)
-        return adapted
+        return self.computed_here(adapted)
 
     def _has_enough_values(self, weights: Mapping[str, Tensor]) -> None:
         available = min(min(weight.shape) for weight in weights.values())

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from verirank.config import InputError
 from verirank.methods._adapter import PREFIX, Adapter, settings_to_load
-from verirank.methods._peft_method import ADAPTER, PeftMethod, adapted_layers
+from verirank.methods._low_rank import LowRankMethod
+from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods._settings import LowRankConfig
 from verirank.models import ModelShape
@@ -66,7 +67,7 @@ class _Schedule(NamedTuple):
         return int((initial - target) * left**3 + target)
 
 
-class AdaLoRA(PeftMethod):
+class AdaLoRA(LowRankMethod):
     """W = W0 + s B diag(E) A, whose least important E are set to zero (arXiv 2303.10512).
 
     The penalty keeps A and B near orthogonal. Its weight is peft's default; A's and B's other
@@ -119,15 +120,10 @@ class AdaLoRA(PeftMethod):
         """Return W0 + s B diag(E) A."""
         return {"weight": base["weight"] + layer.get_delta_weight(ADAPTER)}
 
-    @torch.no_grad()
-    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+    def factors_of(self, layer: Any) -> tuple[Tensor, Tensor]:
         """Return A and s B diag(E) at the initial rank; what was pruned is zero in B."""
-        update = {}
-        for name, layer in adapted_layers(policy.model).items():
-            scale = layer.scaling[ADAPTER] / (layer.ranknum[ADAPTER] + 1e-5)  # as peft scales
-            b = scale * layer.lora_B[ADAPTER] * layer.lora_E[ADAPTER].T
-            update[name] = (layer.lora_A[ADAPTER].detach(), b)
-        return update
+        scale = layer.scaling[ADAPTER] / (layer.ranknum[ADAPTER] + 1e-5)  # as peft scales
+        return layer.lora_A[ADAPTER], scale * layer.lora_B[ADAPTER] * layer.lora_E[ADAPTER].T
 
     def adapter(self, policy: Policy) -> Adapter:
         """Return peft's AdaLoRA at its initial rank, in which what was pruned has an E of zero.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from verirank.methods._peft_method import ADAPTER, PeftMethod, adapted_layers
+from verirank.methods._low_rank import LowRankMethod
+from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods._settings import LowRankConfig
 from verirank.models import ModelShape
 
 
-class LoRA(PeftMethod):
+class LoRA(LowRankMethod):
     """Trains A (r x in) and B (out x r), B from zero (arXiv 2106.09685, equation 3)."""
 
     name = "lora"
@@ -50,13 +50,9 @@ class LoRA(PeftMethod):
         """Return W + s B A."""
         return {"weight": base["weight"] + layer.get_delta_weight(ADAPTER)}
 
-    @torch.no_grad()
-    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+    def factors_of(self, layer: Any) -> tuple[Tensor, Tensor]:
         """Return A and s B."""
-        return {
-            name: (layer.lora_A[ADAPTER].weight.detach(), self.scale * layer.lora_B[ADAPTER].weight)
-            for name, layer in adapted_layers(policy.model).items()
-        }
+        return layer.lora_A[ADAPTER].weight, layer.scaling[ADAPTER] * layer.lora_B[ADAPTER].weight
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Every layer is scaled by s."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from verirank.config import InputError
-from verirank.methods._peft_method import ADAPTER, PeftMethod, adapted_layers
+from verirank.methods._low_rank import LowRankMethod
+from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods._settings import RankConfig
 from verirank.models import ModelShape
 
 
-class MiSS(PeftMethod):
+class MiSS(LowRankMethod):
     """Trains D (r x out), from zero, added to every block of r inputs (arXiv 2409.15371)."""
 
     name = "miss"
@@ -55,6 +57,13 @@ class MiSS(PeftMethod):
         """Return W with D added to every block of inputs, the last one cut to size."""
         # peft writes into the weight it is handed wherever r does not divide the inputs.
         return {"weight": layer.get_delta_weight_miss(ADAPTER, base["weight"].clone())}
+
+    def factors_of(self, layer: Any) -> tuple[Tensor, Tensor]:
+        """Return the sum over blocks of r inputs, as a matrix of zeros and ones, and D^T."""
+        block = layer.miss_block[ADAPTER]
+        places = torch.arange(layer.in_features, device=block.device) % block.shape[0]
+        sums = nn.functional.one_hot(places, block.shape[0]).T.to(block.dtype)
+        return sums, block.T
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """The update of every input equals that of the input r places before."""

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from verirank.methods._peft_method import ADAPTER, PeftMethod, adapted_layers
+from verirank.methods._low_rank import LowRankMethod
+from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods._settings import RankConfig
 from verirank.models import ModelShape
@@ -20,7 +21,7 @@ class _Config(RankConfig):
     d_initial: float = 0.1
 
 
-class VeRA(PeftMethod):
+class VeRA(LowRankMethod):
     """W = W0 + diag(b) B diag(d) A with shared frozen A, B (arXiv 2310.11454, equation 2)."""
 
     name = "vera"
@@ -47,6 +48,13 @@ class VeRA(PeftMethod):
     def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return W0 + diag(b) B diag(d) A."""
         return {"weight": base["weight"] + layer.get_delta_weight(ADAPTER)}
+
+    def factors_of(self, layer: Any) -> tuple[Tensor, Tensor]:
+        """Return diag(d) A and diag(b) B, of which a layer uses the corner of its own size."""
+        down = layer.vera_A[ADAPTER][:, : layer.in_features]
+        up = layer.vera_B[ADAPTER][: layer.out_features]
+        d, b = layer.vera_lambda_d[ADAPTER], layer.vera_lambda_b[ADAPTER]
+        return d.unsqueeze(1) * down, b.unsqueeze(1) * up
 
     def extra_state(self, policy: Policy) -> dict[str, Tensor]:
         """Return the frozen projections, so that a resume does not rely on drawing them again."""

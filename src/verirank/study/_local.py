@@ -56,7 +56,7 @@ def run_locally(
     """
     outcomes: dict[Path, Outcome] = {}
     waiting = list(folders)
-    with _one_thread_each() as context, _ending_together() as running:
+    with one_thread_each() as context, _ending_together() as running:
         while waiting or running:
             while waiting and len(running) < processes:
                 folder = waiting.pop(0)
@@ -89,7 +89,7 @@ def _outcome(folder: Path, exitcode: int) -> Outcome:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[ForkServerContext]:
+def one_thread_each() -> Iterator[ForkServerContext]:
     """Yield a context whose children start with the libraries loaded, limited to one thread."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)

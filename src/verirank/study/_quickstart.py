@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,11 @@ from verirank.config import (
     resolve,
     to_toml,
 )
-from verirank.models import load_base
+from verirank.methods import create_method
+from verirank.models import ModelShape, load_base
 from verirank.record import Run, usable_cores, write_json
-from verirank.study._local import Outcome, run_locally
-from verirank.study._proof import prove
-from verirank.study._trial import sample_base, start_trial
-from verirank.verifier import Verifier
+from verirank.study._local import Outcome, one_thread_each, run_locally
+from verirank.study._trial import start_trial
 
 
 def quickstart_trials(
@@ -59,11 +58,24 @@ def run_trials(
     Raises:
         InputError: `out` holds trials of the same names with other settings.
     """
-    folders = [_start_or_resume(config, out / "trials" / name) for name, config in trials.items()]
+    folders = {n: _start_or_resume(config, out / "trials" / n) for n, config in trials.items()}
+    base = load_base(next(iter(trials.values())).model)
+    _expect_base(base.fingerprint(), out / "base")
     _prepare(list(trials.values()), out / "base")
-    return run_locally(
-        folders, out / "base", processes=processes or usable_cores(), on_poll=on_poll
+    # The longest first, so that no long one is left to run alone at the end.
+    order = sorted(trials, key=lambda n: _gradient_size(trials[n], base.shape), reverse=True)
+    outcomes = run_locally(
+        [folders[name] for name in order],
+        out / "base",
+        processes=processes or usable_cores(),
+        on_poll=on_poll,
     )
+    by_name = dict(zip(order, outcomes, strict=True))
+    return [by_name[name] for name in trials]
+
+
+def _gradient_size(trial: TrialConfig, shape: ModelShape) -> int:
+    return create_method(trial.method).count(shape)
 
 
 def _start_or_resume(config: TrialConfig, folder: Path) -> Path:
@@ -75,14 +87,19 @@ def _start_or_resume(config: TrialConfig, folder: Path) -> Path:
 
 
 def _prepare(trials: Sequence[TrialConfig], base_samples: Path) -> None:
-    """Do once what all trials need: prove their methods, and sample the base."""
+    """Do once what all trials need, side by side: prove their methods, and sample the base."""
+    from verirank.study._worker import die_by_ctrl_c, prove_methods, sample_the_base
+
     config = trials[0]
-    base = load_base(config.model)
-    _expect_base(base.fingerprint(), base_samples)
     distinct = {to_toml(trial.method): trial.method for trial in trials}
-    prove(list(distinct.values()), config.model, base)
-    with closing(Verifier(config.verifier)) as verifier:
-        sample_base(config, base, verifier, base_samples)
+    with (
+        one_thread_each() as context,
+        ProcessPoolExecutor(2, mp_context=context, initializer=die_by_ctrl_c) as pool,
+    ):
+        proof = pool.submit(prove_methods, list(distinct.values()), config.model)
+        samples = pool.submit(sample_the_base, config, base_samples)
+        proof.result()
+        samples.result()
 
 
 def _expect_base(fingerprint: str, base_samples: Path) -> None:

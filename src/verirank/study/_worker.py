@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import closing
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -14,9 +15,12 @@ import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
 import transformers  # noqa: F401
 
+from verirank.config import MethodConfig, ModelConfig, TrialConfig
 from verirank.models import load_base
 from verirank.record import Run
-from verirank.study._trial import run_trial
+from verirank.study._proof import prove
+from verirank.study._trial import run_trial, sample_base
+from verirank.verifier import Verifier
 
 
 def work(folder: Path, base_samples: Path) -> None:
@@ -34,6 +38,24 @@ def work(folder: Path, base_samples: Path) -> None:
     except Exception as error:
         print(f"{folder.name}: {type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def prove_methods(methods: list[MethodConfig], model: ModelConfig) -> None:
+    """Prove methods before any trial starts; see `prove`."""
+    torch.set_num_threads(1)
+    prove(methods, model, load_base(model))
+
+
+def sample_the_base(config: TrialConfig, folder: Path) -> None:
+    """Take the base's samples that all trials share; see `sample_base`."""
+    torch.set_num_threads(1)
+    with closing(Verifier(config.verifier)) as verifier:
+        sample_base(config, load_base(config.model), verifier, folder)
+
+
+def die_by_ctrl_c() -> None:
+    """Let Ctrl-C end a helping process at once and without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _end_with_the_study() -> None:

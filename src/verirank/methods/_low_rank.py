@@ -1,0 +1,110 @@
+"""What methods that add a product of low rank have in common, and its fast forward and backward."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from verirank.methods._peft_method import PeftMethod, adapted_layers
+from verirank.methods._policy import Policy
+
+
+class LowRankMethod(PeftMethod):
+    """A method whose layer computes W x + B A x; peft builds it, and only its forward is ours."""
+
+    @abstractmethod
+    def factors_of(self, layer: Any) -> tuple[Tensor, Tensor]:
+        """Return A (r x in) and B (out x r), with every scale in them, of one of peft's layers."""
+
+    def output(self, layer: Any, x: Tensor) -> Tensor:
+        """Return what an adapted layer makes of x (... x in): ... x out."""
+        base = layer.base_layer
+        return low_rank_linear(x, base.weight, base.bias, *self.factors_of(layer))
+
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        seed: int,
+        total_steps: int,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> nn.Module:
+        """Let peft wrap the model, and compute its layers' outputs here."""
+        adapted = super().attach(model, seed=seed, total_steps=total_steps, initial=initial)
+        return self.computed_here(adapted)
+
+    def computed_here(self, adapted: nn.Module) -> nn.Module:
+        """Replace the forward pass of every adapted layer by `output`."""
+        for layer in adapted_layers(adapted).values():
+            layer.forward = partial(_forward, self, layer)
+        return adapted
+
+    @torch.no_grad()
+    def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return the factors of every adapted module."""
+        return {name: self.factors_of(lay) for name, lay in adapted_layers(policy.model).items()}
+
+
+def _forward(method: LowRankMethod, layer: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    if layer.disable_adapters or layer.merged:
+        output: Tensor = type(layer).forward(layer, x, *args, **kwargs)
+        return output
+    return method.output(layer, x)
+
+
+def low_rank_linear(x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
+    """Return x (W + B A)^T + bias for a frozen W, in W's dtype.
+
+    Args:
+        x: ... x in.
+        weight: W, out x in, frozen.
+        bias: out, frozen, or None.
+        a: A, r x in.
+        b: B, out x r.
+
+    Returns:
+        ... x out. Where the sum W + B A costs less than two thin products a token, it is formed;
+        never in bf16, where a small update would be rounded away.
+    """
+    (outputs, inputs), rank = weight.shape, a.shape[0]
+    if weight.dtype == torch.float32 and 3 * rank * (inputs + outputs) > inputs * outputs:
+        return nn.functional.linear(x, weight + b @ a, bias)
+    a, b = a.to(weight.dtype), b.to(weight.dtype)
+    rows = x.to(weight.dtype).flatten(0, -2)
+    product: Any = _LowRankLinear.apply(rows, weight, bias, a, b)
+    return product.unflatten(0, x.shape[:-1])
+
+
+class _LowRankLinear(Function):
+    """Both products are accumulated by the matrix multiplication itself, forward and backward.
+
+    No tensor of N x out or N x in is made besides the output and the gradient of x.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x_NI: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor
+    ) -> Tensor:
+        narrow_NR = x_NI @ a.T
+        ctx.save_for_backward(x_NI, narrow_NR, weight, a, b)
+        return nn.functional.linear(x_NI, weight, bias).addmm_(narrow_NR, b.T)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_NO,) = gradients
+        x_NI, narrow_NR, weight, a, b = ctx.saved_tensors
+        grad_narrow_NR = grad_NO @ b
+        grad_x = grad_a = grad_b = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (grad_NO @ weight).addmm_(grad_narrow_NR, a)
+        if ctx.needs_input_grad[3]:
+            grad_a = grad_narrow_NR.T @ x_NI
+        if ctx.needs_input_grad[4]:
+            grad_b = grad_NO.T @ narrow_NR
+        return grad_x, None, None, grad_a, grad_b
