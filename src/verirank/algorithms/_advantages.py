@@ -8,7 +8,7 @@ _EPSILON = 1e-4  # keeps groups of equal rewards finite; TRL's value
 
 
 def centred(rewards_PG: Tensor) -> Tensor:
-    """Return each reward minus its group's mean, P x G (Dr. GRPO, arXiv 2503.20783, sec. 3.2)."""
+    """Return each reward minus its group's mean, P x G (Dr. GRPO, arXiv:2503.20783, sec. 3.2)."""
     rewards_PG = rewards_PG.float()
     return rewards_PG - rewards_PG.mean(dim=1, keepdim=True)
 
@@ -16,7 +16,7 @@ def centred(rewards_PG: Tensor) -> Tensor:
 def normalised(rewards_PG: Tensor) -> Tensor:
     """Return centred rewards over the group's unbiased standard deviation, P x G.
 
-    The group-relative advantage of DeepSeekMath (arXiv 2402.03300, sec. 4.1.2) and of DAPO (arXiv
+    The group-relative advantage of DeepSeekMath (arXiv:2402.03300, sec. 4.1.2) and of DAPO (arXiv
     2503.14476, eq. 9).
     """
     return centred(rewards_PG) / (rewards_PG.float().std(dim=1, keepdim=True) + _EPSILON)

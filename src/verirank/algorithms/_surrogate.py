@@ -61,7 +61,7 @@ def k3(log_ratio: Tensor) -> Tensor:
     """Return the k3 estimate of KL(q || p) from log(p / q) at samples of q.
 
     It is unbiased and never negative: exp(x) - x - 1 (Schulman, "Approximating KL Divergence",
-    2020; DeepSeekMath, arXiv 2402.03300, eq. 4).
+    2020; DeepSeekMath, arXiv:2402.03300, eq. 4).
 
     Args:
         log_ratio: log p - log q of each sample, any shape, nats.
@@ -78,7 +78,7 @@ def clipped_surrogate(
     """Return the weighted sum over tokens of the clipped surrogate, with its metrics' sums.
 
     Per token: -min(r A, clip(r, 1 - clip_low, 1 + clip_high) A) c + kl_coefficient k3(base), with
-    r = exp(logprob - old) (PPO, arXiv 1707.06347, eq. 7) and the truncated importance correction
+    r = exp(logprob - old) (PPO, arXiv:1707.06347, eq. 7) and the truncated importance correction
     c = min(exp(old - sampler), importance_cap), which carries no gradient.
 
     Args:

@@ -37,10 +37,10 @@ class DAPOConfig(AlgorithmConfig):
 
 
 class DAPO(Algorithm):
-    """Decoupled clip and dynamic sampling policy optimisation (arXiv 2503.14476, eq. 8)."""
+    """Decoupled clip and dynamic sampling policy optimisation (arXiv:2503.14476, eq. 8)."""
 
     name = "dapo"
-    reference = "arXiv 2503.14476"
+    reference = "arXiv:2503.14476"
     summary = "Clip-higher, token-level loss, dynamic sampling, soft overlong punishment, no KL."
     Config = DAPOConfig
     config: DAPOConfig

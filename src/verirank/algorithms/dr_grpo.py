@@ -17,7 +17,7 @@ class DrGRPOConfig(AlgorithmConfig):
 
 
 class DrGRPO(Algorithm):
-    """GRPO done right (arXiv 2503.20783, sec. 3.2).
+    """GRPO done right (arXiv:2503.20783, sec. 3.2).
 
     Dividing by the group's standard deviation favours problems that are almost always or almost
     never solved; dividing by a sequence's length favours short right and long wrong answers. Both
@@ -25,7 +25,7 @@ class DrGRPO(Algorithm):
     """
 
     name = "dr-grpo"
-    reference = "arXiv 2503.20783"
+    reference = "arXiv:2503.20783"
     summary = "Centred advantages; token losses summed and divided by a constant."
     Config = DrGRPOConfig
 

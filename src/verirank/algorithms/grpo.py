@@ -9,14 +9,14 @@ from verirank.algorithms._algorithm import Algorithm, BatchTotals
 
 
 class GRPO(Algorithm):
-    """Group relative policy optimisation (DeepSeekMath, arXiv 2402.03300, eq. 3).
+    """Group relative policy optimisation (DeepSeekMath, arXiv:2402.03300, eq. 3).
 
     The paper's KL coefficient is 0.04; the default is 0, because a verifiable reward cannot be
     gamed by drifting away from the base, and the penalty costs a forward pass of the base.
     """
 
     name = "grpo"
-    reference = "arXiv 2402.03300"
+    reference = "arXiv:2402.03300"
     summary = "Group-normalised advantages; the loss is a mean over sequences of token means."
 
     def advantages(self, rewards_PG: Tensor) -> Tensor:

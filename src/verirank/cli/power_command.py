@@ -18,7 +18,7 @@ from verirank.config import InputError, nearest
 class _Bench:
     """The number of problems, and the accuracy in percent to assume of a 1.5B reasoning model.
 
-    Accuracies are those of DeepSeek-R1-Distill-Qwen-1.5B in arXiv 2505.24864, table 1; 50, where
+    Accuracies are those of DeepSeek-R1-Distill-Qwen-1.5B in arXiv:2505.24864, table 1; 50, where
     samples are noisiest, stands where that table has no figure.
     """
 

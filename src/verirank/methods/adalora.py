@@ -58,7 +58,7 @@ class _Schedule(NamedTuple):
         return cls(max(1, total_steps // 10), max(1, total_steps // 3), max(1, total_steps // 100))
 
     def budget(self, step: int, total_steps: int, initial: int, target: int) -> int:
-        """Return the number of singular values left after a step (arXiv 2303.10512, eq. 12)."""
+        """Return the number of singular values left after a step (arXiv:2303.10512, eq. 12)."""
         if step <= self.warm_up:
             return initial
         if step >= total_steps - self.final:
@@ -68,7 +68,7 @@ class _Schedule(NamedTuple):
 
 
 class AdaLoRA(LowRankMethod):
-    """W = W0 + s B diag(E) A, whose least important E are set to zero (arXiv 2303.10512).
+    """W = W0 + s B diag(E) A, whose least important E are set to zero (arXiv:2303.10512).
 
     The penalty keeps A and B near orthogonal. Its weight is peft's default; A's and B's other
     gradients vanish with E, which starts at zero, so it steers them alone at first.

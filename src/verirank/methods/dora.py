@@ -17,7 +17,7 @@ from verirank.models import ModelShape
 
 
 class DoRA(LoRA):
-    """W = m (W0 + s B A) / ||W0 + s B A||, row by row (arXiv 2402.09353, equation 5)."""
+    """W = m (W0 + s B A) / ||W0 + s B A||, row by row (arXiv:2402.09353, equation 5)."""
 
     name = "dora"
     family = "structural"

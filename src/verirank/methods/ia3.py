@@ -22,7 +22,7 @@ class _Config(ModulesConfig):
 
 
 class IA3(PeftMethod):
-    """Trains a factor an output of k and v, and an input of down (arXiv 2205.05638, section 3.3).
+    """Trains a factor an output of k and v, and an input of down (arXiv:2205.05638, section 3.3).
 
     A factor on the output side rescales the bias with the weight.
     """

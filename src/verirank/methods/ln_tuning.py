@@ -14,7 +14,7 @@ from verirank.models import ModelShape
 
 
 class LNTuning(PeftMethod):
-    """Trains a copy of every norm layer (arXiv 2312.11420)."""
+    """Trains a copy of every norm layer (arXiv:2312.11420)."""
 
     name = "ln-tuning"
     family = "vector"

@@ -15,7 +15,7 @@ from verirank.models import ModelShape
 
 
 class LoRA(LowRankMethod):
-    """Trains A (r x in) and B (out x r), B from zero (arXiv 2106.09685, equation 3)."""
+    """Trains A (r x in) and B (out x r), B from zero (arXiv:2106.09685, equation 3)."""
 
     name = "lora"
     family = "low-rank"

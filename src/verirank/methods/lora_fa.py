@@ -15,7 +15,7 @@ from verirank.models import ModelShape
 
 
 class LoRAFA(LoRA):
-    """Trains B alone; its gradient becomes g (A A^T)^-1 / s^2 (arXiv 2308.03303).
+    """Trains B alone; its gradient becomes g (A A^T)^-1 / s^2 (arXiv:2308.03303).
 
     The projection is a hook in front of AdamW, in fp32: peft's own optimiser projects in bf16 and
     would give this method another optimiser than all the others.

@@ -17,7 +17,7 @@ class _Config(LowRankConfig):
 
 
 class LoRAPlus(LoRA):
-    """B's learning rate is `ratio` times that of A (arXiv 2402.12354, section 4.2)."""
+    """B's learning rate is `ratio` times that of A (arXiv:2402.12354, section 4.2)."""
 
     name = "lora-plus"
     family = "optimiser"

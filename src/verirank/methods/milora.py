@@ -11,7 +11,7 @@ from verirank.methods._svd_initialised import SVDInitialised
 
 
 class MiLoRA(SVDInitialised):
-    """s B0 A0 = U_r S_r V_r^T of the r smallest singular values (arXiv 2406.09044, eq. 3-5)."""
+    """s B0 A0 = U_r S_r V_r^T of the r smallest singular values (arXiv:2406.09044, eq. 3-5)."""
 
     name = "milora"
     reference = "arXiv:2406.09044"

@@ -17,7 +17,7 @@ from verirank.models import ModelShape
 
 
 class MiSS(LowRankMethod):
-    """Trains D (r x out), from zero, added to every block of r inputs (arXiv 2409.15371)."""
+    """Trains D (r x out), from zero, added to every block of r inputs (arXiv:2409.15371)."""
 
     name = "miss"
     family = "structural"

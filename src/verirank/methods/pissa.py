@@ -11,7 +11,7 @@ from verirank.methods._svd_initialised import SVDInitialised
 
 
 class PiSSA(SVDInitialised):
-    """s B0 A0 = U_r S_r V_r^T of the r largest singular values (arXiv 2404.02948, eq. 2-3)."""
+    """s B0 A0 = U_r S_r V_r^T of the r largest singular values (arXiv:2404.02948, eq. 2-3)."""
 
     name = "pissa"
     reference = "arXiv:2404.02948"

@@ -9,7 +9,7 @@ from verirank.methods.lora import LoRA
 
 
 class RsLoRA(LoRA):
-    """LoRA with rank-stabilised scaling (arXiv 2312.03732, theorem 3.2)."""
+    """LoRA with rank-stabilised scaling (arXiv:2312.03732, theorem 3.2)."""
 
     name = "rslora"
     reference = "arXiv:2312.03732"

@@ -22,7 +22,7 @@ class _Config(RankConfig):
 
 
 class VeRA(LowRankMethod):
-    """W = W0 + diag(b) B diag(d) A with shared frozen A, B (arXiv 2310.11454, equation 2)."""
+    """W = W0 + diag(b) B diag(d) A with shared frozen A, B (arXiv:2310.11454, equation 2)."""
 
     name = "vera"
     family = "vector"

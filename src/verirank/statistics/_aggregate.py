@@ -1,4 +1,4 @@
-"""Agarwal et al.'s aggregates (arXiv 2108.13264): interquartile mean, probability of improvement.
+"""Agarwal et al.'s aggregates (arXiv:2108.13264): interquartile mean, probability of improvement.
 
 One seed is one policy with a score on every task, so whole seeds are what chance draws. `rliable`
 redraws runs within each task on its own, which is narrower than it should be where a seed's scores

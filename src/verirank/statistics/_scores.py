@@ -32,7 +32,7 @@ def pass_at_k(correct_PK: ArrayLike, k: int) -> float:
     """Return Pass@k, the chance that k of a problem's samples hold a right one.
 
     The unbiased estimator 1 - C(n - c, k) / C(n, k) over n samples of which c are right, as a
-    product (Chen et al., arXiv 2107.03374, eq. 1 and fig. 3).
+    product (Chen et al., arXiv:2107.03374, eq. 1 and fig. 3).
 
     Args:
         correct_PK: whether each of n samples (n at least k) of P problems is right.
@@ -58,7 +58,7 @@ def maj_at_k(answers_PK: Sequence[Sequence[Hashable | None]], correct_PK: ArrayL
 
     A sample that states no answer (None) has no vote; where no sample of a problem states one, the
     problem is scored by its samples' correctness. Among equally frequent answers one is drawn at
-    random, so each counts its share (self-consistency, arXiv 2203.11171).
+    random, so each counts its share (self-consistency, arXiv:2203.11171).
 
     Args:
         answers_PK: the stated answers; equal ones vote together.
