@@ -111,3 +111,17 @@ def test_a_full_disk_is_one_line_and_leaves_no_finished_run(tmp_path: Path) -> N
     assert done.returncode == 2, done.stderr
     assert "disk is full" in done.stderr
     assert "is not trained to its end" in done.stderr
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = verirank("train", *TINY, "--out", tmp_path / "file" / "run")
+    assert_refused(done, "cannot use", "file")
+
+
+def test_a_model_that_is_neither_here_nor_on_the_hub_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "HF_HUB_OFFLINE", "1")
+    done = verirank("train", "--model", "nowhere/nothing", "--out", tmp_path / "run")
+    assert_refused(done, "no folder here", "nowhere/nothing")

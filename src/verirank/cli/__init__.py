@@ -26,6 +26,17 @@ _COMMANDS = {
 }
 
 
+_UNUSABLE_PATH = {
+    errno.EACCES,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
 class _LazyGroup(click.Group):
     """A group that imports a command's file only when that command is called."""
 
@@ -73,6 +84,8 @@ def _exit_code(error: Exception) -> int:
         return _say(str(error), 1)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _say(f"the disk is full: {error.filename or error}; free some space", 2)
+    if isinstance(error, OSError) and error.errno in _UNUSABLE_PATH and error.filename:
+        return _say(f"cannot use {error.filename}: {error.strerror}", 2)
     raise error
 
 

@@ -9,6 +9,7 @@ import torch
 
 from verirank.config import InputError, ModelConfig
 from verirank.models._base_model import BaseModel
+from verirank.models._hub import expect_on_hub
 
 
 def load_base(config: ModelConfig) -> BaseModel:
@@ -53,4 +54,5 @@ def _source(config: ModelConfig) -> str:
         return str(folder)
     if folder.is_absolute() or config.name.startswith(("./", "../", "~")):
         raise InputError(f"model folder {config.name!r} does not exist")
+    expect_on_hub(config.name, config.revision)
     return config.name
