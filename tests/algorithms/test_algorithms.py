@@ -246,7 +246,7 @@ def test_dapo_refuses_a_kl_penalty() -> None:
 def test_the_command_lists_every_algorithm_with_its_defaults() -> None:
     rows = json.loads(CliRunner().invoke(command, ["--json"]).stdout)
     assert {row["name"] for row in rows} == set(NAMES)
-    assert all(row["reference"].startswith("arXiv ") and row["summary"] for row in rows)
+    assert all(row["reference"].startswith("arXiv:") and row["summary"] for row in rows)
     (dapo,) = [row for row in rows if row["name"] == "dapo"]
     assert dapo["defaults"]["clip_high"] == 0.28
     assert "name" not in dapo["defaults"]
