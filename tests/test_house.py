@@ -25,6 +25,7 @@ ROOMS = [
     "study",
     "export",
     "evaluation",
+    "geometry",
     "training",
     "algorithms",
     "methods",

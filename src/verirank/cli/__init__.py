@@ -13,6 +13,7 @@ _COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
     "train": "Train one method on one task, or resume a run.",
     "eval": "Sample a run or a model on a task's benches and score it.",
+    "analyze": "Measure what runs did to the weights, and what they share.",
     "export": "Write a run's policy as a model or adapter to ship.",
     "report": "Build the leaderboard and report.html from runs on disk.",
     "power": "Tell the samples and seeds that resolve a difference, before a study is run.",

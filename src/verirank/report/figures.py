@@ -11,8 +11,10 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from verirank.geometry import Geometry
 from verirank.record import write_csv, write_file
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
+from verirank.report._energy_chart import energy_chart, energy_rows
 from verirank.report._interval_chart import interval_chart, interval_rows
 from verirank.report._palette import FILE, PAGE, Palette, chart_config
 from verirank.report._scatter_chart import (
@@ -112,6 +114,21 @@ def build_figures(board: Leaderboard) -> list[Figure]:
             curve_rows(board),
         ),
     ]
+
+
+def energy_figure(geometry: Geometry) -> Figure:
+    """Return the figure of one run's update among the base's singular directions."""
+    run = geometry.run
+    return Figure(
+        "energy",
+        "Where the update lies",
+        f"{run.method}, seed {run.seed}, {run.steps} steps: share of the update's energy in the "
+        "leading singular directions of the base, mean over all matrices. An update without "
+        "preferred directions follows the dashed line.",
+        "Cumulative energy of the update, of an isotropic one and of the base, by direction.",
+        lambda palette: energy_chart(geometry, palette),
+        energy_rows(geometry),
+    )
 
 
 def write_picture(board: Leaderboard, path: Path) -> None:

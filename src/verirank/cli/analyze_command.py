@@ -1,0 +1,111 @@
+"""`verirank analyze`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+_MEASURES = {
+    "relative_norm": ("D/W %", 100),
+    "spectral_shift": ("NSS %", 100),
+    "angle_left_mean": ("U deg", 1),
+    "angle_right_mean": ("V deg", 1),
+    "in_span_ratio": ("in span %", 100),
+    "sparsity": ("same %", 100),
+    "below_half_ulp": ("<½ULP %", 100),
+    "effective_rank": ("eff. rank", 1),
+    "stable_rank": ("stable rank", 1),
+}
+_OVERLAPS = {
+    "mask_jaccard": ("masks %", 100),
+    "cosine": ("cosine", 1),
+    "overlap_left": ("span U %", 100),
+    "overlap_right": ("span V %", 100),
+}
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="RUN...")
+@click.option("--json", "as_json", is_flag=True, help="Print a list with each run's geometry.json.")
+def command(folders: tuple[str, ...], as_json: bool) -> None:
+    """Measure what each finished RUN did to the weights: RUN/geometry.json, RUN/figures/energy.svg.
+
+    Two or more runs of one base model are compared as well: which entries and which directions
+    their updates share. Below each value stands, dimmed, what an isotropic random update of the
+    same norm, or chance, would give.
+    """
+    from verirank.geometry import analyze
+    from verirank.report import energy_figure
+
+    paths = [Path(folder) for folder in folders]
+    with Console(stderr=True).status("reading") as status:
+        geometries = analyze(paths, on_weight=status.update)
+    for path, geometry in zip(paths, geometries, strict=True):
+        energy_figure(geometry).write(path / "figures")
+    if as_json:
+        return click.echo(json.dumps([geometry.as_json() for geometry in geometries], indent=2))
+    console = Console()
+    for geometry in geometries:
+        _print_run(console, geometry)
+    _print_comparisons(console, geometries)
+
+
+def _print_run(console: Console, geometry: Any) -> None:
+    run, overall = geometry.run, geometry.summary.overall
+    console.print(f"{run.method}, seed {run.seed}, {run.steps} steps: {run.folder}", style="bold")
+    if overall.unchanged:
+        console.print(f"{overall.unchanged} of {overall.weights} weights are unchanged")
+    table = _table("weights", _MEASURES)
+    for kind, pool in geometry.summary.modules.items():
+        _add(table, f"{kind} x{pool.weights}", pool, _MEASURES)
+    table.add_section()
+    _add(table, "all", overall, _MEASURES)
+    console.print(table)
+    if len(geometry.trajectory) > 1:
+        table = _table("step", _MEASURES)
+        for moment in geometry.trajectory:
+            _add(table, str(moment.step), moment.summary.overall, _MEASURES)
+        console.print(table)
+
+
+def _print_comparisons(console: Console, geometries: list[Any]) -> None:
+    if len(geometries) < 2:
+        return
+    names = {g.run: str(number) for number, g in enumerate(geometries, 1)}
+    for run, number in names.items():
+        console.print(f"{number}: {run.method}, seed {run.seed}: {run.folder}")
+    table = _table("runs", _OVERLAPS)
+    for geometry in geometries:
+        for comparison in geometry.comparisons:
+            first, second = comparison.runs
+            if first == geometry.run:
+                label = f"{names[first]} and {names[second]}"
+                _add(table, label, comparison.summary.overall, _OVERLAPS)
+    console.print(table)
+
+
+def _table(label: str, headings: dict[str, tuple[str, int]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 0, 0, 1))
+    table.add_column(label, overflow="fold", min_width=12)
+    for heading, _ in headings.values():
+        table.add_column(heading, justify="right", min_width=6)
+    return table
+
+
+def _add(table: Table, label: str, pool: Any, names: dict[str, tuple[str, int]]) -> None:
+    """Add a line of values and, dimmed below it, one of nulls."""
+    found = [(pool.measures.get(name), factor) for name, (_, factor) in names.items()]
+    table.add_row(label, *(_number(m and m.value, factor) for m, factor in found))
+    table.add_row("", *(_number(m and m.null, factor) for m, factor in found), style="dim")
+
+
+def _number(value: float | None, factor: int) -> str:
+    if value is None:
+        return ""
+    shown = factor * value
+    return f"{shown:.3g}" if abs(shown) >= 1 else f"{shown:.2g}".replace("e-0", "e-")
