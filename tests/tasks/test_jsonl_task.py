@@ -10,6 +10,8 @@ from verirank.config import InputError, TaskConfig, TrialConfig
 from verirank.tasks import load_task, split_of
 from verirank.tasks.jsonl import JsonlTask
 
+OWN = ("test", "selection")
+
 
 def rows(n: int) -> list[dict]:
     return [{"id": f"row-{i}", "problem": f"{i}+1=", "answer": str(i + 1)} for i in range(n)]
@@ -43,7 +45,7 @@ def test_equal_problems_share_a_split_whatever_their_ids_case_and_spacing(tmp_pa
         for form, text in enumerate([f"What is {i} + 1?", f" what  IS {i}\n+ 1? "])
     ]
     task = load_task(write(tmp_path / "twice.jsonl", lines))
-    benches = [{p.id for p in task.bench(name, 999)} for name in task.benches]
+    benches = [{p.id for p in task.bench(name, 999)} for name in OWN]
     train = {task.training_problem(0, i).id for i in range(120)}
     originals = [{name.partition("-")[0] for name in split} for split in (train, *benches)]
     assert sum(map(len, originals)) == len(set.union(*originals)) == 60
@@ -65,9 +67,9 @@ def test_training_shows_every_row_once_an_epoch_in_an_order_that_the_seed_decide
 def test_no_split_of_a_small_file_is_empty(tmp_path_factory, n, salt):
     lines = [{**row, "problem": f"{salt}: {row['problem']}"} for row in rows(n)]
     task = load_task(write(tmp_path_factory.mktemp("small") / "sums.jsonl", lines))
-    benches = [p.id for name in task.benches for p in task.bench(name, n)]
+    benches = [p.id for name in OWN for p in task.bench(name, n)]
     train = {task.training_problem(0, i).id for i in range(n - len(benches))}
-    assert all(len(task.bench(name, n)) >= (2 if n >= 6 else 1) for name in task.benches)
+    assert all(len(task.bench(name, n)) >= (2 if n >= 6 else 1) for name in OWN)
     assert train
     assert len(train) + len(benches) == len(train | set(benches)) == n
 

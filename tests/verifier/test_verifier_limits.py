@@ -138,9 +138,9 @@ def test_a_pair_that_met_its_deadline_is_compared_anew(verifier):
 )
 def test_only_verdicts_that_another_moment_may_change_are_not_kept(first, later):
     verdicts = iter([(False, first), (True, "equal")])
-    cache = VerdictCache(lambda gold, prediction: next(verdicts))
-    assert cache.compare("x", "y")[1] == first
-    assert cache.compare("x", "y")[1] == later
+    cache = VerdictCache(lambda comparison, gold, prediction: next(verdicts))
+    assert cache.compare("maths", "x", "y")[1] == first
+    assert cache.compare("maths", "x", "y")[1] == later
 
 
 def test_starting_a_worker_does_not_count_against_the_deadline():

@@ -21,6 +21,7 @@ _COMMANDS = {
     "methods": "List the methods, with exact trainable counts for a shape.",
     "algorithms": "List the RL algorithms.",
     "tasks": "List the tasks and their benches.",
+    "data": "Training sets and benches: what there is, overlaps, answers.",
     "verify": "Check answers against gold answers.",
     "micro": "Rebuild the built-in micro model.",
     "doctor": "Tell what this machine has for training.",

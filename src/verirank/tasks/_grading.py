@@ -14,15 +14,15 @@ def grade(
     """Return the reward of every completion, one list a problem.
 
     Args:
-        task: extracts the stated answers.
-        verifier: judges them against the gold answers.
+        task: extracts the stated answers and says what judges them.
+        verifier: judges them, in workers that can be killed.
         problems: P problems.
         texts: the completions of each problem.
     """
-    pairs = [
-        (problem.answer, task.extract(text))
+    answers = [
+        (problem, task.extract(text))
         for problem, group in zip(problems, texts, strict=True)
         for text in group
     ]
-    rewards = iter(verifier.verify_many(pairs))
+    rewards = iter(task.judge(verifier, answers))
     return [[next(rewards) for _ in group] for group in texts]

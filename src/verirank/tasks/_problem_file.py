@@ -2,55 +2,61 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from verirank.config import InputError, read_json_lines
+from verirank.tasks._columns import Columns, Row, problems_of
 from verirank.tasks._problem import Problem
 
+FORMATS = (".jsonl", ".jsonl.gz", ".parquet")
+"""How the names of files end that problems can be read from."""
 
-def read_problems(path: str) -> list[Problem]:
-    """Return the problems of a .jsonl or .parquet file, in its order.
+
+def read_problems(path: str, columns: Columns | None = None) -> list[Problem]:
+    """Return the problems of a file, in its order.
 
     Args:
-        path: a file whose rows have an `id`, a `problem` and an `answer`; others are ignored.
+        path: a .jsonl, .jsonl.gz or .parquet file.
+        columns: where in a row its values stand; by default in `id`, `problem` and `answer`.
 
     Raises:
         InputError: the file is missing, empty or unreadable, or a row lacks a value or repeats an
             id; the message names the line.
     """
-    rows = _parquet_rows(path) if path.endswith(".parquet") else read_json_lines(path)
-    problems: dict[str, Problem] = {}
-    for line, row in rows:
-        problem = _problem(row, f"{path}:{line}")
-        if problem.id in problems:
-            raise InputError(f"{path}:{line}: the id {problem.id!r} stands in an earlier row too")
-        problems[problem.id] = problem
-    if not problems:
-        raise InputError(f"{path} holds no problems")
-    return list(problems.values())
+    return problems_of(read_rows(path), columns or Columns(), path)
 
 
-def _problem(row: dict[str, Any], place: str) -> Problem:
-    return Problem(
-        id=_text(row, "id", place),
-        prompt=_text(row, "problem", place),
-        answer=_text(row, "answer", place),
-    )
+def read_rows(path: str) -> Iterator[Row]:
+    """Yield the numbered rows of a file.
+
+    Raises:
+        InputError: the file is missing or unreadable, or of another format.
+    """
+    if path.endswith(".parquet"):
+        return _parquet_rows(path)
+    if path.endswith(".jsonl.gz"):
+        return _compressed_rows(path)
+    if path.endswith(".jsonl"):
+        return read_json_lines(path)
+    raise InputError(f"cannot read {path}: it must be one of {', '.join(FORMATS)}")
 
 
-def _text(row: dict[str, Any], key: str, place: str) -> str:
-    value = row.get(key)
-    if isinstance(value, int | float) and not isinstance(value, bool) and key != "problem":
-        value = str(value)
-    if value is None or value == "":
-        raise InputError(f"{place}: the row lacks {key!r}")
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{place}: {key!r} must be text, not {value!r}")
-    return value
+def _compressed_rows(path: str) -> Iterator[Row]:
+    try:
+        lines = gzip.decompress(Path(path).read_bytes()).decode("utf-8-sig").split("\n")
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, dict(json.loads(line))
+    except FileNotFoundError:
+        raise InputError(f"no file {path}") from None
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
 
 
-def _parquet_rows(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet_rows(path: str) -> Iterator[Row]:
     import pyarrow as pa
     from pyarrow import parquet
 

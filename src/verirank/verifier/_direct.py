@@ -1,23 +1,24 @@
-"""Verdicts that need no parser: no answer, the same text, two plain numbers."""
+"""Verdicts that need no parser: the same text, two plain numbers."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
 
+from verirank.verifier._notation import bare
+
+EQUALITY = "verirank.verifier._equality:compare"
+"""The comparison that workers make where nothing here decides, named as every comparison is."""
+
 MAX_CHARACTERS = 20_000
 """A longer prediction is wrong unread: parsing time grows with length, honest answers do not."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"))
 
 
-def compare_directly(gold: str, prediction: str | None) -> tuple[bool, str] | None:
+def compare_directly(gold: str, prediction: str) -> tuple[bool, str] | None:
     """Return a verdict with its reason where no mathematics is needed for it, else None."""
-    if prediction is None or not prediction.strip():
-        return False, "no answer"
-    if len(prediction) > MAX_CHARACTERS:
-        return False, "too long"
     gold, prediction = _unwrap(gold), _unwrap(prediction)
     if not gold:
         return False, "unparsable gold"
@@ -30,8 +31,8 @@ def compare_directly(gold: str, prediction: str | None) -> tuple[bool, str] | No
 
 
 def _unwrap(text: str) -> str:
-    """Return a text without the mathematical delimiters or box around the whole of it."""
-    text = text.strip()
+    """Return a text without the delimiters, box, spaces or braces around the whole of it."""
+    text = bare(text)
     for opening, closing in _WRAPPERS:
         inner = text.removeprefix(opening).removesuffix(closing)
         whole = len(text) == len(opening) + len(inner) + len(closing)

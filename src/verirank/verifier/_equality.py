@@ -6,7 +6,10 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from math_verify import parse, verify
+from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+from sympy import Expr, Max
+
+from verirank.verifier._notation import bare, rewritten
 
 Verdict = tuple[bool, str]
 """Whether the answer is right, and the reason in a few fixed words."""
@@ -15,8 +18,16 @@ _FONT = r"\\(?:math|text)(?:rm|it|bf|sf|normal)?"
 _UPRIGHT_CONSTANT = re.compile(_FONT + r"\s*\{\s*([ei])\s*\}")
 _FONT_ENDING_A_GROUP = re.compile(_FONT + r"\s*\{([^{}]*)\}\s*(?=\})")
 _SYMBOL_AS_SUBSCRIPT = re.compile(r"_\{\s*\\(odot|oplus|otimes|star|ast|perp|parallel|dagger)\s*\}")
-_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
+_PROSE = re.compile(
+    r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}"
+    r"|[\u0400-\u06ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}"
+)
+_SMALL, _ROUNDING_NOISE = 1e-3, 1e-100
 _DELIMITERS = ("$", r"\boxed", r"\(", r"\[")
+_EXPRESSION = re.compile(r"[\^_*/=+]|\\(?!boxed|%)")
+_NUMBER = re.compile(r"\d[\d,]*\.?\d*|\.\d+", re.ASCII)
+_WHOLE = (LatexExtractionConfig(),)
+_OR_A_NUMBER = (LatexExtractionConfig(), ExprExtractionConfig())
 
 
 def compare(gold: str, prediction: str) -> Verdict:
@@ -25,16 +36,23 @@ def compare(gold: str, prediction: str) -> Verdict:
     Text without mathematical delimiters is read as one expression; a prediction in which words
     follow words is also read as prose that holds an answer.
     """
-    golds = _parse(_as_maths(gold))
+    gold, prediction = bare(gold), bare(prediction)
+    golds = _parse(_as_maths(gold), _kinds(gold))
     if not golds:
         return False, "unparsable gold"
-    predictions = _parse(_as_maths(prediction))
+    predictions = _parse(_as_maths(prediction), _kinds(prediction))
     if _PROSE.search(prediction):
-        predictions += _parse(prediction)
+        predictions += _parse(prediction, _OR_A_NUMBER)
     if not predictions:
         return False, "unparsable answer"
     equal = any(_equal(a, b) for a in golds for b in predictions)
     return equal, "equal" if equal else "different"
+
+
+def _kinds(text: str) -> tuple[Any, ...]:
+    """Return how a text may be read: as a number in it only where that is no fragment of more."""
+    is_a_number = len(_NUMBER.findall(text)) == 1 and not _EXPRESSION.search(text)
+    return _OR_A_NUMBER if is_a_number else _WHOLE
 
 
 def _as_maths(text: str) -> str:
@@ -43,17 +61,22 @@ def _as_maths(text: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _parse(text: str) -> tuple[Any, ...]:
+def _parse(text: str, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the readings of a text: an expression, where there is one, and its plain string.
 
     Fonts are dropped where they carry no meaning, since math-verify takes a font command at the
     end for a unit and cuts it off together with the brace that follows. A reading that was cut
     within a group says nothing about the answer, so none is returned.
     """
-    text = _UPRIGHT_CONSTANT.sub(r" \1", text)
+    text = _UPRIGHT_CONSTANT.sub(r" \1", rewritten(text))
     text = _FONT_ENDING_A_GROUP.sub(_drop_font_unless_unit, text)
     text = _SYMBOL_AS_SUBSCRIPT.sub(r"_{\1}", text)
-    readings = parse(text, parsing_timeout=None, raise_on_error=True)  # type: ignore[arg-type]
+    readings = parse(
+        text,
+        kinds,
+        parsing_timeout=None,  # type: ignore[arg-type]
+        raise_on_error=True,
+    )
     is_cut = any(isinstance(r, str) and r.count("{") != r.count("}") for r in readings)
     return () if is_cut else tuple(readings)
 
@@ -69,9 +92,23 @@ def _drop_font_unless_unit(font: re.Match[str]) -> str:
 
 def _equal(gold: Any, prediction: Any) -> bool:
     try:
-        return verify(gold, prediction, timeout_seconds=None, raise_on_error=True)
+        return verify(
+            gold, prediction, timeout_seconds=None, raise_on_error=True
+        ) and not _differ_in_value(gold, prediction)
     except MemoryError:
         raise
     except Exception:
         # sympy cannot compare every two things; such a pair is not shown to be equal
         return False
+
+
+def _differ_in_value(gold: Any, prediction: Any) -> bool:
+    """Tell whether two small numbers differ by over a thousandth of the larger one.
+
+    math-verify rounds to fixed decimal places, which makes all numbers small enough the same.
+    """
+    if not all(isinstance(side, Expr) and side.is_number for side in (gold, prediction)):
+        return False
+    a, b = gold.doit().evalf(), prediction.doit().evalf()
+    scale = Max(abs(a), abs(b))
+    return bool(_ROUNDING_NOISE < scale < _SMALL and abs(a - b) > scale / 1000)

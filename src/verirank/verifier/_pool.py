@@ -30,8 +30,10 @@ class WorkerPool:
         self._workers: set[_Worker] = set()
         self._closed = False
 
-    def compare(self, gold: str, prediction: str) -> tuple[bool, str]:
+    def compare(self, comparison: str, gold: str, prediction: str) -> tuple[bool, str]:
         """Return a verdict and its reason, at most a deadline after a free worker took the pair.
+
+        `comparison` names the function that a worker calls, as `module:function`.
 
         A pair whose worker dies for another reason than its deadline is tried anew, since the
         death need not be its doing.
@@ -43,7 +45,7 @@ class WorkerPool:
         for _ in range(_ATTEMPTS):
             worker = self._idle.get()
             try:
-                return worker.compare(gold, prediction)
+                return worker.compare(comparison, gold, prediction)
             except (EOFError, OSError):
                 worker.stop()
             finally:
@@ -99,21 +101,23 @@ class _Worker:
         theirs.close()
         self.pid = self._process.pid
         self._started = False
+        self._loaded: set[str] = set()
 
     @property
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def compare(self, gold: str, prediction: str) -> tuple[bool, str]:
+    def compare(self, comparison: str, gold: str, prediction: str) -> tuple[bool, str]:
         """Return the worker's verdict.
 
         Raises:
             EOFError, OSError: the process is gone.
         """
         self._wait_for_start()
+        self._load(comparison)
         healthy = False
         try:
-            self._connection.send((gold, prediction))
+            self._connection.send((comparison, gold, prediction))
             if not self._connection.poll(self._deadline):
                 return False, "deadline"
             verdict, healthy = self._connection.recv()
@@ -129,6 +133,18 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         self._connection.close()
+
+    def _load(self, comparison: str) -> None:
+        """Have a comparison imported before the deadline of its first pair begins."""
+        if comparison in self._loaded:
+            return
+        self._connection.send(comparison)
+        if not self._connection.poll(_START_SECONDS):
+            self.stop()
+        failure = self._connection.recv()
+        if failure:
+            raise RuntimeError(f"an answer worker cannot load {comparison}: {failure}")
+        self._loaded.add(comparison)
 
     def _wait_for_start(self) -> None:
         if self._started:

@@ -11,7 +11,7 @@ from typing import Self
 
 from verirank.config import VerifierConfig
 from verirank.verifier._cache import VerdictCache
-from verirank.verifier._direct import compare_directly
+from verirank.verifier._direct import EQUALITY, MAX_CHARACTERS, compare_directly
 from verirank.verifier._pool import WorkerPool
 
 
@@ -43,32 +43,34 @@ class Verifier:
         self._cache = VerdictCache(self._pool.compare)
         self._finalizer = weakref.finalize(self, self._pool.close)
 
-    def verify(self, gold: str, prediction: str | None) -> Reward:
+    def verify(self, gold: str, prediction: str | None, *, comparison: str = EQUALITY) -> Reward:
         """Return the reward of one prediction.
 
         Args:
             gold: the right answer, with or without mathematical delimiters.
             prediction: the answer stated, or None where none was.
+            comparison: where a task judges by rules of its own, its function as
+                `module:function`, which a worker calls with gold and prediction for a verdict and
+                a reason.
 
         Raises:
             RuntimeError: worker processes cannot be started, or the verifier is closed.
         """
         start = perf_counter()
-        verdict = compare_directly(gold, prediction)
-        if verdict is None:
-            assert prediction is not None
-            verdict = self._cache.compare(gold, prediction)
-        correct, reason = verdict
+        correct, reason = self._verdict(comparison, gold, prediction)
         return Reward(float(correct), correct, reason, perf_counter() - start)
 
-    def verify_many(self, pairs: Sequence[tuple[str, str | None]]) -> list[Reward]:
-        """Return the rewards of many (gold, prediction) pairs, in their order.
+    def verify_many(
+        self, pairs: Sequence[tuple[str, str | None]], *, comparison: str = EQUALITY
+    ) -> list[Reward]:
+        """Return the rewards of many (gold, prediction) pairs, in their order; see `verify`.
 
         Equal pairs are checked once; the others run concurrently, one per worker process.
         """
         distinct = list(dict.fromkeys(pairs))
         with ThreadPoolExecutor(self.config.workers) as threads:
-            rewards = dict(zip(distinct, threads.map(self._verify_pair, distinct), strict=True))
+            checked = threads.map(lambda pair: self.verify(*pair, comparison=comparison), distinct)
+            rewards = dict(zip(distinct, checked, strict=True))
         return [rewards[pair] for pair in pairs]
 
     def close(self) -> None:
@@ -81,5 +83,10 @@ class Verifier:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _verify_pair(self, pair: tuple[str, str | None]) -> Reward:
-        return self.verify(*pair)
+    def _verdict(self, comparison: str, gold: str, prediction: str | None) -> tuple[bool, str]:
+        if prediction is None or not prediction.strip():
+            return False, "no answer"
+        if len(prediction) > MAX_CHARACTERS:
+            return False, "too long"
+        direct = compare_directly(gold, prediction) if comparison == EQUALITY else None
+        return direct or self._cache.compare(comparison, gold, prediction)

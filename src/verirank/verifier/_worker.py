@@ -7,14 +7,20 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+
+from verirank.verifier._direct import EQUALITY
 
 
 def serve(handle: int, deadline_seconds: float, memory_bytes: int) -> None:
     """Answer the pairs that arrive on a connection until its other end closes.
 
-    With each verdict goes whether this process is fit for another pair.
+    A name alone asks to import that comparison; the reply is why that failed, or nothing. With
+    each verdict goes whether this process is fit for another pair.
 
     Args:
         handle: file descriptor of this end of the connection.
@@ -23,34 +29,50 @@ def serve(handle: int, deadline_seconds: float, memory_bytes: int) -> None:
     """
     logging.disable()
     connection = Connection(handle)
-    _verdict(r"\frac{1}{2}", r"\sqrt{x}")
+    _verdict(EQUALITY, r"\frac{1}{2}", r"\sqrt{x}")
     _silence()
     base_bytes = _mapped_bytes()
     _limit_memory(base_bytes + memory_bytes)
     connection.send("started")
     while True:
         try:
-            gold, prediction = connection.recv()
+            message = connection.recv()
         except (EOFError, ConnectionResetError):
             return
+        if isinstance(message, str):
+            connection.send(_failure_of_loading(message))
+            base_bytes = _mapped_bytes()
+            continue
         # The kernel ends an endless comparison even where the parent died before it could.
         signal.setitimer(signal.ITIMER_REAL, 2 * deadline_seconds + 1)
-        verdict = _verdict(gold, prediction)
+        verdict = _verdict(*message)
         signal.setitimer(signal.ITIMER_REAL, 0)
         # What a pair left in caches must not starve the next one, whose shortage sympy might hide.
         fit = _mapped_bytes() - base_bytes <= memory_bytes / 2
         connection.send((verdict, fit))
 
 
-def _verdict(gold: str, prediction: str) -> tuple[bool, str]:
-    from verirank.verifier._equality import compare
-
+def _verdict(comparison: str, gold: str, prediction: str) -> tuple[bool, str]:
     try:
-        return compare(gold, prediction)
+        return _function(comparison)(gold, prediction)
     except MemoryError:
         return False, "memory"
     except Exception:
         return False, "unparsable answer"
+
+
+def _failure_of_loading(comparison: str) -> str:
+    try:
+        _function(comparison)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@cache
+def _function(comparison: str) -> Callable[[str, str], tuple[bool, str]]:
+    module, _, name = comparison.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _silence() -> None:
