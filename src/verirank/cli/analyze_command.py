@@ -18,13 +18,8 @@ _MEASURES = {
     "in_span_ratio": ("in span %", 100),
     "sparsity": ("same %", 100),
     "below_half_ulp": ("<½ULP %", 100),
-<<<<<<< Updated upstream
     "effective_rank": ("erank", 1),
     "stable_rank": ("srank", 1),
-=======
-    "effective_rank": ("eff. rank", 1),
-    "stable_rank": ("stable rank", 1),
->>>>>>> Stashed changes
 }
 _OVERLAPS = {
     "mask_jaccard": ("masks %", 100),
