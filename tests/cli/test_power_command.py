@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from verirank.cli import _root
-from verirank.cli.power_command import _BENCHES
 from verirank.config import InputError
+from verirank.tasks import benches
 
 BENCHES = Path(__file__).parents[3] / "shared" / "data" / "bench"
 
@@ -82,4 +82,4 @@ def test_a_bench_has_as_many_problems_as_its_file(bench: str) -> None:
     if not file.exists():
         pytest.skip("the benches' problems are not beside the repository")
     lines = file.read_text("utf-8").splitlines()
-    assert _BENCHES[bench].problems == len([line for line in lines if line.strip()])
+    assert benches()[bench].problems == len([line for line in lines if line.strip()])

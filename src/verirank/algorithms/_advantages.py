@@ -16,7 +16,7 @@ def centred(rewards_PG: Tensor) -> Tensor:
 def normalised(rewards_PG: Tensor) -> Tensor:
     """Return centred rewards over the group's unbiased standard deviation, P x G.
 
-    The group-relative advantage of DeepSeekMath (arXiv:2402.03300, sec. 4.1.2) and of DAPO (arXiv
-    2503.14476, eq. 9).
+    The group-relative advantage of DeepSeekMath (arXiv:2402.03300, sec. 4.1.2) and of DAPO
+    (arXiv:2503.14476, eq. 9).
     """
     return centred(rewards_PG) / (rewards_PG.float().std(dim=1, keepdim=True) + _EPSILON)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
 
@@ -13,28 +12,16 @@ from rich.table import Table
 
 from verirank.config import InputError, nearest
 
-
-@dataclass(frozen=True)
-class _Bench:
-    """The number of problems, and the accuracy in percent to assume of a 1.5B reasoning model.
-
-    Accuracies are those of DeepSeek-R1-Distill-Qwen-1.5B in arXiv:2505.24864, table 1; 50, where
-    samples are noisiest, stands where that table has no figure.
-    """
-
-    problems: int
-    accuracy: float
-
-
-_BENCHES = {
-    "aime24": _Bench(30, 28.54),
-    "aime25": _Bench(30, 22.71),
-    "amc23": _Bench(40, 62.58),
-    "hmmt25": _Bench(30, 50.0),
-    "math-500": _Bench(500, 82.90),
-    "minerva": _Bench(272, 26.38),
-    "gsm8k": _Bench(1319, 50.0),
+_ACCURACIES = {
+    "aime24": 28.54,
+    "aime25": 22.71,
+    "amc23": 62.58,
+    "math-500": 82.90,
+    "minerva": 26.38,
 }
+"""Of DeepSeek-R1-Distill-Qwen-1.5B in percent (arXiv:2505.24864, table 1)."""
+_NOISIEST = 50.0
+"""The accuracy to assume where that table has no figure."""
 _SEEDS = (1, 2, 3, 5, 10, 20)
 _SAMPLES = 32
 _PERCENT = click.FloatRange(0, 100, min_open=True, max_open=True)
@@ -76,9 +63,11 @@ def command(bench: str, as_json: bool, **options: Any) -> None:
     Two methods are compared on the same problems. With one seed the answer is about the two
     trained policies; a claim about the methods needs more.
     """
-    if bench not in _BENCHES:
-        raise InputError(f"unknown bench {bench!r}{nearest(bench, _BENCHES)}")
-    report = _report(bench, _BENCHES[bench], **options)
+    from verirank.tasks import benches
+
+    if bench not in benches():
+        raise InputError(f"unknown bench {bench!r}{nearest(bench, benches())}")
+    report = _report(bench, benches()[bench].problems, **options)
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
@@ -87,7 +76,7 @@ def command(bench: str, as_json: bool, **options: Any) -> None:
 
 def _report(
     name: str,
-    bench: _Bench,
+    problems: int,
     difference: float,
     seeds: int | None,
     samples: int | None,
@@ -98,16 +87,14 @@ def _report(
 ) -> dict[str, Any]:
     from verirank.statistics import Assumptions, Design, Difficulty
 
-    accuracy = bench.accuracy if accuracy is None else accuracy
+    accuracy = _ACCURACIES.get(name, _NOISIEST) if accuracy is None else accuracy
     effect = None if effect_sd is None else effect_sd / 100
     assumed = Assumptions(Difficulty(accuracy / 100), seed_sd / 100, effect)
     noise = assumed.noise(difference / 100)
-    designs = [
-        Design(bench.problems, s, samples or _SAMPLES) for s in ([seeds] if seeds else _SEEDS)
-    ]
+    designs = [Design(problems, s, samples or _SAMPLES) for s in ([seeds] if seeds else _SEEDS)]
     return {
         "bench": name,
-        "problems": bench.problems,
+        "problems": problems,
         "difference": difference,
         "comparisons": comparisons,
         "samples": samples or _SAMPLES,

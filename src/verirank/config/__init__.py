@@ -3,6 +3,7 @@
 from verirank.config._plugins import load_plugin, nearest, plugin_names
 from verirank.config.cache_folder import cache_folder
 from verirank.config.errors import InputError, RunFailedError
+from verirank.config.hub_errors import first_line, why_refused
 from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
 from verirank.config.resolve import override, preset_names, read_settings, resolve, to_toml
@@ -35,6 +36,7 @@ __all__ = [
     "TrialConfig",
     "VerifierConfig",
     "cache_folder",
+    "first_line",
     "learning_rate_of",
     "learning_rates",
     "load_plugin",
@@ -46,4 +48,5 @@ __all__ = [
     "read_settings",
     "resolve",
     "to_toml",
+    "why_refused",
 ]

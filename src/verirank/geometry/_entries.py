@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 TOLERANCE = 1e-3
-"""The relative change up to which an entry counts as not updated (arXiv 2511.08567)."""
+"""The relative change up to which an entry counts as not updated (arXiv:2511.08567)."""
 _BF16_DIGITS = 8
 _BF16_LEAST_EXPONENT = -133
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def spectral_shift(before_R: Tensor, after_R: Tensor) -> float:
-    """Return NSS = ||s(W+) - s(W0)||_2 / ||s(W0)||_2 (arXiv 2511.08567).
+    """Return NSS = ||s(W+) - s(W0)||_2 / ||s(W0)||_2 (arXiv:2511.08567).
 
     In fp32 it is right to 2 % for an update of 1e-4 of the weight's norm, and to a factor of 2 for
     one of 1e-5.

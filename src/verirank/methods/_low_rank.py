@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,9 @@ from torch.autograd import Function
 
 from verirank.methods._peft_method import PeftMethod, adapted_layers
 from verirank.methods._policy import Policy
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
 
 
 class LowRankMethod(PeftMethod):
@@ -27,20 +29,9 @@ class LowRankMethod(PeftMethod):
         base = layer.base_layer
         return low_rank_linear(x, base.weight, base.bias, *self.factors_of(layer))
 
-    def attach(
-        self,
-        model: nn.Module,
-        *,
-        seed: int,
-        total_steps: int,
-        initial: Mapping[str, Tensor] | None = None,
-    ) -> nn.Module:
-        """Let peft wrap the model, and compute its layers' outputs here."""
-        adapted = super().attach(model, seed=seed, total_steps=total_steps, initial=initial)
-        return self.computed_here(adapted)
-
-    def computed_here(self, adapted: nn.Module) -> nn.Module:
-        """Replace the forward pass of every adapted layer by `output`."""
+    def wrap(self, model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
+        """Let peft wrap the model, and compute its layers' outputs by `output`."""
+        adapted = super().wrap(model, config, seed)
         for layer in adapted_layers(adapted).values():
             layer.forward = partial(_forward, self, layer)
         return adapted

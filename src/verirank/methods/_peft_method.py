@@ -16,7 +16,7 @@ from verirank.methods._policy import Policy
 if TYPE_CHECKING:
     from peft import PeftConfig
 
-__all__ = ["ADAPTER", "PeftMethod", "adapted_layers", "wrap"]
+__all__ = ["ADAPTER", "PeftMethod", "adapted_layers"]
 
 
 class PeftMethod(Method):
@@ -52,7 +52,26 @@ class PeftMethod(Method):
         initial: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
         """Let peft wrap the model, drawing from a generator state of its own."""
-        return wrap(model, self.peft_config(model, seed=seed, total_steps=total_steps), seed)
+        return self.wrap(model, self.peft_config(model, seed=seed, total_steps=total_steps), seed)
+
+    def wrap(self, model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
+        """Return peft's wrapper of a plain model, whose trainable tensors are fp32.
+
+        Args:
+            model: is adapted in place; its parameters' storage is left alone.
+            config: peft's settings.
+            seed: of peft's draws, which come from the global generator and leave no trace in it.
+        """
+        from peft import get_peft_model
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+        # In bf16, steps below half a ULP would be rounded away.
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(torch.float32)
+        return adapted
 
     def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
         """Yield the published weights of every adapted module."""
@@ -65,26 +84,6 @@ class PeftMethod(Method):
     def adapter(self, policy: Policy) -> Adapter:
         """Return the adapter that peft trained."""
         return own_adapter(policy)
-
-
-def wrap(model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
-    """Return peft's wrapper of a plain model, whose trainable tensors are fp32.
-
-    Args:
-        model: is adapted in place; its parameters' storage is left alone.
-        config: peft's settings.
-        seed: of peft's draws, which come from the global generator and leave no trace in it.
-    """
-    from peft import get_peft_model
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
-    # In bf16, steps below half a ULP would be rounded away.
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch.float32)
-    return adapted
 
 
 def adapted_layers(model: nn.Module) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from verirank.config import InputError
 from verirank.methods._adapter import Adapter, lora_adapter
-from verirank.methods._peft_method import ADAPTER, adapted_layers, wrap
+from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods.lora import LoRA
 
@@ -49,7 +49,7 @@ class SVDInitialised(LoRA):
         config = self.peft_config(model, seed=seed, total_steps=total_steps)
         if initial is not None:
             config.init_lora_weights = False
-        adapted = wrap(model, config, seed)
+        adapted = self.wrap(model, config, seed)
         for name, layer in adapted_layers(adapted).items():
             weight = plain[name].to(torch.float32)
             factors = self.factors(layer, weight) if initial is None else _stored(initial, name)
@@ -59,7 +59,7 @@ class SVDInitialised(LoRA):
             # Taken from the factors as trained: peft rounds them to a bf16 base's dtype only after
             # it has computed the residual.
             layer.base_layer.weight.data = (weight - self.scale * b @ a).to(plain[name].dtype)
-        return self.computed_here(adapted)
+        return adapted
 
     def _has_enough_values(self, weights: Mapping[str, Tensor]) -> None:
         available = min(min(weight.shape) for weight in weights.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verirank.config import InputError
+from verirank.config import InputError, first_line, why_refused
 
 _SECONDS = 10
 
@@ -22,16 +22,8 @@ def expect_on_hub(name: str, revision: str | None) -> None:
         if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
             return
         HfApi().model_info(name, revision=revision, timeout=_SECONDS)
-        return
-    except errors.GatedRepoError:
-        reason = "is gated: accept its terms on huggingface.co and set HF_TOKEN"
-    except errors.RevisionNotFoundError:
-        reason = f"has no revision {revision!r}"
-    except errors.RepositoryNotFoundError:
-        reason = "is not on the Hugging Face Hub, or it is private and HF_TOKEN is not set"
-    except errors.HFValidationError:
-        reason = "is not named like one of the Hugging Face Hub: owner/name"
-    except (errors.HTTPError, OSError) as error:  # type: ignore[reportPrivateImportUsage]
-        why = str(error).strip().partition("\n")[0]
-        reason = f"is not in the Hub's cache and cannot be downloaded ({why})"
-    raise InputError(f"model {name!r} is no folder here, and {reason}")
+    except (errors.HFValidationError, errors.HTTPError, OSError) as error:  # type: ignore[reportPrivateImportUsage]
+        reason = why_refused(error, revision) or (
+            f"is not in the Hub's cache and cannot be downloaded ({first_line(error)})"
+        )
+        raise InputError(f"model {name!r} is no folder here, and {reason}") from error

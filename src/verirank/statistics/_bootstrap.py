@@ -106,10 +106,14 @@ def bootstrap_means(
         raise ValueError(f"expected seeds x problems (at least 1 x 2), not {values_BSP.shape[1:]}")
     if not np.isfinite(values_BSP).all():
         raise ValueError("a value is not finite: score a missing or failed sample as wrong")
-    one_seed = values_BSP.shape[1] == 1
-    over = ("problems", "samples") if one_seed else ("seeds", "problems", "samples")
+    over = varied(seeds=values_BSP.shape[1])
     bounds = _bounds(values_BSP, generator, pooled)
     return [Interval(*map(float, row), over=over) for row in np.stack(bounds, axis=1)]
+
+
+def varied(*, seeds: int) -> tuple[str, ...]:
+    """Return what an interval over that many seeds lets vary."""
+    return ("problems", "samples") if seeds == 1 else ("seeds", "problems", "samples")
 
 
 def _bounds(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._bootstrap import Interval, bootstrap_means
+from verirank.statistics._bootstrap import Interval, bootstrap_means, varied
 from verirank.statistics._noise import ALPHA, Design, observed_noise, variance_of_a_sample
 from verirank.statistics._power import Remedy, remedy
 from verirank.statistics._scores import BoolArray, FloatArray, as_correct
@@ -181,9 +181,8 @@ def _interval_without_variance(
     value, problems = float(values_SP.flat[0]), values_SP.shape[1]
     others = 1 - (ALPHA / 2) ** (1 / problems)
     low, high = (value + others * (limit - value) for limit in limits)
-    over = ("problems", "samples") if len(values_SP) == 1 else ("seeds", "problems", "samples")
     p = max(min(1.0, 2 * (1 - _share(value, b, limits)) ** problems) for b in claim.boundaries)
-    return Interval(value, low, high, p, over), p
+    return Interval(value, low, high, p, varied(seeds=len(values_SP))), p
 
 
 def _share(value: float, boundary: float, limits: tuple[float, float]) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from verirank.verifier import closing_brace
+
 _BOX = r"\boxed{"
-_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANSWER_MARK = re.compile(r"answer(?:\s+is\b\s*:?|\s*:)", re.IGNORECASE)
 
 
@@ -19,9 +20,10 @@ def last_box(text: str) -> str | None:
     r"""Return what stands in the last \boxed{...} whose braces are balanced, if there is one."""
     start = len(text)
     while (start := text.rfind(_BOX, 0, start)) >= 0:
-        content = _balanced(text, start + len(_BOX))
-        if content is not None:
-            return content
+        inside = start + len(_BOX)
+        end = closing_brace(text, inside)
+        if end is not None:
+            return text[inside:end]
     return None
 
 
@@ -32,13 +34,3 @@ def _after_answer_mark(text: str) -> str | None:
         return None
     rest = text[marks[-1].end() :].lstrip("* \n")
     return rest.partition("\n")[0].rstrip("* .") or None
-
-
-def _balanced(text: str, start: int) -> str | None:
-    """Return the text up to the brace that closes a group opened before `start`."""
-    depth = 1
-    for token in _BRACES.finditer(text, start):
-        depth += {"{": 1, "}": -1}.get(token[0], 0)
-        if depth == 0:
-            return text[start : token.start()]
-    return None

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
-from verirank.config import InputError
+from verirank.config import InputError, first_line, why_refused
 from verirank.tasks._columns import Row
 from verirank.tasks._problem_file import FORMATS, read_rows
 
@@ -65,19 +65,13 @@ def _snapshot(repository: str, revision: str, files: str) -> Path:
         if folder := _fetched(repository, revision, files, local_files_only=False):
             return folder
         reason = "cannot be downloaded"
-    except errors.GatedRepoError:
-        reason = "is gated: accept its terms on huggingface.co and set HF_TOKEN"
-    except errors.RevisionNotFoundError:
-        reason = f"has no revision {revision!r}"
-    except errors.RepositoryNotFoundError:
-        reason = "is not on the Hugging Face Hub, or it is private and HF_TOKEN is not set"
-    except errors.HFValidationError:
-        reason = "is not named like one of the Hugging Face Hub: owner/name"
-    except (errors.HTTPError, OSError) as error:  # type: ignore[reportPrivateImportUsage]
-        if folder := cached():
+    except (errors.HFValidationError, errors.HTTPError, OSError) as error:  # type: ignore[reportPrivateImportUsage]
+        refused = why_refused(error, revision)
+        if refused is None and (folder := cached()):
             return folder
-        why = str(error).strip().partition("\n")[0]
-        reason = f"cannot be downloaded and is not in the cache ({why}); {_INSTEAD}"
+        reason = refused or (
+            f"cannot be downloaded and is not in the cache ({first_line(error)}); {_INSTEAD}"
+        )
     raise InputError(f"data set {repository!r} {reason}")
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from verirank.config import InputError, read_json_lines
 from verirank.tasks._columns import Columns, Row, problems_of
@@ -37,23 +34,9 @@ def read_rows(path: str) -> Iterator[Row]:
     """
     if path.endswith(".parquet"):
         return _parquet_rows(path)
-    if path.endswith(".jsonl.gz"):
-        return _compressed_rows(path)
-    if path.endswith(".jsonl"):
+    if path.endswith(FORMATS):
         return read_json_lines(path)
     raise InputError(f"cannot read {path}: it must be one of {', '.join(FORMATS)}")
-
-
-def _compressed_rows(path: str) -> Iterator[Row]:
-    try:
-        lines = gzip.decompress(Path(path).read_bytes()).decode("utf-8-sig").split("\n")
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield number, dict(json.loads(line))
-    except FileNotFoundError:
-        raise InputError(f"no file {path}") from None
-    except (OSError, EOFError, ValueError, TypeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
 
 
 def _parquet_rows(path: str) -> Iterator[Row]:

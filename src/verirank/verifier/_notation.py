@@ -6,6 +6,7 @@ import re
 
 _SPACES = (r"\,", r"\;", r"\:", r"\!", r"\quad", r"\qquad", r"\displaystyle", "~")
 _LAYERS = 8
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _SCIENTIFIC = re.compile(r"(?<![\w.\\}])(\d+\.?\d*|\.\d+)[eE]([+-]?\d{1,4})(?!\w|\.\d)", re.ASCII)
 _POINT_BEFORE_OPERATOR = re.compile(r"(?<=\d)\.(?=\s*[/*+\-)}])", re.ASCII)
 _NUMPY = re.compile(r"(?<![\w.])(?:np|numpy)\.(?:arc(sin|cos|tan)|(sin|cos|tan|exp))(?=\s*\()")
@@ -49,9 +50,14 @@ def _is_one_group(text: str) -> bool:
     """Tell whether the brace that opens a text closes at its end."""
     if not (text.startswith("{") and text.endswith("}")):
         return False
-    depth = 0
-    for token in re.finditer(r"\\.|[{}]", text, re.DOTALL):
+    return closing_brace(text, 1) == len(text) - 1
+
+
+def closing_brace(text: str, start: int) -> int | None:
+    """Return the place of the brace that closes a group opened just before `start`, if any does."""
+    depth = 1
+    for token in _BRACES.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(token[0], 0)
         if depth == 0:
-            return token.end() == len(text)
-    return False
+            return token.start()
+    return None
