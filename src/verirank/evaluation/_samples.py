@@ -51,7 +51,7 @@ def sample_bench(
     evaluation = config.evaluation
     problems = task.bench(bench, evaluation.problems)
     completions = sampler.sample(
-        [problem.prompt for problem in problems],
+        [task.render(problem, sampler.tokenizer) for problem in problems],
         [
             [
                 sample_seed(config.seed, "evaluation", bench, problem.id, k)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -38,7 +38,12 @@ class Published:
 
 
 class Sampler(Protocol):
-    """Draws completions from the published weights."""
+    """Draws completions from the published weights.
+
+    `tokenizer` is the one that reads the prompts.
+    """
+
+    tokenizer: Any
 
     def sample(
         self,

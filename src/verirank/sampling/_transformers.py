@@ -35,7 +35,7 @@ class TransformersSampler:
         """
         _refuse_what_decoding_leaves_out(base.model.config)
         self._base = dict(base.model.named_parameters())
-        self._tokenizer = base.tokenizer
+        self.tokenizer = base.tokenizer
         self._rows = rows
         self._model = base.share()
         self._model.set_attn_implementation(DECODE_ATTENTION)
@@ -69,9 +69,9 @@ class TransformersSampler:
         """Return, per prompt, one completion per seed; see `Sampler.sample`."""
         completions: list[list[Completion]] = []
         for start, end in _chunks(seeds, self._rows):
-            batch = _Batch(self._tokenizer, prompts[start:end], seeds[start:end], max_new_tokens)
+            batch = _Batch(self.tokenizer, prompts[start:end], seeds[start:end], max_new_tokens)
             self._decode(batch, temperature, self._stop_tokens(stop))
-            completions += batch.completions(self._tokenizer)
+            completions += batch.completions(self.tokenizer)
         return completions
 
     def _decode(self, batch: _Batch, temperature: float, stop_tokens: Tensor) -> None:
@@ -122,9 +122,9 @@ class TransformersSampler:
     def _find_stop_tokens(self, stop: str | None) -> Tensor:
         ends = self._model.generation_config.eos_token_id
         ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
-        ends += [i for i in (self._tokenizer.eos_token_id,) if isinstance(i, int)]
+        ends += [i for i in (self.tokenizer.eos_token_id,) if isinstance(i, int)]
         if stop is not None:
-            words = self._tokenizer.batch_decode([[i] for i in range(len(self._tokenizer))])
+            words = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
             ends += [i for i, word in enumerate(words) if stop in word]
         return torch.tensor(sorted(set(ends)))
 

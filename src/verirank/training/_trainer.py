@@ -115,7 +115,7 @@ class Trainer:
         problems = [self.task.training_problem(self.config.seed, place) for place in places]
         with clock("sample"):
             completions = self.sampler.sample(
-                [problem.prompt for problem in problems],
+                [self.task.render(problem, self.sampler.tokenizer) for problem in problems],
                 [self._seeds(place) for place in places],
                 temperature=sampling.temperature,
                 max_new_tokens=self.max_new_tokens,
