@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SMOLLM2 := $(VENV)/.smollm2
 REASONING_GYM := $(VENV)/.reasoning-gym
+RAY := $(VENV)/.ray
 
 # Small models are fastest on one thread, and spinning threads stall where cores are shared.
 export OMP_NUM_THREADS ?= 1
@@ -12,7 +13,7 @@ export OMP_WAIT_POLICY ?= passive
 export KMP_BLOCKTIME ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint smollm2 reasoning-gym clean
+.PHONY: help install demo test lint smollm2 reasoning-gym ray clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,12 @@ reasoning-gym: $(REASONING_GYM) ## add the generators of reasoning-gym, which so
 
 $(REASONING_GYM): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock reasoning-gym==0.1.25
+	@touch $@
+
+ray: $(RAY) ## add Ray, which runs studies on a cluster and which some tests use
+
+$(RAY): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock ray==2.60.0
 	@touch $@
 
 clean: ## remove .venv, demo/ and caches

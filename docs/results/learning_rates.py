@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from verirank.config import TrialConfig, override, plugin_names, resolve
-from verirank.study import quickstart_trials, run_trials
+from verirank.study import Store, make_study, run_trials
 
 CENTRES = {
     "full": 1e-4, "lora": 1e-3, "dora": 1e-3, "adalora": 1e-2, "miss": 1e-3, "pissa": 3e-4,
@@ -23,7 +23,7 @@ Table = dict[str, dict[float, float]]
 
 def trial(method: str, rate: float) -> TrialConfig:
     """Return the quickstart's trial of a method at another rate, scored for selection."""
-    (config,) = quickstart_trials("quickstart", [method], steps=None, seeds=[0]).values()
+    (config,) = make_study({"name": "rates", "preset": "quickstart", "methods": [method]}).arms()
     settings = config.model_dump(mode="json", exclude_none=True)
     changes = [f"method.learning_rate={rate}", 'evaluation.benches=["selection"]']
     return resolve(override(settings, changes))
@@ -31,10 +31,11 @@ def trial(method: str, rate: float) -> TrialConfig:
 
 def measure(wanted: list[tuple[str, float]], out: Path, table: Table) -> None:
     """Run trials side by side and enter their Avg@8."""
-    trials = {f"{method}-{rate:g}": trial(method, rate) for method, rate in wanted}
-    run_trials(trials, out)
-    for (method, rate), name in zip(wanted, trials, strict=True):
-        scores = json.loads((out / "trials" / name / "eval.json").read_text())
+    trials = [trial(method, rate) for method, rate in wanted]
+    run_trials(trials, out / "trials")
+    for (method, rate), config in zip(wanted, trials, strict=True):
+        folder = Store(out / "trials").trial(config)
+        scores = json.loads((folder / "eval.json").read_text())
         table.setdefault(method, {})[rate] = round(scores["selection"]["avg_at_k"], 3)
 
 

@@ -11,6 +11,7 @@ import click
 
 _COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
+    "study": "Plan, run, resume and watch a study of many trials.",
     "train": "Train one method on one task, or resume a run.",
     "eval": "Sample a run or a model on a task's benches and score it.",
     "analyze": "Measure what runs did to the weights, and what they share.",

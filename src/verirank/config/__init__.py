@@ -6,7 +6,14 @@ from verirank.config.errors import InputError, RunFailedError
 from verirank.config.hub_errors import first_line, why_refused
 from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
-from verirank.config.resolve import override, preset_names, read_settings, resolve, to_toml
+from verirank.config.resolve import (
+    first_error,
+    override,
+    preset_names,
+    read_settings,
+    resolve,
+    to_toml,
+)
 from verirank.config.trial import (
     AlgorithmConfig,
     CheckpointConfig,
@@ -36,6 +43,7 @@ __all__ = [
     "TrialConfig",
     "VerifierConfig",
     "cache_folder",
+    "first_error",
     "first_line",
     "learning_rate_of",
     "learning_rates",

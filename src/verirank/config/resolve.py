@@ -84,6 +84,17 @@ def to_toml(config: Section) -> str:
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
+def first_error(model: type[Section], error: ValidationError, prefix: str = "") -> str:
+    """Return a validation error as one line, with the nearest valid key where one is unknown."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = prefix + ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{nearest(path[-1], _keys_beside(model, path))}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -95,17 +106,7 @@ def _validated(model: type[S], data: Mapping[str, Any], prefix: str) -> S:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise InputError(_one_line(model, error, prefix)) from None
-
-
-def _one_line(model: type[Section], error: ValidationError, prefix: str) -> str:
-    first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
-    key = prefix + ".".join(path)
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {key!r}{nearest(path[-1], _keys_beside(model, path))}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{key} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+        raise InputError(first_error(model, error, prefix)) from None
 
 
 def _keys_beside(model: type[Section], path: list[str]) -> list[str]:

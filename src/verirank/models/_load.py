@@ -10,6 +10,7 @@ import torch
 from verirank.config import InputError, ModelConfig
 from verirank.models._base_model import BaseModel
 from verirank.models._hub import expect_on_hub
+from verirank.models._shape import ModelShape, shape_of
 
 
 def load_base(config: ModelConfig) -> BaseModel:
@@ -35,6 +36,22 @@ def load_base(config: ModelConfig) -> BaseModel:
         raise InputError(f"cannot load model {config.name!r}: {reason}") from error
     model.eval().requires_grad_(False)
     return BaseModel(name=config.name, source=str(source), model=model, tokenizer=tokenizer)
+
+
+def load_shape(config: ModelConfig) -> ModelShape:
+    """Read a model's dimensions without its weights.
+
+    Raises:
+        InputError: the model is not there.
+    """
+    from transformers import AutoConfig
+
+    options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+    try:
+        return shape_of(AutoConfig.from_pretrained(_source(config), **options))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"cannot read the shape of {config.name!r}: {reason}") from error
 
 
 def _source(config: ModelConfig) -> str:

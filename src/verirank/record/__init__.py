@@ -2,7 +2,7 @@
 
 from verirank.record._files import whole_file, whole_folder, write_csv, write_file, write_json
 from verirank.record._machine import package_versions, processor, source_revision, usable_cores
-from verirank.record._run import Run, find_runs
+from verirank.record._run import Run, find_runs, hold, step_seconds
 from verirank.record._samples import (
     SamplesIncompleteError,
     answers_PK,
@@ -11,18 +11,31 @@ from verirank.record._samples import (
     read_samples,
     write_samples,
 )
+from verirank.record._trial_list import (
+    Role,
+    TrialEntry,
+    TrialList,
+    read_trial_list,
+    write_trial_list,
+)
 
 __all__ = [
+    "Role",
     "Run",
     "SamplesIncompleteError",
+    "TrialEntry",
+    "TrialList",
     "answers_PK",
     "correct_PK",
     "find_runs",
+    "hold",
     "package_versions",
     "problem_ids",
     "processor",
     "read_samples",
+    "read_trial_list",
     "source_revision",
+    "step_seconds",
     "usable_cores",
     "whole_file",
     "whole_folder",
@@ -30,4 +43,5 @@ __all__ = [
     "write_file",
     "write_json",
     "write_samples",
+    "write_trial_list",
 ]

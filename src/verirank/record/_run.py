@@ -6,6 +6,7 @@ import fcntl
 import json
 import platform
 import shutil
+import time
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from verirank.config import InputError, TrialConfig, resolve, to_toml
 from verirank.record._files import whole_file, write_file, write_json
 from verirank.record._machine import package_versions, processor, source_revision
+from verirank.record._trial_list import read_trial_list
 
 LOCK = ".lock"
 """Held while a process writes to the run; the system lets go of it even after kill -9."""
@@ -117,7 +119,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """What the run says of itself: running, done, stopped or failed."""
+        """What the run says of itself: running, paused, pruned, done, stopped or failed."""
         return str(self.manifest.get("status", "unknown"))
 
     @property
@@ -131,6 +133,17 @@ class Run:
     def scores(self) -> dict[str, dict[str, float]]:
         """Every bench's scores before and after training, from eval.json."""
         return json.loads((self.folder / "eval.json").read_text("utf-8"))
+
+    @property
+    def selection(self) -> dict[str, dict[str, Any]]:
+        """A search's scores by the number of steps taken, from selection.json."""
+        path = self.folder / "selection.json"
+        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+    def last_lines(self, n: int = 5) -> list[str]:
+        """Return the last lines of log.txt, which a study's worker writes."""
+        path = self.folder / "log.txt"
+        return path.read_text("utf-8", "replace").splitlines()[-n:] if path.is_file() else []
 
     def expect_base(self, fingerprint: str) -> None:
         """Remember the base's SHA-256, or hold it against the one that the run began with.
@@ -178,7 +191,7 @@ class Run:
         """Return the seconds and the peak memory of all steps, for the manifest."""
         lines = self.metrics()
         return {
-            "seconds": sum(line[key] for line in lines for key in _SECONDS),
+            "seconds": sum(map(step_seconds, lines)),
             "peak_memory_bytes": max((line["peak_memory_bytes"] for line in lines), default=0),
         }
 
@@ -211,22 +224,63 @@ class Run:
                 scratch.unlink()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
         """Keep every other process from writing to this run, for as long as the block lasts.
+
+        Args:
+            patience: seconds to wait for another process to let go of it.
 
         Raises:
             InputError: another process is at it.
         """
-        with (self.folder / LOCK).open("a") as file:
+        with hold(
+            self.folder / LOCK, f"{self.folder} is being written by another process", patience
+        ):
+            yield
+
+    @property
+    def is_being_written(self) -> bool:
+        """Whether a process on this machine is at the run now."""
+        lock = self.folder / LOCK
+        if not lock.is_file():
+            return False
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+
+def step_seconds(line: Mapping[str, Any]) -> float:
+    """Return the seconds that a step of metrics.jsonl took, all its phases together."""
+    return sum(line[key] for key in _SECONDS)
+
+
+@contextmanager
+def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock file, which the system lets go of even after kill -9.
+
+    Raises:
+        InputError: another process holds it, and still does after `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    with lock.open("a") as file:
+        while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
             except BlockingIOError:
-                raise InputError(f"{self.folder} is being written by another process") from None
-            yield
+                if time.monotonic() >= deadline:
+                    raise InputError(otherwise) from None
+                time.sleep(0.2)
+        yield
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:
     """Return every run at or anywhere below the folders, in the order of their paths.
+
+    Of a study's folder only the runs that it ranks are returned, wherever its store is.
 
     Raises:
         InputError: a folder is missing, a run's files cannot be read, or there is no run at all.
@@ -242,7 +296,12 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
 def _manifests(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         raise InputError(f"folder {str(folder)!r} does not exist")
-    return folder.rglob("manifest.json")
+    listed = read_trial_list(folder)
+    if listed is None:
+        yield from folder.rglob("manifest.json")
+        return
+    files = [listed.folder(e) / "manifest.json" for e in listed.entries if e.role == "ranked"]
+    yield from (file for file in files if file.is_file())
 
 
 def _never_took_a_step(folder: Path) -> bool:

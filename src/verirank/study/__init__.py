@@ -1,18 +1,41 @@
-"""Many trials: how one is run from proof to scores, and how they run side by side."""
+"""Many trials: studies, the executors that run them, and one trial from proof to scores."""
 
-from verirank.study._local import Outcome, run_locally
+from verirank.study._definition import SearchConfig, Study, make_study, read_study
+from verirank.study._jobs import Executor, Job, Outcome
+from verirank.study._local import LocalExecutor
+from verirank.study._plan import Plan, PlannedTrial, plan_study
 from verirank.study._proof import MethodUnprovenError
-from verirank.study._quickstart import progress, quickstart_trials, run_trials
-from verirank.study._trial import run_trial, sample_base, start_trial
+from verirank.study._ray import RayExecutor
+from verirank.study._run import open_study, resume_study, run_study, run_trials
+from verirank.study._status import StudyStatus, TrialStatus, study_status
+from verirank.study._store import Store, trial_id
+from verirank.study._trial import Rung, run_trial, sample_base, start_trial
 
 __all__ = [
+    "Executor",
+    "Job",
+    "LocalExecutor",
     "MethodUnprovenError",
     "Outcome",
-    "progress",
-    "quickstart_trials",
-    "run_locally",
+    "Plan",
+    "PlannedTrial",
+    "RayExecutor",
+    "Rung",
+    "SearchConfig",
+    "Store",
+    "Study",
+    "StudyStatus",
+    "TrialStatus",
+    "make_study",
+    "open_study",
+    "plan_study",
+    "read_study",
+    "resume_study",
+    "run_study",
     "run_trial",
     "run_trials",
     "sample_base",
     "start_trial",
+    "study_status",
+    "trial_id",
 ]

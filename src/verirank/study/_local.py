@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-from verirank.record import Run
+import psutil
+
+from verirank.record import Run, usable_cores
+from verirank.study._jobs import Job, Outcome, failure
+from verirank.study._trial import record_failure
 
 _PRELOAD = ["verirank.study._worker"]
-_ONE_THREAD = {
+ONE_THREAD = {
     # Threads that spin while they wait collapse once two processes share the cores.
     "OMP_NUM_THREADS": "1",
     "KMP_BLOCKTIME": "0",
@@ -23,76 +28,118 @@ _ONE_THREAD = {
 }
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 60.0
+_ATTEMPTS = 3
+_FIRST_GUESS_BYTES = 2**30
+"""What a trial is taken to need before any has told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a trial's process ended; `error` is None for a finished run."""
+@dataclass
+class _Attempt:
+    """A job's process, and when its run was last seen to grow."""
 
-    folder: Path
-    error: str | None
+    job: Job
+    process: ForkServerProcess
+    number: int
+    size: int = -1
+    grew: float = field(default_factory=time.monotonic)
+    stalled: bool = False
 
 
-def run_locally(
-    folders: Sequence[Path],
-    base_samples: Path,
-    *,
-    processes: int,
-    on_poll: Callable[[], None] = lambda: None,
-) -> list[Outcome]:
-    """Run started trials side by side, each in a process of its own with one thread.
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Processes on this machine.
 
     Args:
-        folders: of runs made by `start_trial`.
-        base_samples: a folder with the base's samples of every bench.
-        processes: how many trials run at the same time.
-        on_poll: is called about twice a second; progress can be read from the runs' folders.
-
-    Returns:
-        One outcome a folder, in the order given; a trial that fails does not end the others.
-
-    Raises:
-        KeyboardInterrupt: every trial was asked to end its step and leave a checkpoint.
+        processes: how many trials run at the same time; None takes all cores, as far as the free
+            memory suffices for what the largest trial so far has needed.
+        stall_seconds: a trial that writes nothing for so long is killed.
     """
-    outcomes: dict[Path, Outcome] = {}
-    waiting = list(folders)
-    with one_thread_each() as context, _ending_together() as running:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                folder = waiting.pop(0)
-                running[folder] = _start(context, folder, base_samples)
-            wait([process.sentinel for process in running.values()], timeout=_POLL_SECONDS)
-            for folder, process in list(running.items()):
-                if process.exitcode is not None:
-                    outcomes[folder] = _outcome(folder, process.exitcode)
+
+    processes: int | None = None
+    stall_seconds: float = 3600.0
+
+    def run(self, jobs: Sequence[Job], on_poll: Callable[[], None] = lambda: None) -> list[Outcome]:
+        """See `Executor.run`; a process that is killed starts again from its last checkpoint."""
+        outcomes: dict[Path, Outcome] = {}
+        waiting = [(job, 1) for job in jobs]
+        with one_thread_each() as context, _ending_together() as running:
+            while waiting or running:
+                while waiting and len(running) < self._room(running):
+                    job, number = waiting.pop(0)
+                    running[job.folder] = _start(context, job, number)
+                processes = [attempt.process for attempt in running.values()]
+                wait([process.sentinel for process in processes], timeout=_POLL_SECONDS)
+                for folder, attempt in list(running.items()):
+                    if attempt.process.exitcode is None:
+                        self._watch(attempt)
+                        continue
                     del running[folder]
-            on_poll()
-    return [outcomes[folder] for folder in folders]
+                    if attempt.process.exitcode < 0 and attempt.number < _ATTEMPTS:
+                        waiting.insert(0, (attempt.job, attempt.number + 1))
+                    else:
+                        outcomes[folder] = _outcome(attempt)
+                on_poll()
+        return [outcomes[job.folder] for job in jobs]
+
+    def _room(self, running: dict[Path, _Attempt]) -> int:
+        """Return how many trials may run now."""
+        if self.processes is not None:
+            return self.processes
+        needed = max([_FIRST_GUESS_BYTES, *(_resident(a.process) for a in running.values())])
+        more = int(psutil.virtual_memory().available // needed)
+        return max(1, min(usable_cores(), len(running) + more))
+
+    def _watch(self, attempt: _Attempt) -> None:
+        """Kill a trial whose folder has not grown for too long."""
+        size, now = _written(attempt.job.folder), time.monotonic()
+        if size != attempt.size:
+            attempt.size, attempt.grew = size, now
+        elif now - attempt.grew > self.stall_seconds:
+            attempt.stalled, attempt.number = True, _ATTEMPTS
+            attempt.process.kill()
 
 
-def _start(context: ForkServerContext, folder: Path, base_samples: Path) -> ForkServerProcess:
+def _start(context: ForkServerContext, job: Job, number: int) -> _Attempt:
     from verirank.study._worker import work
 
-    process = context.Process(target=work, args=(folder, base_samples), name=folder.name)
+    process = context.Process(target=work, args=(job,), name=job.folder.name)
     process.start()
-    return process
+    return _Attempt(job, process, number)
 
 
-def _outcome(folder: Path, exitcode: int) -> Outcome:
+def _outcome(attempt: _Attempt) -> Outcome:
+    folder, exitcode = attempt.job.folder, attempt.process.exitcode
     if exitcode == 0:
         return Outcome(folder, None)
-    if exitcode < 0:
-        error = f"killed by signal {-exitcode}"
-        Run(folder).update_manifest(status="failed", error=error)
-        return Outcome(folder, error)
-    return Outcome(folder, str(Run(folder).manifest.get("error", f"exit code {exitcode}")))
+    if exitcode is not None and exitcode > 0:
+        return failure(folder, f"exit code {exitcode}")
+    error = "hung: it wrote nothing for too long, and was killed"
+    if not attempt.stalled:
+        error = f"killed by signal {-(exitcode or 0)}, {_ATTEMPTS} times (out of memory?)"
+    # The disk may be full: the study goes on, and a resumed one finds the run unfinished.
+    with suppress(OSError):
+        record_failure(Run(folder), error, passing=True)
+    return Outcome(folder, error)
+
+
+def _resident(process: ForkServerProcess) -> int:
+    try:
+        return psutil.Process(process.pid).memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _written(folder: Path) -> int:
+    """Return a number that changes whenever a run writes a step, a file or a folder."""
+    places = [folder, folder / "metrics.jsonl", folder / "eval", folder / "log.txt"]
+    return sum(place.stat().st_mtime_ns for place in places if place.exists())
 
 
 @contextmanager
 def one_thread_each() -> Iterator[ForkServerContext]:
     """Yield a context whose children start with the libraries loaded, limited to one thread."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
     context = get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     try:
@@ -106,16 +153,17 @@ def one_thread_each() -> Iterator[ForkServerContext]:
 
 
 @contextmanager
-def _ending_together() -> Iterator[dict[Path, ForkServerProcess]]:
-    """Yield the running processes; if the block is left early, they are asked to stop."""
-    running: dict[Path, ForkServerProcess] = {}
+def _ending_together() -> Iterator[dict[Path, _Attempt]]:
+    """Yield the running attempts; if the block is left early, they are asked to stop."""
+    running: dict[Path, _Attempt] = {}
     try:
         yield running
     finally:
-        for process in running.values():
+        processes = [attempt.process for attempt in running.values()]
+        for process in processes:
             if process.pid is not None and process.exitcode is None:
                 process.terminate()
-        for process in running.values():
+        for process in processes:
             process.join(_STOP_SECONDS)
             process.kill()
             process.join()

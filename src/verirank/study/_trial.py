@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from verirank.config import InputError, TrialConfig
 from verirank.evaluation import sample_bench, score
-from verirank.methods import Policy
 from verirank.models import BaseModel
 from verirank.record import Run, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, TransformersSampler
@@ -32,20 +33,32 @@ def start_trial(config: TrialConfig, folder: Path) -> Run:
     return Run.create(folder, config)
 
 
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """How far a trial of a search goes before it waits: so many steps, then a score on a bench."""
+
+    steps: int
+    bench: str
+
+
 def run_trial(
     run: Run,
     base: BaseModel,
     *,
     base_samples: Path | None = None,
+    rung: Rung | None = None,
+    patience: float = 0.0,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> None:
     """Do what is still to be done of a run; a finished run is left as it is.
 
     Args:
-        run: a new run, or one that was stopped or killed.
+        run: a new run, or one that was paused, stopped or killed.
         base: the model that the run's settings name.
         base_samples: a folder with the base's samples of every bench, where a study has taken them
             once for all its trials; None samples the base here.
+        rung: where a search's trial pauses; None trains to the end and evaluates on every bench.
+        patience: seconds to wait for another process to let go of the run.
         on_step: is told of every training step.
 
     Raises:
@@ -53,39 +66,72 @@ def run_trial(
         MethodUnprovenError: the method failed its conformance checks on this model.
         KeyboardInterrupt: the run was stopped; it can be resumed.
     """
-    with run.locked():
-        if run.manifest["status"] != "done":
-            _attempt(run, base, base_samples, on_step)
+    with run.locked(patience):
+        if not is_finished(run, rung):
+            _attempt(run, base, base_samples, rung, on_step)
+
+
+def is_finished(run: Run, rung: Rung | None = None) -> bool:
+    """Return whether a run has its scores, those of a rung if one is given."""
+    return run.status == "done" if rung is None else str(rung.steps) in run.selection
 
 
 def _attempt(
-    run: Run, base: BaseModel, base_samples: Path | None, on_step: Callable[[Step], None]
+    run: Run,
+    base: BaseModel,
+    base_samples: Path | None,
+    rung: Rung | None,
+    on_step: Callable[[Step], None],
 ) -> None:
     """Run, and leave a record of how it ended."""
     try:
-        _run(run, base, base_samples, on_step)
+        _run(run, base, base_samples, rung, on_step)
     except KeyboardInterrupt:
         run.update_manifest(status="stopped")
         raise
     except Exception as error:
-        run.update_manifest(status="failed", error=f"{type(error).__name__}: {error}")
+        record_failure(run, f"{type(error).__name__}: {error}", passing=_may_pass(error))
         raise
 
 
+def record_failure(run: Run, error: str, *, passing: bool) -> None:
+    """Write why a run failed; `passing` tells that another attempt may well end otherwise."""
+    run.update_manifest(status="failed", error=error, passing=passing or None)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether the machine failed (disk, memory) and not the trial."""
+    if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+        return False
+    return isinstance(error, OSError | MemoryError) or "allocate memory" in str(error)
+
+
 def _run(
-    run: Run, base: BaseModel, base_samples: Path | None, on_step: Callable[[Step], None]
+    run: Run,
+    base: BaseModel,
+    base_samples: Path | None,
+    rung: Rung | None,
+    on_step: Callable[[Step], None],
 ) -> None:
     config = run.config
     (proof,) = prove([config.method], config.model, base)
-    run.update_manifest(status="running", conformance=proof)
+    run.update_manifest(status="running", conformance=proof, passing=None)
     with closing(Verifier(config.verifier)) as verifier:
-        if base_samples is None:
+        if base_samples is None and rung is None:
             base_samples = run.folder / "eval" / "base"
             sample_base(config, base, verifier, base_samples)
         sampler = TransformersSampler(base)
-        policy = train(run, base, sampler, verifier, on_step)
-        _evaluate(run, sampler, policy, verifier, base_samples)
-    run.update_manifest(status="done")
+        until = rung.steps if rung else None
+        policy = train(run, base, sampler, verifier, on_step, until=until)
+        started = time.perf_counter()
+        sampler.publish(policy.effective_weights())
+        if rung is None:
+            assert base_samples is not None
+            _evaluate(run, sampler, verifier, base_samples)
+        else:
+            _select(run, sampler, verifier, rung)
+        spent = run.manifest.get("seconds_evaluate", 0.0) + time.perf_counter() - started
+    run.update_manifest(status="paused" if rung else "done", seconds_evaluate=spent)
 
 
 def sample_base(config: TrialConfig, base: BaseModel, verifier: Verifier, folder: Path) -> None:
@@ -98,13 +144,10 @@ def sample_base(config: TrialConfig, base: BaseModel, verifier: Verifier, folder
             write_samples(path, [before])
 
 
-def _evaluate(
-    run: Run, sampler: Sampler, policy: Policy, verifier: Verifier, base_samples: Path
-) -> None:
+def _evaluate(run: Run, sampler: Sampler, verifier: Verifier, base_samples: Path) -> None:
     """Write eval/BENCH.parquet and eval.json: the base's scores beside the policy's."""
     config, scores = run.config, {}
     task = load_task(config.task)
-    sampler.publish(policy.effective_weights())
     for bench in config.evaluation.benches:
         before = read_samples(base_samples / f"{bench}.parquet", "before")
         after = sample_bench(sampler, verifier, task, bench, config, "after")
@@ -114,3 +157,12 @@ def _evaluate(
             key: base[key] for key in ("base_avg_at_k", "base_pass_at_k", "base_low", "base_high")
         }
     write_json(run.folder / "eval.json", scores)
+
+
+def _select(run: Run, sampler: Sampler, verifier: Verifier, rung: Rung) -> None:
+    """Write selection/step-N.parquet and selection.json: a search's scores, never a test's."""
+    config = run.config
+    after = sample_bench(sampler, verifier, load_task(config.task), rung.bench, config, "after")
+    write_samples(run.folder / "selection" / f"step-{rung.steps}.parquet", [after])
+    scores = run.selection | {str(rung.steps): {"bench": rung.bench, **score(after)}}
+    write_json(run.folder / "selection.json", scores)

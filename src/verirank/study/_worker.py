@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import closing
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -18,26 +19,53 @@ import transformers  # noqa: F401
 from verirank.config import MethodConfig, ModelConfig, TrialConfig
 from verirank.models import load_base
 from verirank.record import Run
+from verirank.study._jobs import Job
 from verirank.study._proof import prove
 from verirank.study._trial import run_trial, sample_base
 from verirank.verifier import Verifier
 
+_PATIENCE = 120.0
+"""Seconds: a worker whose study was killed ends its step before it lets go of its run."""
 
-def work(folder: Path, base_samples: Path) -> None:
-    """Run one trial; the exit code is 0 when its run is done, 130 when it was stopped."""
+
+def work(job: Job) -> None:
+    """Do one job in a process of its own; the exit code is 0 when done, 130 when stopped."""
     # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_the_study, daemon=True).start()
-    torch.set_num_threads(1)
+    _write_to(job.folder / "log.txt")
     try:
-        run = Run.open(folder)
-        run_trial(run, load_base(run.config.model), base_samples=base_samples)
+        _do(job)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:
-        print(f"{folder.name}: {type(error).__name__}: {error}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
         sys.exit(1)
+
+
+def try_to_do(job: Job) -> bool:
+    """Do one job in a process that serves many; return whether it was done."""
+    try:
+        _do(job)
+    except Exception:
+        with (job.folder / "log.txt").open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
+        return False
+    return True
+
+
+def _do(job: Job) -> None:
+    """Take a trial as far as the job says, on one thread."""
+    torch.set_num_threads(1)
+    run = Run.open(job.folder)
+    run_trial(
+        run,
+        load_base(run.config.model),
+        base_samples=job.base_samples,
+        rung=job.rung,
+        patience=_PATIENCE,
+    )
 
 
 def prove_methods(methods: list[MethodConfig], model: ModelConfig) -> None:
@@ -53,9 +81,21 @@ def sample_the_base(config: TrialConfig, folder: Path) -> None:
         sample_base(config, load_base(config.model), verifier, folder)
 
 
+def base_fingerprint(model: ModelConfig) -> str:
+    """Return the SHA-256 of a model's weights."""
+    return load_base(model).fingerprint()
+
+
 def die_by_ctrl_c() -> None:
     """Let Ctrl-C end a helping process at once and without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _write_to(log: Path) -> None:
+    """Send all that the process says into a file beside its record."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, sys.stdout.fileno())
+    os.dup2(file, sys.stderr.fileno())
 
 
 def _end_with_the_study() -> None:

@@ -35,9 +35,12 @@ def train(
     sampler: Sampler,
     verifier: Verifier,
     on_step: Callable[[Step], None] = lambda step: None,
+    *,
+    until: int | None = None,
 ) -> Policy:
     """Take the steps that the run still owes, recording each; return the trained policy.
 
+    With `until`, the run pauses with a checkpoint after that step, and goes on when trained again.
     A run with a checkpoint goes on from it to the same bits. The first Ctrl-C ends the run after
     the step under way with a checkpoint, the second at once.
 
@@ -46,6 +49,7 @@ def train(
         BaseChangedError: something wrote into the base.
     """
     config = run.config
+    last = min(until or config.training.steps, config.training.steps)
     # Taken before a method is attached: that is when an initialisation could write into the base.
     fingerprint = base.fingerprint()
     run.expect_base(fingerprint)
@@ -54,12 +58,12 @@ def train(
     _begin(run, trainer)
     unsaved: list[list[Group]] = []
     with _interruptible() as stopping:
-        while trainer.step < config.training.steps:
+        while trainer.step < last:
             step = trainer.train_step()
             run.append_metrics(step.metrics)
             unsaved.append(step.groups)
             on_step(step)
-            ends = stopping() or trainer.step == config.training.steps
+            ends = stopping() or trainer.step == last
             if ends or trainer.step % config.checkpoint.every == 0:
                 _write_rollouts(run, trainer.step, unsaved)
                 save_checkpoint(trainer, run, config.checkpoint.keep)
@@ -68,8 +72,9 @@ def train(
                 raise KeyboardInterrupt
     if base.fingerprint() != fingerprint:
         raise BaseChangedError("the base's weights changed during the run; its result is invalid")
-    with whole_folder(run.folder / "adapter") as folder:
-        save_policy(trainer.policy, folder)
+    if last == config.training.steps:
+        with whole_folder(run.folder / "adapter") as folder:
+            save_policy(trainer.policy, folder)
     run.update_manifest(**run.totals())
     return trainer.policy
 

@@ -1,0 +1,37 @@
+"""Running a study from a command: the live table, then the leaderboard and what failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verirank.cli._watch import Watch
+from verirank.config import InputError
+
+
+def run_and_report(study: Any, out: Path, **options: Any) -> None:
+    """Run a study, print and write its report; exit code 1 where a trial failed."""
+    from verirank.report import print_leaderboard, write_report
+    from verirank.study import run_study
+
+    try:
+        with Watch(out) as watch:
+            outcomes = run_study(study, out, on_poll=watch.refresh, **options)
+    except KeyboardInterrupt:
+        click.echo(f"the study goes on with: verirank study resume {out}", err=True)
+        raise
+    failed = [outcome for outcome in outcomes if outcome.error]
+    for outcome in failed:
+        click.echo(f"failed: {outcome.folder.name}: {outcome.error}", err=True)
+    if len(failed) == len(outcomes):
+        raise SystemExit(1)
+    try:
+        print_leaderboard(write_report([out], out))
+        click.echo(f"report: {out / 'report.html'}")
+    except InputError as error:
+        click.echo(f"no report: {error}", err=True)
+        raise SystemExit(1) from None
+    if failed:
+        raise SystemExit(1)

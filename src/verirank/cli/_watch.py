@@ -1,0 +1,121 @@
+"""The live table of a study, read from its folder; plain lines without a terminal."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from verirank.study import StudyStatus, TrialStatus
+
+_SHARE = 0.05
+"""Of the time, that reading the folder may take."""
+_MOST_ROWS = 40
+_STYLES = {"failed": "red", "running": "bold", "done": "", "interrupted": "yellow"}
+
+
+class Watch:
+    """Shows how the study in a folder stands whenever it is told to refresh."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._console = Console()
+        self._live = Live(console=self._console, auto_refresh=False)
+        self._told: set[str] = set()
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._next = 0.0
+            self.refresh()
+        self._live.stop()
+
+    def refresh(self) -> None:
+        """Show what has changed, unless that was done a moment ago."""
+        from verirank.study import study_status
+
+        began = time.monotonic()
+        if began < self._next:
+            return
+        status = study_status(self._out)
+        if self._console.is_terminal:
+            self._live.update(render(status), refresh=True)
+        else:
+            self._tell(status)
+        self._next = time.monotonic() + (time.monotonic() - began) / _SHARE
+
+    def _tell(self, status: StudyStatus) -> None:
+        ended = {"done", "failed", "pruned"}
+        for trial in status.trials:
+            if trial.state in ended and trial.id not in self._told:
+                self._told.add(trial.id)
+                note = f" ({trial.error})" if trial.error and trial.state == "failed" else ""
+                count = f"[{len(self._told)}/{len(status.trials)}]"
+                click.echo(f"{count} {trial.id}: {trial.state}{note}")
+
+
+def render(status: StudyStatus) -> Group:
+    """Return the table of a study's trials, those under way first, and a line of totals."""
+    order = ["running", "failed", "interrupted", "stopped", "paused", "waiting", "done", "pruned"]
+    trials = sorted(status.trials, key=lambda trial: order.index(trial.state))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("trial", "lr", "state", "step", "reward"):
+        table.add_column(title, no_wrap=True)
+    for trial in trials[:_MOST_ROWS]:
+        table.add_row(*_cells(trial), style=_STYLES.get(trial.state, "dim"))
+    hidden = len(trials) - _MOST_ROWS
+    more = [Text(f"and {hidden} more", style="dim")] if hidden > 0 else []
+    return Group(table, *more, Text(summary(status), style="bold"))
+
+
+def _cells(trial: TrialStatus) -> tuple[str, ...]:
+    reward = f"{_sparkline(trial.rewards)} {trial.rewards[-1]:.2f}" if trial.rewards else ""
+    if trial.state == "failed":
+        reward = trial.error or ""
+    return (
+        trial.id,
+        f"{trial.learning_rate:g}",
+        trial.state,
+        f"{trial.step}/{trial.steps}",
+        reward,
+    )
+
+
+def summary(status: StudyStatus) -> str:
+    """Return the totals in a line: how many trials are in which state, and how long it takes."""
+    states = ("done", "running", "paused", "pruned", "waiting", "interrupted", "stopped", "failed")
+    counts = [f"{status.count(state)} {state}" for state in states if status.count(state)]
+    eta = status.eta_seconds
+    left = f", about {duration(eta)} left" if eta else ""
+    return f"{status.name}: {len(status.trials)} trials, {', '.join(counts)}{left}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person would say them."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _sparkline(rewards: tuple[float, ...], width: int = 30) -> str:
+    size = max(1, -(-len(rewards) // width))
+    parts = [rewards[start : start + size] for start in range(0, len(rewards), size)]
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * sum(part) / len(part)))] for part in parts)

@@ -1,0 +1,150 @@
+"""`verirank study`: plan, run, resume and watch a study."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verirank.config import InputError
+
+_EXECUTION = [
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Processes on this machine, or tasks on a Ray cluster.",
+    ),
+    click.option("--address", help="Of the Ray cluster; a new one on this machine by default."),
+    click.option(
+        "--processes", type=click.IntRange(1), help="Trials side by side; all cores by default."
+    ),
+    click.option(
+        "--stall-minutes",
+        type=click.FloatRange(min=0, min_open=True),
+        default=60.0,
+        show_default=True,
+        help="A trial that writes nothing for so long is killed.",
+    ),
+    click.option("--cpus", type=float, default=1.0, show_default=True, help="A trial's, on Ray."),
+    click.option("--gpus", type=float, default=0.0, show_default=True, help="A trial's, on Ray."),
+    click.option("--memory", "memory_gb", type=float, help="A trial's GB, on Ray."),
+    click.option(
+        "--retry-failed", is_flag=True, help="Run trials again that failed by their own fault."
+    ),
+]
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+
+
+def _execution(command: Any) -> Any:
+    for option in reversed(_EXECUTION):
+        command = option(command)
+    return command
+
+
+@click.group(help="Run the question properly: many trials, planned, searched and resumable.")
+def command() -> None:
+    """See the subcommands."""
+
+
+@command.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="STUDY.toml")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, if begun.")
+@click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
+@click.option("--probe/--no-probe", default=True, help="Measure a short run of each method.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(source: Path, out: Path | None, store: Path | None, probe: bool, as_json: bool) -> None:
+    """List a study's trials, what each costs, and what is done already."""
+    from verirank.study import plan_study, read_study
+
+    found = plan_study(read_study(source), out=out, store=store, probe=probe)
+    if as_json:
+        return click.echo(json.dumps(asdict(found) | found.totals(), indent=2))
+    from rich.console import Console
+
+    from verirank.cli._plan import render_plan
+
+    Console().print(render_plan(found))
+
+
+@command.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="STUDY.toml")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the study; one that was stopped goes on there.",
+)
+@click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
+@_execution
+def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
+    """Run a study, or go on with it, and report what came out."""
+    from verirank.cli._study import run_and_report
+    from verirank.study import read_study
+
+    study = read_study(source)
+    retry = options.pop("retry_failed")
+    executor = _executor(**options)
+    run_and_report(study, out, store=store, executor=executor, retry_failed=retry)
+
+
+@command.command()
+@_FOLDER
+@_execution
+def resume(folder: Path, **options: Any) -> None:
+    """Go on with the study in DIR; a finished one is left as it is."""
+    from verirank.cli._study import run_and_report
+    from verirank.study import open_study
+
+    study = open_study(folder)
+    retry = options.pop("retry_failed")
+    run_and_report(study, folder, executor=_executor(**options), retry_failed=retry)
+
+
+@command.command()
+@_FOLDER
+@click.option("--watch", is_flag=True, help="Show it live until Ctrl-C or its end.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(folder: Path, watch: bool, as_json: bool) -> None:
+    """Tell how the study in DIR stands, from its folder alone."""
+    from rich.console import Console
+
+    from verirank.cli._watch import Watch, render
+    from verirank.study import study_status
+
+    now = study_status(folder)
+    if as_json:
+        return click.echo(json.dumps(asdict(now), indent=2))
+    if not watch:
+        Console().print(render(now))
+        return None
+    with Watch(folder) as view:
+        while any(t.state not in {"done", "failed", "pruned"} for t in now.trials):
+            view.refresh()
+            time.sleep(0.5)
+            now = study_status(folder)
+    return None
+
+
+def _executor(
+    executor: str,
+    address: str | None,
+    processes: int | None,
+    stall_minutes: float,
+    cpus: float,
+    gpus: float,
+    memory_gb: float | None,
+) -> Any:
+    from verirank.study import LocalExecutor, RayExecutor
+
+    if executor == "local":
+        if address:
+            raise InputError("--address goes with --executor ray")
+        return LocalExecutor(processes, stall_seconds=60 * stall_minutes)
+    memory = int(memory_gb * 1e9) if memory_gb else None
+    return RayExecutor(address, cpus=cpus, gpus=gpus, memory_bytes=memory)

@@ -1,0 +1,55 @@
+"""The list of a study's trials: which runs belong to it, and to which part of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from verirank.record._files import write_json
+
+Role = Literal["search", "ranked"]
+_NAME = "trials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEntry:
+    """A trial's part in a study; `id` names its folder in the store."""
+
+    id: str
+    role: Role
+    method: str
+    seed: int
+    learning_rate: float
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialList:
+    """The trials of a study, and the store, which other studies may share."""
+
+    store: Path
+    entries: tuple[TrialEntry, ...]
+
+    def folder(self, entry: TrialEntry) -> Path:
+        """Return where a trial's run lies, or will."""
+        return self.store / entry.id
+
+
+def write_trial_list(out: Path, store: Path, entries: Sequence[TrialEntry]) -> None:
+    """Write OUT/trials.json; the store's path is kept relative, so that both can be moved."""
+    relative = os.path.relpath(store.resolve(), out.resolve())
+    write_json(out / _NAME, {"store": relative, "trials": [asdict(entry) for entry in entries]})
+
+
+def read_trial_list(out: Path) -> TrialList | None:
+    """Return the trials of the study in a folder, or None where none is listed."""
+    path = out / _NAME
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text("utf-8"))
+    store = Path(os.path.normpath(out / content["store"]))
+    return TrialList(store, tuple(TrialEntry(**entry) for entry in content["trials"]))

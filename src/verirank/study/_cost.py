@@ -1,0 +1,89 @@
+"""What a trial costs in seconds, from its own record, another seed's, or a short probe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from verirank.config import InputError, TrialConfig, cache_folder
+from verirank.models import load_base
+from verirank.record import Run, package_versions, processor, step_seconds, write_json
+from verirank.study._trial import Rung, run_trial, start_trial
+
+Source = Literal["measured", "another seed", "probe", "estimate", "unknown"]
+_PROBE_STEPS = 3
+_PROBE_PROBLEMS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Seconds of a training step, and of sampling one bench as the trial does."""
+
+    step: float
+    bench: float
+
+    def seconds(self, steps: float, benches: float) -> float:
+        """Return the seconds of so many steps and benches."""
+        return steps * self.step + benches * self.bench
+
+
+def measured_speed(run: Run) -> Speed | None:
+    """Return the speed that a finished run shows, or None where it is not finished."""
+    manifest = run.manifest
+    if manifest.get("status") != "done" or "seconds" not in manifest:
+        return None
+    benches = max(1, len(run.settings.get("evaluation", {}).get("benches", ())))
+    steps = run.settings["training"]["steps"]
+    return Speed(manifest["seconds"] / steps, manifest.get("seconds_evaluate", 0.0) / benches)
+
+
+def probe_speed(arm: TrialConfig) -> Speed | None:
+    """Train an arm for three steps and sample a bench in part; None where the model is not here.
+
+    What is found is remembered for this machine and these package versions.
+    """
+    place = _place(arm)
+    if not place.is_file():
+        speed = _probe(arm)
+        if speed is None:
+            return None
+        write_json(place, asdict(speed))
+    return Speed(**json.loads(place.read_text("utf-8")))
+
+
+def _probe(arm: TrialConfig) -> Speed | None:
+    try:
+        base = load_base(arm.model)
+    except InputError:
+        return None
+    problems = min(_PROBE_PROBLEMS, arm.evaluation.problems)
+    short = arm.model_copy(
+        update={
+            "training": arm.training.model_copy(update={"steps": _PROBE_STEPS}),
+            "evaluation": arm.evaluation.model_copy(update={"problems": problems}),
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        run = start_trial(short, Path(folder) / "probe")
+        run_trial(run, base, rung=Rung(_PROBE_STEPS, short.evaluation.benches[0]))
+        # The first step pays for what is only loaded and built once.
+        steps = [step_seconds(line) for line in run.metrics()[1:]]
+        evaluate = run.manifest["seconds_evaluate"]
+    return Speed(sum(steps) / len(steps), evaluate * arm.evaluation.problems / problems)
+
+
+def _place(arm: TrialConfig) -> Path:
+    settings = arm.model_dump(mode="json", exclude={"seed", "checkpoint"})
+    settings["training"].pop("steps")
+    settings["method"].pop("learning_rate")
+    key = {
+        "settings": settings,
+        "packages": package_versions(("verirank", "torch", "transformers", "peft")),
+        "processor": processor(),
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return cache_folder() / "probes" / f"{arm.method.name}-{digest[:24]}.json"

@@ -1,0 +1,211 @@
+"""What a study asks: its file, and the arms (a configuration without its seed) that it names."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from verirank.config import (
+    InputError,
+    Section,
+    TrialConfig,
+    first_error,
+    learning_rate_of,
+    load_plugin,
+    nearest,
+    plugin_names,
+    read_settings,
+    resolve,
+)
+from verirank.methods import create_method
+from verirank.models import ModelShape, load_shape
+from verirank.study._store import trial_id
+
+
+class SearchConfig(Section):
+    """The fair protocol's budget, the same for every arm.
+
+    `learning_rates` trials are spaced evenly in log between prior / sqrt(span) and
+    prior * sqrt(span). Successive halving scores them on `bench` after `first_steps` steps and
+    keeps about one in `reduction` for `reduction` times as many steps, until the last step.
+    `seed` is not one of the seeds that are ranked.
+    """
+
+    learning_rates: int = Field(default=5, ge=1)
+    span: float = Field(default=100.0, gt=1)
+    bench: str = "selection"
+    first_steps: int = Field(default=15, ge=1)
+    reduction: int = Field(default=2, ge=2)
+    seed: int = Field(default=1000, ge=0)
+
+
+class Study(Section):
+    """A set of trials that answers a question.
+
+    Args:
+        name: of the study.
+        question: what it answers, in a sentence.
+        preset: a shipped preset or TOML file that every trial starts from.
+        trial: settings over the preset's, in the shape of trial.toml.
+        methods: names; every installed method if empty.
+        seeds: of the ranked trials.
+        protocol: `single` trains each arm at its own learning rate; `fair` searches that first.
+        axes: values a dotted key, such as "method.rank"; a method without that key is left out.
+        design: `crossed` takes every combination of the axes' values, `one-at-a-time` the trial
+            as it is and then each value of each axis alone.
+        match: `rank` leaves ranks as they are set, `parameters` solves each method's rank for the
+            trainable parameters of LoRA.
+        search: the fair protocol's budget.
+    """
+
+    name: str
+    question: str = ""
+    preset: str | None = None
+    trial: dict[str, Any] = Field(default={})
+    methods: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    protocol: Literal["single", "fair"] = "single"
+    axes: dict[str, tuple[Any, ...]] = Field(default={})
+    design: Literal["crossed", "one-at-a-time"] = "crossed"
+    match: Literal["rank", "parameters"] = "rank"
+    search: SearchConfig = SearchConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Study:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds must be named once each, one at least")
+        if self.protocol == "fair" and len(self.seeds) < 3:
+            raise ValueError("the fair protocol ranks at least three seeds")
+        if self.protocol == "fair" and self.search.seed in self.seeds:
+            raise ValueError(f"seed {self.search.seed} is the search's; rank others")
+        if self.protocol == "fair" and "method.learning_rate" in self.axes:
+            raise ValueError("the fair protocol searches method.learning_rate; it is no axis there")
+        if empty := [key for key, values in self.axes.items() if not values]:
+            raise ValueError(f"axis {empty[0]!r} has no values")
+        return self
+
+    def arms(self) -> list[TrialConfig]:
+        """Return the arms in order, each with its learning rate spelled out and the first seed.
+
+        Raises:
+            InputError: a method, key or value is wrong.
+        """
+        found: dict[str, TrialConfig] = {}
+        for method in self.methods or plugin_names("method"):
+            for changes in self._combinations(method):
+                arm = self._arm(method, changes)
+                found.setdefault(trial_id(arm), arm)
+        if not found:
+            raise InputError(f"study {self.name!r} has no trial: no method has its axes' keys")
+        return list(found.values())
+
+    def _combinations(self, method: str) -> Iterator[dict[str, Any]]:
+        config = load_plugin("method", method).Config
+        known = {f"method.{name}" for name in config.model_fields}
+        axes = {k: v for k, v in self.axes.items() if not k.startswith("method.") or k in known}
+        if self.design == "one-at-a-time":
+            yield {}
+            yield from ({key: value} for key, values in axes.items() for value in values)
+        elif len(axes) == len(self.axes):
+            yield from (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
+
+    def _arm(self, method: str, changes: Mapping[str, Any]) -> TrialConfig:
+        settings = _merged(read_settings(self.preset), self.trial)
+        known = load_plugin("method", method).Config.model_fields
+        # One preset serves every method: what a method has no setting for does not concern it.
+        shared = {k: v for k, v in settings.get("method", {}).items() if k in known}
+        settings["method"] = shared | {"name": method}
+        settings["seed"] = self.seeds[0]
+        for key, value in changes.items():
+            settings = _merged(settings, _nested(key, value))
+        arm = resolve(settings)
+        if self.match == "parameters":
+            arm = _matched(arm)
+        return with_learning_rate(arm, learning_rate_of(arm.method, arm.model.name))
+
+
+def read_study(source: str | Path) -> Study:
+    """Read a study's file.
+
+    Raises:
+        InputError: there is no such file, it is not TOML, or a key or value is wrong.
+    """
+    try:
+        return make_study(tomllib.loads(Path(source).read_text("utf-8")), str(source))
+    except FileNotFoundError:
+        raise InputError(f"no study {str(source)!r}; give a TOML file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot read {source}: {error}") from None
+
+
+def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
+    """Return the study that settings describe.
+
+    Raises:
+        InputError: a key or value is wrong; the message names the nearest valid key.
+    """
+    try:
+        study = Study.model_validate(dict(settings))
+    except ValidationError as error:
+        raise InputError(f"{source}: {first_error(Study, error)}") from None
+    known = plugin_names("method")
+    for method in study.methods:
+        if method not in known:
+            raise InputError(f"{source}: unknown method {method!r}{nearest(method, known)}")
+    return study
+
+
+def with_learning_rate(arm: TrialConfig, rate: float) -> TrialConfig:
+    """Return the arm at another learning rate."""
+    method = arm.method.model_copy(update={"learning_rate": rate})
+    return arm.model_copy(update={"method": method})
+
+
+def with_seed(arm: TrialConfig, seed: int) -> TrialConfig:
+    """Return the trial of an arm at a seed."""
+    return arm.model_copy(update={"seed": seed})
+
+
+def _matched(arm: TrialConfig) -> TrialConfig:
+    """Return the arm at the rank whose trainable parameters come closest to LoRA's."""
+    settings = arm.method.model_dump()
+    if "rank" not in settings:
+        return arm
+    shape = load_shape(arm.model)
+    lora = load_plugin("method", "lora").Config.model_fields
+    wanted = _count({k: v for k, v in settings.items() if k in lora} | {"name": "lora"}, shape)
+    rank, gap = 1, float("inf")
+    for candidate in range(1, shape.hidden + 1):
+        count = _count(settings | {"rank": candidate}, shape)
+        if abs(count - wanted) < gap:
+            rank, gap = candidate, abs(count - wanted)
+        if count > wanted:
+            break
+    method = type(arm.method).model_validate(settings | {"rank": rank})
+    return arm.model_copy(update={"method": method})
+
+
+def _count(settings: Mapping[str, Any], shape: ModelShape) -> int:
+    config = load_plugin("method", settings["name"]).Config.model_validate(dict(settings))
+    return create_method(config).count(shape)
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(settings)
+    for key, value in changes.items():
+        inner = result.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = _merged(inner, value)
+        result[key] = value
+    return result

@@ -1,0 +1,52 @@
+"""What an executor is given and gives back: jobs and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from verirank.record import Run
+from verirank.study._trial import Rung
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A started trial that is to be taken to a rung, or to its end."""
+
+    folder: Path
+    base_samples: Path
+    rung: Rung | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended; `error` is None where the trial got where it was to go."""
+
+    folder: Path
+    error: str | None
+
+
+class Executor(Protocol):
+    """Where jobs run side by side."""
+
+    def run(self, jobs: Sequence[Job], on_poll: Callable[[], None]) -> list[Outcome]:
+        """Do every job; one that fails does not end the others.
+
+        Args:
+            jobs: the longest first.
+            on_poll: is called about twice a second; progress can be read from the runs' folders.
+
+        Returns:
+            One outcome a job, in the order given.
+
+        Raises:
+            KeyboardInterrupt: every trial was asked to end its step and leave a checkpoint.
+        """
+        ...
+
+
+def failure(folder: Path, otherwise: str) -> Outcome:
+    """Return the outcome of a job that failed, in the words of its record."""
+    return Outcome(folder, str(Run(folder).manifest.get("error", otherwise)))

@@ -1,0 +1,117 @@
+"""Trials as tasks on a Ray cluster whose machines share the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from verirank.config import InputError
+from verirank.record import Run
+from verirank.study._jobs import Job, Outcome, failure
+from verirank.study._local import ONE_THREAD
+from verirank.study._trial import record_failure
+
+_POLL_SECONDS = 0.5
+_ATTEMPTS = 3
+_INSTALL = "pip install 'verirank[ray]'"
+
+
+@dataclass(frozen=True)
+class RayExecutor:
+    """Ray tasks: each trial is one, with its share of the cluster.
+
+    Args:
+        address: of the cluster, such as `auto`; None starts one on this machine for the time being.
+        cpus: cores that a trial reserves; it computes on one thread.
+        gpus: GPUs that a trial reserves, or a fraction of one.
+        memory_bytes: memory that a trial reserves; Ray's own default if None.
+    """
+
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_bytes: int | None = None
+
+    def run(self, jobs: Sequence[Job], on_poll: Callable[[], None] = lambda: None) -> list[Outcome]:
+        """See `Executor.run`; trials of a dead worker or node go on elsewhere.
+
+        Raises:
+            InputError: Ray is not installed, or there is no cluster at the address.
+        """
+        ray = _ray()
+        started = not ray.is_initialized()
+        if started:
+            _connect(ray, self.address)
+        try:
+            return self._run(ray, jobs, on_poll)
+        finally:
+            if started:
+                ray.shutdown()
+
+    def _run(self, ray: Any, jobs: Sequence[Job], on_poll: Callable[[], None]) -> list[Outcome]:
+        task = ray.remote(
+            num_cpus=self.cpus,
+            num_gpus=self.gpus,
+            memory=self.memory_bytes,
+            max_retries=_ATTEMPTS - 1,
+            runtime_env={"env_vars": ONE_THREAD},
+        )(_do)
+        # Workers have a working folder of their own.
+        pending = {task.remote(replace(job, folder=job.folder.absolute())): job for job in jobs}
+        outcomes: dict[Path, Outcome] = {}
+        try:
+            while pending:
+                ready, _ = ray.wait(list(pending), timeout=_POLL_SECONDS)
+                for reference in ready:
+                    job = pending.pop(reference)
+                    outcomes[job.folder] = _outcome(ray, reference, job)
+                on_poll()
+        except KeyboardInterrupt:
+            _stop(ray, list(pending))
+            raise
+        return [outcomes[job.folder] for job in jobs]
+
+
+def _do(job: Job) -> bool:
+    """Do one job in a Ray worker; return whether it came to its end."""
+    from verirank.study import _worker
+
+    return _worker.try_to_do(job)
+
+
+def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
+    try:
+        done = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        words = f"lost {_ATTEMPTS} times on the cluster: {str(error).strip().splitlines()[0]}"
+        with suppress(OSError):
+            record_failure(Run(job.folder), words, passing=True)
+        return Outcome(job.folder, words)
+    return Outcome(job.folder, None) if done else failure(job.folder, "it did not end well")
+
+
+def _stop(ray: Any, pending: list[Any]) -> None:
+    """Ask every trial to end its step and leave a checkpoint, and wait for that."""
+    for reference in pending:
+        ray.cancel(reference, force=False)
+    ray.wait(pending, num_returns=len(pending), timeout=60.0)
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
+    try:
+        ray.init(**options, log_to_driver=False, logging_level="warning")
+    except ConnectionError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"no Ray cluster at {address!r}: {reason}") from error
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(f"the Ray executor needs Ray; run: {_INSTALL}") from error
+    return ray

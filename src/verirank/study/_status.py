@@ -1,0 +1,108 @@
+"""How a study stands, read from its folder alone: from another terminal, or another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any, Literal
+
+from verirank.config import InputError
+from verirank.record import Role, Run, TrialEntry, read_trial_list, step_seconds
+from verirank.study._run import open_study
+
+State = Literal[
+    "waiting", "running", "interrupted", "paused", "pruned", "stopped", "failed", "done"
+]
+_ENDED = {"done", "pruned", "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStatus:
+    """A trial as its folder shows it now.
+
+    `seconds` counts the steps taken; `rewards` holds the mean reward of every step, where the
+    trial is under way.
+    """
+
+    id: str
+    role: Role
+    method: str
+    seed: int
+    learning_rate: float
+    state: State
+    step: int
+    steps: int
+    seconds: float
+    rewards: tuple[float, ...]
+    error: str | None
+    last_lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """All trials of a study, and the seconds that remain at the speed so far, where it is known."""
+
+    name: str
+    protocol: str
+    trials: tuple[TrialStatus, ...]
+    eta_seconds: float | None
+
+    def count(self, state: State) -> int:
+        """Return how many trials are in a state."""
+        return sum(trial.state == state for trial in self.trials)
+
+
+def study_status(out: Path) -> StudyStatus:
+    """Return how the study in a folder stands.
+
+    Raises:
+        InputError: the folder holds no study.
+    """
+    study, listed = open_study(out), read_trial_list(out)
+    if listed is None:
+        raise InputError(f"the study in {out} has not listed its trials yet")
+    trials = tuple(_status(Run(listed.folder(entry)), entry) for entry in listed.entries)
+    return StudyStatus(study.name, study.protocol, trials, _eta(trials))
+
+
+def _status(run: Run, entry: TrialEntry) -> TrialStatus:
+    manifest = run.manifest
+    state = _state(run, manifest)
+    ended = state in _ENDED and state != "failed"
+    lines = [] if state == "waiting" or ended else run.metrics()
+    seconds = sum(map(step_seconds, lines))
+    return TrialStatus(
+        id=entry.id,
+        role=entry.role,
+        method=entry.method,
+        seed=entry.seed,
+        learning_rate=entry.learning_rate,
+        state=state,
+        step=entry.steps if state == "done" else lines[-1]["step"] if lines else 0,
+        steps=entry.steps,
+        seconds=manifest.get("seconds", 0.0) if ended else seconds,
+        rewards=tuple(line["reward_mean"] for line in lines),
+        error=manifest.get("error"),
+        last_lines=tuple(run.last_lines()) if state == "failed" else (),
+    )
+
+
+def _state(run: Run, manifest: dict[str, Any]) -> State:
+    status = manifest.get("status", "waiting")
+    if status != "running":
+        return status
+    if run.is_being_written:
+        return "running"
+    return "interrupted" if run.metrics() else "waiting"
+
+
+def _eta(trials: Sequence[TrialStatus]) -> float | None:
+    """Return the seconds left: the work left at the mean speed, over the trials that run now."""
+    speeds = [trial.seconds / trial.step for trial in trials if trial.seconds and trial.step]
+    if not speeds:
+        return None
+    running = [trial for trial in trials if trial.state == "running"]
+    left = sum(t.steps - t.step for t in trials if t.state not in _ENDED)
+    return left * mean(speeds) / max(1, len(running))

@@ -1,0 +1,73 @@
+"""Where trials lie, under names that their settings alone decide."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verirank.config import InputError, TrialConfig
+from verirank.record import Role, TrialEntry, write_json
+from verirank.study._trial import start_trial
+
+
+def trial_id(config: TrialConfig) -> str:
+    """Return method, seed and a hash of all settings: equal settings have equal names."""
+    return f"{config.method.name}-seed{config.seed}-{_digest(config.model_dump(mode='json'))}"
+
+
+def trial_entry(config: TrialConfig, role: Role) -> TrialEntry:
+    """Return a trial's line in the study's list; its learning rate has to be spelled out."""
+    rate = config.method.learning_rate
+    assert rate is not None
+    return TrialEntry(
+        id=trial_id(config),
+        role=role,
+        method=config.method.name,
+        seed=config.seed,
+        learning_rate=rate,
+        steps=config.training.steps,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of trials by id, beside one of the base's samples; studies may share it."""
+
+    folder: Path
+
+    def trial(self, config: TrialConfig) -> Path:
+        """Return where a trial's run lies, or will."""
+        return self.folder / trial_id(config)
+
+    def start(self, config: TrialConfig) -> Path:
+        """Return a trial's folder, with the run created in it unless it is there."""
+        folder = self.trial(config)
+        if not (folder / "manifest.json").is_file():
+            start_trial(config, folder)
+        return folder
+
+    def base_samples(self, config: TrialConfig) -> Path:
+        """Return where the base's samples lie that a trial's scores are compared with."""
+        settings = config.model_dump(
+            mode="json", include={"model", "task", "evaluation", "verifier", "sampling"}
+        )
+        settings["sampling"] = settings["sampling"]["max_new_tokens"]
+        return self.folder / "base" / _digest(settings)
+
+    def expect_base(self, config: TrialConfig, fingerprint: str) -> None:
+        """Remember which weights a model's trials start from, or hold them against these.
+
+        Raises:
+            InputError: the store was begun with other weights of the same name.
+        """
+        path = self.folder / "base" / f"{_digest(config.model.model_dump(mode='json'))}.json"
+        if path.is_file() and json.loads(path.read_text("utf-8"))["sha256"] != fingerprint:
+            raise InputError(f"{self.folder} was begun with other weights of {config.model.name!r}")
+        write_json(path, {"model": config.model.name, "sha256": fingerprint})
+
+
+def _digest(settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]

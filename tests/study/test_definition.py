@@ -1,0 +1,115 @@
+"""A study's file: what it may say, and which trials come of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from verirank.config import InputError, learning_rates, plugin_names
+from verirank.methods import create_method
+from verirank.models import load_shape
+from verirank.study import make_study, read_study, trial_id
+
+STUDIES = Path(__file__).parents[2] / "studies"
+PLAIN = {"name": "s", "preset": "quickstart"}
+
+
+@pytest.mark.parametrize("file", sorted(STUDIES.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_shipped_study_resolves(file: Path) -> None:
+    study = read_study(file)
+    assert study.name == file.stem
+    assert study.question.endswith("?")
+    assert study.arms()
+
+
+def test_no_methods_named_means_every_installed_one() -> None:
+    arms = make_study(PLAIN).arms()
+    assert [arm.method.name for arm in arms] == list(plugin_names("method"))
+
+
+def test_a_preset_rank_reaches_only_the_methods_that_have_one() -> None:
+    lora, ia3 = make_study({**PLAIN, "methods": ["lora", "ia3"]}).arms()
+    assert lora.method.model_dump()["rank"] == 8
+    assert "rank" not in ia3.method.model_dump()
+
+
+def test_a_trial_spells_out_its_learning_rate_so_that_its_name_stays_true() -> None:
+    (arm,) = make_study({**PLAIN, "methods": ["lora"]}).arms()
+    assert arm.method.learning_rate == learning_rates()["lora"]["micro"]
+
+
+def test_equal_settings_have_equal_names_whatever_study_they_are_in() -> None:
+    (one,) = make_study({**PLAIN, "methods": ["lora"]}).arms()
+    rate = learning_rates()["lora"]["micro"]
+    trial = {"method": {"learning_rate": rate, "rank": 8}}
+    (two,) = make_study({**PLAIN, "name": "t", "methods": ["lora"], "trial": trial}).arms()
+    (other,) = make_study({**PLAIN, "methods": ["lora"], "seeds": [1]}).arms()
+    assert trial_id(one) == trial_id(two) != trial_id(other)
+
+
+def test_crossed_axes_make_every_combination() -> None:
+    axes = {"method.rank": [1, 8], "algorithm.name": ["grpo", "dapo"]}
+    arms = make_study({**PLAIN, "methods": ["lora"], "axes": axes}).arms()
+    found = {(arm.method.model_dump()["rank"], arm.algorithm.name) for arm in arms}
+    assert found == {(1, "grpo"), (1, "dapo"), (8, "grpo"), (8, "dapo")}
+
+
+def test_one_axis_at_a_time_starts_from_the_trial_as_it_is() -> None:
+    axes = {"method.rank": [1, 8], "algorithm.name": ["grpo", "dapo"]}
+    arms = make_study(
+        {**PLAIN, "methods": ["lora"], "axes": axes, "design": "one-at-a-time"}
+    ).arms()
+    found = {(arm.method.model_dump()["rank"], arm.algorithm.name) for arm in arms}
+    assert found == {(8, "grpo"), (1, "grpo"), (8, "dapo")}
+    assert len(arms) == 3
+
+
+def test_a_method_without_an_axis_key_is_left_out_of_a_crossed_study() -> None:
+    arms = make_study({**PLAIN, "methods": ["lora", "ia3"], "axes": {"method.rank": [1]}}).arms()
+    assert [arm.method.name for arm in arms] == ["lora"]
+
+
+def test_matched_parameters_solve_the_rank_of_every_method() -> None:
+    study = make_study({**PLAIN, "methods": ["lora", "miss", "lora-fa"], "match": "parameters"})
+    lora, *others = study.arms()
+    shape = load_shape(lora.model)
+    wanted = create_method(lora.method).count(shape)
+    for arm in others:
+        rank = arm.method.model_dump()["rank"]
+        count = create_method(arm.method).count(shape)
+        assert rank != 8
+        assert abs(count - wanted) <= count / rank, "another rank would come closer"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metods": ["lora"]}, "unknown key 'metods'; did you mean 'methods'"),
+        ({"methods": ["lorra"]}, "unknown method 'lorra'; did you mean 'lora'"),
+        ({"seeds": []}, "seeds must be named"),
+        ({"seeds": [1, 1]}, "seeds must be named once"),
+        ({"protocol": "fair"}, "at least three seeds"),
+        ({"protocol": "fair", "seeds": [0, 1, 1000]}, "seed 1000 is the search's"),
+        ({"protocol": "unfair"}, "protocol"),
+        ({"axes": {"method.rank": []}}, "axis 'method.rank' has no values"),
+        ({"search": {"learning_rate": 3}}, "did you mean 'learning_rates'"),
+    ],
+)
+def test_a_mistake_is_one_line(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        make_study({**PLAIN, **settings}, "my.toml").arms()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_axis_that_no_setting_has_is_refused() -> None:
+    with pytest.raises(InputError, match=r"sampling\.group_sice.*did you mean 'group_size'"):
+        make_study({**PLAIN, "axes": {"sampling.group_sice": [4]}}).arms()
+
+
+def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no study"):
+        read_study(tmp_path / "none.toml")
+    (tmp_path / "broken.toml").write_text("name = ")
+    with pytest.raises(InputError, match="cannot read"):
+        read_study(tmp_path / "broken.toml")

@@ -1,0 +1,83 @@
+"""Studies on a real Ray cluster of two nodes on this machine, one of which dies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verirank.config import InputError
+from verirank.record import read_trial_list
+from verirank.study import LocalExecutor, RayExecutor, run_study
+
+ray = pytest.importorskip("ray", reason="Ray is an extra: make ray")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(500),
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    found = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False},
+    )
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+def scores(out: Path) -> dict[str, str]:
+    listed = read_trial_list(out)
+    assert listed is not None
+    return {e.id: (listed.folder(e) / "eval.json").read_text() for e in listed.entries}
+
+
+def test_a_node_dies_while_its_trial_runs_and_the_answer_is_the_local_one(
+    tmp_path: Path, cluster: Any, small_study: Any
+) -> None:
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    study = small_study("lora", "ia3", steps=15)
+    out = tmp_path / "ray"
+    killed: list[bool] = []
+
+    def kill_a_node() -> None:
+        files = list(out.glob("trials/*/metrics.jsonl"))
+        if not killed and len(files) == 2 and all(f.read_text().count("\n") > 1 for f in files):
+            killed.append(True)
+            cluster.remove_node(nodes[0], allow_graceful=False)
+            cluster.add_node(num_cpus=1)
+
+    outcomes = run_study(study, out, executor=RayExecutor(cluster.address), on_poll=kill_a_node)
+    assert killed
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    run_study(study, tmp_path / "local", executor=LocalExecutor(2))
+    assert scores(out) == scores(tmp_path / "local")
+
+
+def test_a_failed_trial_is_told_and_the_others_go_on(
+    tmp_path: Path, cluster: Any, small_study: Any
+) -> None:
+    cluster.add_node(num_cpus=2)
+    study = small_study("full", "lora", steps=3, axes={"method.learning_rate": [1e-3, 1e30]})
+    remote = run_study(study, tmp_path / "ray", executor=RayExecutor(cluster.address))
+    local = run_study(study, tmp_path / "local")
+    assert [outcome.error for outcome in remote] == [outcome.error for outcome in local]
+    assert any(outcome.error for outcome in remote)
+
+
+def test_no_cluster_is_one_line(tmp_path: Path, small_study: Any) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    with pytest.raises(InputError, match="no Ray cluster at '127.0.0.1:1'"):
+        run_study(small_study("ia3"), tmp_path / "s", executor=RayExecutor("127.0.0.1:1"))

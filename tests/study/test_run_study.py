@@ -1,0 +1,206 @@
+"""Real studies of real trials: run, killed, stopped, hung, resumed, and shared."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+
+from verirank.config import InputError, to_toml
+from verirank.record import read_trial_list
+from verirank.report import build_leaderboard, write_report
+from verirank.study import (
+    LocalExecutor,
+    Study,
+    open_study,
+    plan_study,
+    resume_study,
+    run_study,
+    study_status,
+)
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
+Make = Callable[..., Study]
+pytestmark = pytest.mark.slow
+
+
+def scores(out: Path) -> dict[str, str]:
+    listed = read_trial_list(out)
+    assert listed is not None
+    return {e.id: (listed.folder(e) / "eval.json").read_text() for e in listed.entries}
+
+
+def workers() -> list[psutil.Process]:
+    """The trials' processes: children of the fork server that have a run open."""
+    servers = [p for p in psutil.Process().children() if "forkserver" in " ".join(p.cmdline())]
+    return [child for server in servers for child in server.children()]
+
+
+def when_both_train(out: Path, act: Callable[[], None]) -> Callable[[], None]:
+    done: list[bool] = []
+
+    def poll() -> None:
+        files = list(out.glob("trials/*/metrics.jsonl"))
+        if not done and len(files) == 2 and all(f.read_text().count("\n") > 1 for f in files):
+            done.append(True)
+            act()
+
+    return poll
+
+
+def test_a_study_ranks_its_trials_and_one_that_is_finished_does_nothing(
+    tmp_path: Path, small_study: Make
+) -> None:
+    out = tmp_path / "s"
+    outcomes = run_study(small_study("lora", "ia3"), out)
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    board = write_report([out], out)
+    assert {row.method for row in board.rows} == {"lora", "ia3"}
+    before = {f: f.stat().st_mtime_ns for f in (out / "trials").rglob("*") if f.is_file()}
+    resume_study(out)
+    assert {f: f.stat().st_mtime_ns for f in (out / "trials").rglob("*") if f.is_file()} == before
+    assert study_status(out).count("done") == 2
+    plan = plan_study(open_study(out), out=out, probe=False)
+    assert plan.totals() == {
+        "total": 2, "done": 2, "core_seconds_left": 0, "wall_seconds_left": 0,
+    }  # fmt: skip
+    with pytest.raises(InputError, match="another study"):
+        run_study(small_study("lora"), out)
+
+
+def test_one_process_and_two_give_the_same_bits_and_a_store_is_shared(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study = small_study("lora", "miss")
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        run_study(study, out, executor=LocalExecutor(processes))
+    assert scores(tmp_path / "1") == scores(tmp_path / "2")
+    began = time.perf_counter()
+    wider = small_study("lora", "miss", name="wider")
+    run_study(wider, tmp_path / "3", store=tmp_path / "1" / "trials")
+    assert time.perf_counter() - began < 2, "a trial in the store was run again"
+    assert {row.method for row in build_leaderboard([tmp_path / "3"]).rows} == {"lora", "miss"}
+
+
+def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study = small_study(
+        "ia3",
+        steps=4,
+        protocol="fair",
+        seeds=[0, 1, 2],
+        search={"learning_rates": 3, "first_steps": 2},
+    )
+    out = tmp_path / "s"
+    run_study(study, out)
+    status = study_status(out)
+    assert status.count("done") == 3
+    assert status.count("paused") + status.count("pruned") == 3
+    assert status.count("pruned") >= 1
+    (row,) = build_leaderboard([out]).rows
+    assert row.seeds == 3
+    (line,) = json.loads((out / "search.json").read_text())["arms"]
+    assert row.learning_rate == line["winner"]
+
+
+def test_a_killed_worker_goes_on_from_its_checkpoint(tmp_path: Path, small_study: Make) -> None:
+    study = small_study("lora", "ia3", steps=12)
+    out = tmp_path / "s"
+    kill = when_both_train(out, lambda: workers()[0].kill())
+    outcomes = run_study(study, out, executor=LocalExecutor(2), on_poll=kill)
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    run_study(study, tmp_path / "undisturbed", executor=LocalExecutor(2))
+    assert scores(out) == scores(tmp_path / "undisturbed")
+
+
+def test_a_hung_trial_is_killed_told_and_run_again_when_resumed(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study = small_study("lora", "ia3", steps=30)
+    out = tmp_path / "s"
+    hang = when_both_train(out, lambda: workers()[0].suspend())
+    outcomes = run_study(study, out, executor=LocalExecutor(2, stall_seconds=6), on_poll=hang)
+    assert sum(outcome.error is None for outcome in outcomes) == 1
+    (error,) = [outcome.error for outcome in outcomes if outcome.error]
+    assert "hung" in error
+    assert study_status(out).count("failed") == 1
+    assert [o.error for o in resume_study(out)] == [None, None]
+
+
+def test_a_trial_that_diverges_fails_alone_and_is_not_run_again(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study = small_study("full", "lora", steps=4, axes={"method.learning_rate": [1e-3, 1e30]})
+    out = tmp_path / "s"
+    outcomes = run_study(study, out)
+    failed = [outcome for outcome in outcomes if outcome.error]
+    assert 1 <= len(failed) < 4
+    status = study_status(out)
+    broken = [trial for trial in status.trials if trial.state == "failed"]
+    assert all(trial.error and trial.last_lines for trial in broken)
+    assert len(build_leaderboard([out]).not_scored) == len(failed)
+    began = time.perf_counter()
+    assert [o.error for o in resume_study(out)] == [o.error for o in outcomes]
+    assert time.perf_counter() - began < 2
+
+
+def test_a_full_disk_ends_no_study(tmp_path: Path, small_study: Make) -> None:
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=9m", "none", str(mount)], capture_output=True
+    )
+    if made.returncode != 0:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        study = small_study("ia3", "full", steps=3)
+        out = mount / "s"
+        outcomes = run_study(study, out)
+        assert any("No space" in str(outcome.error) for outcome in outcomes)
+        subprocess.run(["mount", "-o", "remount,size=90m", str(mount)], check=True)
+        assert [o.error for o in resume_study(out)] == [None, None]
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_two_studies_at_one_folder_are_refused(tmp_path: Path, small_study: Make) -> None:
+    study = small_study("lora", steps=20)
+    out = tmp_path / "s"
+    thread = Thread(target=run_study, args=(study, out))
+    thread.start()
+    while not (out / "trials.json").is_file():
+        time.sleep(0.05)
+    with pytest.raises(InputError, match="another process is running"):
+        run_study(study, out)
+    thread.join()
+
+
+def test_kill_9_of_the_study_costs_nothing_that_was_checkpointed(
+    tmp_path: Path, small_study: Make
+) -> None:
+    out = tmp_path / "s"
+    file = tmp_path / "study.toml"
+    study = small_study("lora", "ia3", steps=12)
+    file.write_text(to_toml(study))
+    command = [sys.executable, "-m", "verirank", "study", "run", str(file), "--out", str(out)]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    files: list[Path] = []
+    while len(files) < 2 or not all(f.read_text().count("\n") > 1 for f in files):
+        files = list(out.glob("trials/*/metrics.jsonl"))
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert [o.error for o in resume_study(out)] == [None, None]
+    run_study(study, tmp_path / "undisturbed")
+    assert scores(out) == scores(tmp_path / "undisturbed")

@@ -1,0 +1,122 @@
+"""The fair protocol's search: budgets that are equal, decisions that repeat, winners that won."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+import pytest
+
+from verirank.config import InputError, TrialConfig
+from verirank.study import SearchConfig, Store, make_study, trial_id
+from verirank.study._search import candidates, rungs, search_rates
+from verirank.study._trial import Rung
+
+
+def arms_of(*methods: str) -> list[TrialConfig]:
+    return make_study({"name": "s", "preset": "quickstart", "methods": list(methods)}).arms()
+
+
+def rates_of(arm: TrialConfig, search: SearchConfig) -> list[float]:
+    return [trial.method.learning_rate or 0.0 for trial in candidates(arm, search)]
+
+
+class Scorer:
+    """Writes the scores that a search reads, by a rule over rate and steps, and counts its work."""
+
+    def __init__(self, store: Store, best: dict[str, float], broken: Sequence[str] = ()) -> None:
+        self.store, self.best, self.broken = store, best, broken
+        self.steps: dict[str, int] = {}
+
+    def __call__(self, trials: Sequence[TrialConfig], rung: Rung) -> None:
+        for trial in trials:
+            self.steps[trial_id(trial)] = rung.steps
+            run = self.store.start(trial)
+            if trial.method.name in self.broken:
+                (run / "manifest.json").write_text('{"status": "failed", "error": "diverged"}')
+                continue
+            rate = trial.method.learning_rate or 0.0
+            wanted = self.best[trial.method.name]
+            value = min(rate, wanted) / max(rate, wanted)
+            path = run / "selection.json"
+            scores = json.loads(path.read_text()) if path.is_file() else {}
+            scores[str(rung.steps)] = {"avg_at_k": value, "bench": rung.bench}
+            path.write_text(json.dumps(scores))
+
+
+def test_rates_are_spaced_evenly_in_log_around_the_prior_nearest_first() -> None:
+    (arm,) = arms_of("lora")
+    rates = rates_of(arm, SearchConfig(learning_rates=5, span=100))
+    assert rates[0] == arm.method.learning_rate == 1e-3
+    assert sorted(rates) == pytest.approx([1e-4, 3.2e-4, 1e-3, 3.2e-3, 1e-2])
+
+
+def test_every_method_gets_the_same_number_of_trials_on_a_seed_that_is_not_ranked() -> None:
+    search = SearchConfig(learning_rates=4)
+    for arm in arms_of("lora", "full", "ia3"):
+        trials = candidates(arm, search)
+        assert len({trial_id(trial) for trial in trials}) == 4
+        assert {trial.seed for trial in trials} == {1000}
+
+
+def test_rungs_multiply_until_the_last_step() -> None:
+    assert rungs(60, SearchConfig(first_steps=15, reduction=2)) == [15, 30, 60]
+    assert rungs(50, SearchConfig(first_steps=5, reduction=3)) == [5, 15, 45, 50]
+    assert rungs(10, SearchConfig(first_steps=15)) == [10]
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_the_best_rate_wins_wherever_it_stands(tmp_path: Path, place: int) -> None:
+    (arm,) = arms_of("lora")
+    search = SearchConfig(learning_rates=5)
+    wanted = sorted(rates_of(arm, search))[place]
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": wanted})
+    (winner,) = search_rates([arm], search, scorer.store, tmp_path, scorer)
+    assert winner.method.learning_rate == wanted
+    (line,) = json.loads((tmp_path / "search.json").read_text())["arms"]
+    assert line["winner"] == wanted
+    assert line["at_edge"] == (place in (0, 4))
+    assert line["steps"] == sum(scorer.steps.values())
+
+
+def test_halving_spends_less_than_every_trial_to_its_end(tmp_path: Path) -> None:
+    (arm,) = arms_of("lora")
+    search = SearchConfig(learning_rates=5)
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3})
+    search_rates([arm], search, scorer.store, tmp_path, scorer)
+    assert sorted(scorer.steps.values()) == [15, 15, 15, 15, 60]
+
+
+def test_a_search_that_goes_on_takes_the_same_decisions(tmp_path: Path) -> None:
+    arms = arms_of("lora", "full")
+    search = SearchConfig()
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 3e-4, "full": 1e-3})
+    first = search_rates(arms, search, scorer.store, tmp_path, scorer)
+    told = (tmp_path / "search.json").read_text()
+    again = search_rates(arms, search, scorer.store, tmp_path, lambda trials, rung: None)
+    assert again == first
+    assert (tmp_path / "search.json").read_text() == told
+
+
+def test_failed_trials_are_told_and_the_others_decide(tmp_path: Path) -> None:
+    arms = arms_of("lora", "full")
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, broken=["full"])
+    with pytest.raises(InputError, match="no learning rate of full came to its end: diverged"):
+        search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
+    lora, full = json.loads((tmp_path / "search.json").read_text())["arms"]
+    assert {trial["error"] for trial in full["trials"]} == {"diverged"}
+    assert lora["winner"] == 1e-3
+
+
+def test_the_log_opens_in_optuna(tmp_path: Path) -> None:
+    (arm,) = arms_of("lora")
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3})
+    search_rates([arm], SearchConfig(), scorer.store, tmp_path, scorer)
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "search.log"))
+    storage = optuna.storages.JournalStorage(backend)
+    study = optuna.load_study(study_name=trial_id(arm), storage=storage)
+    states = [trial.state for trial in study.trials]
+    assert states.count(optuna.trial.TrialState.PRUNED) == 4
+    assert study.best_params["learning_rate"] == 1e-3
