@@ -17,6 +17,8 @@ _COMMANDS = {
     "analyze": "Measure what runs did to the weights, and what they share.",
     "export": "Write a run's policy as a model or adapter to ship.",
     "report": "Build the leaderboard and report.html from runs on disk.",
+    "recommend": "Say which method to use within a budget, and how sure that is.",
+    "show": "Read a run's completions, with rewards and advantages.",
     "power": "Tell the samples and seeds that resolve a difference, before a study is run.",
     "check": "Prove that a method is what it says, on any model.",
     "methods": "List the methods, with exact trainable counts for a shape.",

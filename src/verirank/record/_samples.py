@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -23,9 +24,10 @@ def write_samples(path: Path, tables: Sequence[pa.Table]) -> None:
         pq.write_table(pa.concat_tables(tables), scratch)
 
 
-def read_samples(path: Path, stage: str) -> pa.Table:
-    """Read the samples of one stage, `before` or `after` training."""
-    return pq.read_table(path, filters=[("stage", "=", stage)])
+def read_samples(path: Path, stage: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read the samples of one stage, `before` or `after` training; all columns or some."""
+    table = pq.read_table(path, columns=None if columns is None else ["stage", *columns])
+    return table.filter(pc.equal(table["stage"], stage))  # type: ignore[reportAttributeAccessIssue]
 
 
 def problem_ids(samples: pa.Table) -> tuple[str, ...]:

@@ -1,16 +1,29 @@
 """What came out: the leaderboard, the table in the terminal, and one self-contained page."""
 
+from verirank.report._completions import bench_completions, overview, rollouts
+from verirank.report._recommend import NothingToRecommendError, Recommendation, recommend
+from verirank.report._verdicts import Judgement, RunFate, Verdicts, judge
 from verirank.report.figures import energy_figure, write_picture
 from verirank.report.leaderboard import Leaderboard, Row, build_leaderboard
 from verirank.report.page import write_report
 from verirank.report.terminal import print_leaderboard
 
 __all__ = [
+    "Judgement",
     "Leaderboard",
+    "NothingToRecommendError",
+    "Recommendation",
     "Row",
+    "RunFate",
+    "Verdicts",
+    "bench_completions",
     "build_leaderboard",
     "energy_figure",
+    "judge",
+    "overview",
     "print_leaderboard",
+    "recommend",
+    "rollouts",
     "write_picture",
     "write_report",
 ]

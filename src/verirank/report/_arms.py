@@ -71,13 +71,19 @@ def sort_runs(runs: Iterable[Run]) -> tuple[list[Arm], list[NotScored]]:
     return [Arm(label, tuple(arm)) for label, arm in zip(labels, arms, strict=True)], not_scored
 
 
+def arm_settings(run: Run) -> dict[str, Any]:
+    """Return by dotted key the settings that make a run's arm: all but its seed and its upkeep."""
+    return dict(_flat(_settings(run)))
+
+
 def _obstacle(run: Run) -> str | None:
     if run.status != "done":
         error = run.manifest.get("error")
         return f"its status is {run.status}" + (f" ({error})" if error else "")
     if run.failed_checks:
         return f"conformance failed: {', '.join(run.failed_checks)}"
-    missing = [key for key in _NEEDED if key not in run.manifest]
+    manifest = run.manifest
+    missing = [key for key in _NEEDED if key not in manifest]
     if missing:
         return f"manifest.json lacks {', '.join(missing)}"
     if not run.benches:
@@ -121,10 +127,8 @@ def _refuse_other_weights(runs: list[Run]) -> None:
 def _labels(firsts: list[Run]) -> list[str]:
     by_method: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in firsts:
-        by_method[run.method].append(dict(_flat(_settings(run))))
-    return [
-        _label(run.method, dict(_flat(_settings(run))), by_method[run.method]) for run in firsts
-    ]
+        by_method[run.method].append(arm_settings(run))
+    return [_label(run.method, arm_settings(run), by_method[run.method]) for run in firsts]
 
 
 def _label(method: str, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:

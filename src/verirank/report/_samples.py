@@ -16,6 +16,8 @@ from verirank.record import (
     read_samples,
 )
 
+_SCORED = ("problem", "sample", "correct")
+
 
 @dataclass(frozen=True)
 class BenchSamples:
@@ -41,7 +43,7 @@ def bench_samples(run: Run, bench: str) -> BenchSamples:
 
 
 def _stage(run: Run, bench: str, stage: str) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    samples: pa.Table = read_samples(run.bench_file(bench), stage)
+    samples: pa.Table = read_samples(run.bench_file(bench), stage, _SCORED)
     try:
         return problem_ids(samples), correct_PK(samples)
     except SamplesIncompleteError as error:

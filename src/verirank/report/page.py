@@ -13,10 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from verirank import __version__
-from verirank.record import write_file
+from verirank.record import write_file, write_json
 from verirank.report import _words
 from verirank.report._examples import best_examples
 from verirank.report._palette import STANDINGS, standing
+from verirank.report._published import PUBLISHED
+from verirank.report._rate_chart import read_searches
+from verirank.report._verdicts import Verdicts, judge
 from verirank.report.figures import build_figures, javascript
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
@@ -25,7 +28,7 @@ _SHOWN_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "
 
 
 def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
-    """Rebuild leaderboard.json, leaderboard.csv, report.html and figures/ from runs on disk.
+    """Rebuild leaderboard.{json,csv}, verdicts.json, report.html and figures/ from runs on disk.
 
     Args:
         folders: run folders, or folders that hold runs anywhere below.
@@ -37,16 +40,19 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     Raises:
         InputError: there is no run, none can be scored, or the runs cannot be compared.
     """
+    folders = list(folders)
     board = build_leaderboard(folders)
     board.write(out)
-    figures = build_figures(board)
+    verdicts, searched = judge(board), read_searches(folders)
+    write_json(out / "verdicts.json", verdicts.as_json())
+    figures = build_figures(board, searched)
     for figure in figures:
         figure.write(out / "figures")
-    write_file(out / "report.html", _render(board, figures))
+    write_file(out / "report.html", _render(board, figures, verdicts))
     return board
 
 
-def _render(board: Leaderboard, figures: list[Any]) -> str:
+def _render(board: Leaderboard, figures: list[Any], verdicts: Verdicts) -> str:
     environment = Environment(
         loader=PackageLoader("verirank.report", "."),
         autoescape=True,
@@ -62,6 +68,8 @@ def _render(board: Leaderboard, figures: list[Any]) -> str:
     return environment.get_template("page.html.jinja").render(
         board=board,
         figures=figures,
+        verdicts=verdicts,
+        published=PUBLISHED,
         answer=_words.answer(board),
         limits=_words.limits(board),
         without_width=_words.without_width(board),

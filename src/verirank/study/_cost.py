@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from verirank.config import InputError, TrialConfig, cache_folder
 from verirank.models import load_base
-from verirank.record import Run, package_versions, processor, step_seconds, write_json
+from verirank.record import package_versions, processor, step_seconds, write_json
 from verirank.study._trial import Rung, run_trial, start_trial
 
 Source = Literal["measured", "another seed", "probe", "estimate", "unknown"]
@@ -31,14 +32,13 @@ class Speed:
         return steps * self.step + benches * self.bench
 
 
-def measured_speed(run: Run) -> Speed | None:
-    """Return the speed that a finished run shows, or None where it is not finished."""
-    manifest = run.manifest
+def measured_speed(manifest: Mapping[str, Any], arm: TrialConfig) -> Speed | None:
+    """Return the speed that a finished run of an arm shows; None where it is not finished."""
     if manifest.get("status") != "done" or "seconds" not in manifest:
         return None
-    benches = max(1, len(run.settings.get("evaluation", {}).get("benches", ())))
-    steps = run.settings["training"]["steps"]
-    return Speed(manifest["seconds"] / steps, manifest.get("seconds_evaluate", 0.0) / benches)
+    benches = max(1, len(arm.evaluation.benches))
+    evaluate = manifest.get("seconds_evaluate", 0.0)
+    return Speed(manifest["seconds"] / arm.training.steps, evaluate / benches)
 
 
 def probe_speed(arm: TrialConfig) -> Speed | None:

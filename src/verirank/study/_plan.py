@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +44,7 @@ class Plan:
 
     def totals(self) -> dict[str, float | int | None]:
         """Return how many trials there are and are done, and the seconds of those left."""
-        left = [t.seconds for t in self.trials if t.state not in {"done", "pruned"}]
+        left = [t.seconds for t in self.trials if t.state not in {"done", "pruned", "paused"}]
         seconds = None if None in left else sum(s for s in left if s is not None)
         return {
             "total": len(self.trials),
@@ -74,15 +73,45 @@ def plan_study(
     trials: list[PlannedTrial] = []
     winners = _winners(out)
     for arm in study.arms():
-        ranked = arm
+        rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
+        ranked = {seed: _look_up(arm, seed, rate, place) for seed in study.seeds}
+        speeds = [found.speed for found in ranked.values() if found.speed]
+        probed = probe_speed(arm) if probe and not speeds else None
+        known = _Known(speeds[0], "another seed") if speeds else _Known(probed, "probe")
         if study.protocol == "fair":
-            rate = winners.get(trial_id(arm))
-            ranked = None if rate is None else with_learning_rate(arm, rate)
-        speed, source = _speed(arm, ranked, study.seeds, place, probe)
-        if study.protocol == "fair":
-            trials += _search_trials(arm, study.search, place, speed, source)
-        trials += [_ranked(arm, ranked, seed, place, speed, source) for seed in study.seeds]
+            trials += _search_trials(arm, study.search, place, known)
+        trials += [_ranked(arm, seed, rate, found, known) for seed, found in ranked.items()]
     return Plan(study.name, study.protocol, usable_cores(), tuple(trials))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A speed, and where it is known from."""
+
+    speed: Speed | None
+    source: Source
+
+    def seconds(self, steps: float, benches: float) -> tuple[float | None, Source]:
+        if self.speed is None:
+            return None, "unknown"
+        return self.speed.seconds(steps, benches), self.source
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the store holds of a trial."""
+
+    id: str | None
+    state: str
+    speed: Speed | None
+
+
+def _look_up(arm: TrialConfig, seed: int, rate: float | None, store: Store) -> _Found:
+    if rate is None:
+        return _Found(None, "waiting", None)
+    name = trial_id(with_seed(with_learning_rate(arm, rate), seed))
+    manifest = Run(store.folder / name).manifest
+    return _Found(name, manifest.get("status", "waiting"), measured_speed(manifest, arm))
 
 
 def _winners(out: Path | None) -> dict[str, float]:
@@ -94,55 +123,27 @@ def _winners(out: Path | None) -> dict[str, float]:
     return {arm["id"]: arm["winner"] for arm in arms if arm["winner"] is not None}
 
 
-def _speed(
-    arm: TrialConfig,
-    ranked: TrialConfig | None,
-    seeds: Sequence[int],
-    store: Store,
-    probe: bool,
-) -> tuple[Speed | None, Source]:
-    for seed in seeds:
-        if ranked and (speed := measured_speed(Run(store.trial(with_seed(ranked, seed))))):
-            return speed, "another seed"
-    speed = probe_speed(arm) if probe else None
-    return speed, "probe" if speed else "unknown"
-
-
 def _ranked(
-    arm: TrialConfig,
-    ranked: TrialConfig | None,
-    seed: int,
-    store: Store,
-    speed: Speed | None,
-    source: Source,
+    arm: TrialConfig, seed: int, rate: float | None, found: _Found, known: _Known
 ) -> PlannedTrial:
-    trial = with_seed(ranked, seed) if ranked else None
-    run = Run(store.trial(trial)) if trial else None
-    own = measured_speed(run) if run else None
-    if own:
-        speed, source = own, "measured"
-    steps, benches = arm.training.steps, len(arm.evaluation.benches)
+    if found.speed:
+        known = _Known(found.speed, "measured")
+    steps = arm.training.steps
+    seconds, source = known.seconds(steps, len(arm.evaluation.benches))
     return PlannedTrial(
-        id=trial_id(trial) if trial else None,
-        role="ranked",
-        method=arm.method.name,
-        seed=seed,
-        learning_rate=trial.method.learning_rate if trial else None,
-        steps=steps,
-        state=_state(run),
-        seconds=speed.seconds(steps, benches) if speed else None,
-        source=source,
+        found.id, "ranked", arm.method.name, seed, rate, steps, found.state, seconds, source
     )
 
 
 def _search_trials(
-    arm: TrialConfig, search: SearchConfig, store: Store, speed: Speed | None, source: Source
+    arm: TrialConfig, search: SearchConfig, store: Store, known: _Known
 ) -> list[PlannedTrial]:
     at = rungs(arm.training.steps, search)
     # One trial in `reduction` is expected to reach each further rung.
     share = [search.reduction**-number for number in range(len(at))]
     lengths = [b - a for a, b in zip([0, *at], at, strict=False)]
     steps = sum(part * length for part, length in zip(share, lengths, strict=True))
+    seconds, source = known.seconds(steps, sum(share))
     return [
         PlannedTrial(
             id=trial_id(trial),
@@ -151,13 +152,9 @@ def _search_trials(
             seed=trial.seed,
             learning_rate=trial.method.learning_rate,
             steps=trial.training.steps,
-            state=_state(Run(store.trial(trial))),
-            seconds=speed.seconds(steps, sum(share)) if speed else None,
+            state=Run(store.trial(trial)).manifest.get("status", "waiting"),
+            seconds=seconds,
             source=source,
         )
         for trial in candidates(arm, search)
     ]
-
-
-def _state(run: Run | None) -> str:
-    return run.manifest.get("status", "waiting") if run else "waiting"

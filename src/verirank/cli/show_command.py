@@ -1,0 +1,73 @@
+"""`verirank show`: a run's completions, to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verirank.config import InputError
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--bench", help="Read this bench's samples, before and after training.")
+@click.option("--step", type=click.IntRange(1), help="Read a training step's completions.")
+@click.option("--problem", help="Only this problem.")
+@click.option("--right", "wanted", flag_value="right", help="Only right answers.")
+@click.option("--wrong", "wanted", flag_value="wrong", help="Only wrong answers.")
+@click.option("--truncated", "wanted", flag_value="truncated", help="Only those cut off.")
+@click.option("-n", "most", type=click.IntRange(1), default=5, show_default=True, help="At most.")
+def command(
+    folder: Path,
+    bench: str | None,
+    step: int | None,
+    problem: str | None,
+    wanted: str | None,
+    most: int,
+) -> None:
+    """Read what a model wrote, with its reward and advantage.
+
+    Without an option, tells what stands out in RUN: how answers ended, the worst and the best
+    problems, and signs of reward hacking. --step and --bench show completions.
+    """
+    from verirank.record import Run
+    from verirank.report import bench_completions, overview, rollouts
+
+    run = Run.open(folder)
+    if bench and step:
+        raise InputError("give --bench or --step, not both")
+    if not bench and not step:
+        return click.echo(overview(run))
+    rows = bench_completions(run, bench) if bench else rollouts(run, step or 1)
+    kept = [row for row in rows if _wanted(row, problem, wanted)]
+    for row in kept[:most]:
+        _print(row)
+    click.echo(f"{min(most, len(kept))} of {len(kept)} shown")
+    return None
+
+
+def _wanted(row: dict[str, Any], problem: str | None, wanted: str | None) -> bool:
+    if problem and row["problem"] != problem:
+        return False
+    if wanted == "truncated":
+        return row["truncated"]
+    return wanted is None or (row["reward"] > 0) == (wanted == "right")
+
+
+def _print(row: dict[str, Any]) -> None:
+    advantage = row.get("advantage")
+    told = [f"reward {row['reward']:g}"]
+    told += [f"advantage {advantage:+.3f}"] if advantage is not None else []
+    told += [row["stage"]] if "stage" in row else []
+    told += [row["reason"], f"{row['length']} tokens" + (", cut off" if row["truncated"] else "")]
+    click.secho(f"{row['problem']}  ({'; '.join(told)})", bold=True)
+    click.echo(f"{_safe(row['completion'])}\n")
+
+
+def _safe(text: str) -> str:
+    """Return a model's text without control characters, which a terminal would obey."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )

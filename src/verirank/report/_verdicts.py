@@ -1,0 +1,280 @@
+"""What a study's runs say to the claims of arXiv:2512.23165, and what became of each run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verirank.record import Run
+from verirank.report._arms import Arm, arm_settings
+from verirank.report._samples import BenchSamples
+from verirank.report.leaderboard import Leaderboard
+from verirank.statistics import (
+    Claim,
+    Verdict,
+    avg_at_k,
+    bootstrap_accuracy,
+    holm,
+    judge_difference,
+)
+
+_SEED = 0
+_ALPHA = 0.05
+_EQUAL = 0.02
+"""Avg@k within so much counts as the same, in shares of 1."""
+_COULD_NOT_MOVE = 1e-3
+_OUT_OF_TOKENS = 0.5
+_COLLAPSED = 0.5
+
+Fate = Literal[
+    "learned", "did not learn", "could not move", "collapsed", "diverged", "ran out of tokens",
+    "unfinished",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A claim, the arms that it is tested on, and the verdict; effects are in shares of 1.
+
+    `p` is two-sided against the claim's boundary, and `p_holm` is corrected over all judgements.
+    """
+
+    claim: str
+    part: str
+    a: str
+    b: str
+    bench: str
+    outcome: str
+    effect: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFate:
+    """What became of a run, as its own record tells it, with the figure that decides."""
+
+    run: str
+    label: str
+    seed: int
+    fate: Fate
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The judgements that a study's arms allow, and what became of its runs."""
+
+    judgements: tuple[Judgement, ...]
+    runs: tuple[RunFate, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of verdicts.json."""
+        return {
+            "claims": [asdict(judgement) for judgement in self.judgements],
+            "runs": [asdict(run) for run in self.runs],
+        }
+
+
+def judge(board: Leaderboard) -> Verdicts:
+    """Judge the paper's findings and ablations on the main bench, each as a paired test.
+
+    A claim is tested between arms that share at least a seed and differ in nothing else than what
+    it names; where a study has no such arms, it is left out. What one test alone resolves stands
+    only if it still does after Holm's correction over all of them.
+    """
+    bench = board.benches[0]
+    arms = [arm for arm in board.arms if bench in arm.samples]
+    found = _corrected([*_findings(arms, bench), *_ablations(arms, bench)])
+    fates = [
+        _fate(run, arm.label, bench, samples)
+        for arm in arms
+        for run, samples in zip(arm.runs, arm.samples[bench], strict=True)
+    ]
+    failed = [
+        RunFate(run.folder, run.method, run.seed, *_why_unfinished(run.status, run.reason))
+        for run in board.not_scored
+    ]
+    return Verdicts(tuple(found), (*fates, *failed))
+
+
+def _corrected(judgements: list[Judgement]) -> list[Judgement]:
+    """Return the judgements with Holm's p-values, and none resolved that these do not resolve."""
+    tested = [judgement.p for judgement in judgements if judgement.p is not None]
+    adjusted = iter(holm(tested).tolist() if tested else [])
+    found = []
+    for judgement in judgements:
+        if judgement.p is not None:
+            judgement = replace(judgement, p_holm=next(adjusted))
+            alone = judgement.outcome != "not_resolvable"
+            if alone and (judgement.p_holm or 0.0) > _ALPHA:
+                words = f"alone it would be {judgement.outcome}; not among {len(tested)} tests"
+                judgement = replace(judgement, outcome="not_resolvable", reason=words)
+        found.append(judgement)
+    return found
+
+
+def _findings(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
+    plain = _plain(arms)
+    above, below = Claim("above", 0.0), Claim("below", 0.0)
+    one, two, three = (
+        "Structural variants beat LoRA (finding 1)",
+        "SVD initialisations collapse (finding 2)",
+        "Too few parameters hit a floor (finding 3)",
+    )
+    for method in ("dora", "adalora", "miss"):
+        yield from _pair(one, f"{method} beats lora", above, plain, method, "lora", bench)
+    yield from _pair(one, "dora beats full", above, plain, "dora", "full", bench)
+    for method in ("pissa", "milora"):
+        if method in plain:
+            yield _against_base(two, f"{method} ends below the base", below, plain[method], bench)
+    for method in ("vera", "ia3", "ln-tuning"):
+        yield from _pair(three, f"{method} stays below lora", below, plain, method, "lora", bench)
+
+
+def _plain(arms: Sequence[Arm]) -> dict[str, Arm]:
+    """Return per method its arm, where it has one only: others belong to ablations."""
+    by_method: dict[str, list[Arm]] = {}
+    for arm in arms:
+        by_method.setdefault(arm.method, []).append(arm)
+    return {method: found[0] for method, found in by_method.items() if len(found) == 1}
+
+
+def _ablations(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
+    """Judge the four ablation claims on every pair of arms that differ in that setting alone."""
+    above, equal = Claim("above", 0.0), Claim("within", _EQUAL)
+    for key, name, claim, order in (
+        ("sampling.problems_per_step", "A small batch is better (ablation)", above, _descending),
+        ("algorithm.name", "The algorithm hardly matters (ablation)", equal, _from_grpo),
+        ("method.learning_rate", "A higher learning rate is better (ablation)", above, _ascending),
+        ("method.rank", "A higher rank is better (ablation)", above, _ascending),
+    ):
+        for first, second, words in _pairs_along(arms, key, order):
+            part = f"{first.method}, {key.split('.')[-1]} {words}"
+            yield _judgement(name, part, claim, second, first, bench)
+
+
+_Order = Callable[[list[Any]], list[tuple[Any, Any]]]
+
+
+def _ascending(values: list[Any]) -> list[tuple[Any, Any]]:
+    ordered = sorted(values)
+    return list(pairwise(ordered))
+
+
+def _descending(values: list[Any]) -> list[tuple[Any, Any]]:
+    return [(b, a) for a, b in _ascending(values)]
+
+
+def _from_grpo(values: list[Any]) -> list[tuple[Any, Any]]:
+    return [("grpo", value) for value in sorted(values) if value != "grpo" and "grpo" in values]
+
+
+def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple[Arm, Arm, str]]:
+    """Yield arms that differ in `key` alone, with the change in words."""
+    families: dict[str, dict[Any, Arm]] = {}
+    for arm in arms:
+        settings = arm_settings(arm.runs[0])
+        value = settings.pop(key, None)
+        if value is not None:
+            if key == "algorithm.name":
+                # Each algorithm's own clipping and rounds come with its name.
+                settings = {k: v for k, v in settings.items() if not k.startswith("algorithm.")}
+            families.setdefault(repr(sorted(settings.items())), {})[value] = arm
+    for family in families.values():
+        for a, b in order(list(family)):
+            yield family[a], family[b], f"{a} to {b}"
+
+
+def _pair(
+    claim: str, part: str, test: Claim, arms: Mapping[str, Arm], a: str, b: str, bench: str
+) -> Iterator[Judgement]:
+    if a in arms and b in arms:
+        yield _judgement(claim, part, test, arms[a], arms[b], bench)
+
+
+def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -> Judgement:
+    seeds = sorted({run.seed for run in a.runs} & {run.seed for run in b.runs})
+    if not seeds:
+        words = "the two share no seed"
+        nothing = (None, None, None, None)
+        return Judgement(
+            claim, part, a.label, b.label, bench, "not_resolvable", 0.0, *nothing, words
+        )
+    verdict = judge_difference(
+        test, _after(a, bench, seeds), _after(b, bench, seeds), np.random.default_rng(_SEED)
+    )
+    return _entry(claim, part, a.label, b.label, bench, verdict)
+
+
+def _against_base(claim: str, part: str, test: Claim, arm: Arm, bench: str) -> Judgement:
+    before_SPK = np.stack([samples.before_PK for samples in arm.samples[bench]])
+    after_SPK = np.stack([samples.after_PK for samples in arm.samples[bench]])
+    verdict = judge_difference(test, after_SPK, before_SPK, np.random.default_rng(_SEED))
+    return _entry(claim, part, arm.label, "base", bench, verdict)
+
+
+def _after(arm: Arm, bench: str, seeds: Sequence[int]) -> NDArray[np.bool_]:
+    by_seed = {run.seed: s.after_PK for run, s in zip(arm.runs, arm.samples[bench], strict=True)}
+    return np.stack([by_seed[seed] for seed in seeds])
+
+
+def _entry(claim: str, part: str, a: str, b: str, bench: str, verdict: Verdict) -> Judgement:
+    return Judgement(
+        claim=claim,
+        part=part,
+        a=a,
+        b=b,
+        bench=bench,
+        outcome=verdict.outcome,
+        effect=verdict.effect,
+        low=verdict.interval.low if verdict.interval else None,
+        high=verdict.interval.high if verdict.interval else None,
+        p=verdict.p,
+        p_holm=None,
+        reason=verdict.reason,
+    )
+
+
+def _fate(run: Run, label: str, bench: str, samples: BenchSamples) -> RunFate:
+    """Tell apart what a low score may mean, by the first of these that the record shows."""
+    lines = run.metrics()
+    last = lines[-max(1, len(lines) // 10) :]
+    before = avg_at_k(samples.before_PK)
+    after = bootstrap_accuracy(samples.after_PK[None], np.random.default_rng(_SEED))
+    truncated, moved = _mean(last, "truncated_fraction"), _mean(last, "served_changed_fraction")
+    best = max((line["reward_mean"] for line in lines), default=0.0)
+    reward = _mean(last, "reward_mean") or 0.0
+    points = f"{100 * (after.mean - before):+.1f} points on {bench}"
+
+    def told(fate: Fate, evidence: str) -> RunFate:
+        return RunFate(str(run.folder), label, run.seed, fate, evidence)
+
+    if after.low > before:
+        return told("learned", points)
+    if moved is not None and moved < _COULD_NOT_MOVE:
+        share = f"{100 * moved:.2g} % of the served weights moved by more than half a ULP"
+        return told("could not move", f"{share}; {points}")
+    if truncated is not None and truncated > _OUT_OF_TOKENS:
+        return told("ran out of tokens", f"{100 * truncated:.0f} % cut off at the end; {points}")
+    if after.high < before or reward < _COLLAPSED * best:
+        return told("collapsed", f"reward {best:.2f} at best, {reward:.2f} at the end; {points}")
+    return told("did not learn", points)
+
+
+def _why_unfinished(status: str, reason: str) -> tuple[Fate, str]:
+    diverged = status == "failed" and "iverged" in reason
+    return ("diverged" if diverged else "unfinished"), reason
+
+
+def _mean(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    values = [line[key] for line in lines if line.get(key) is not None]
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,130 @@
+"""Verdicts on the published claims, and what became of each run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from synthetic_runs import METHODS, Recipe, write_run
+
+from verirank.report import Verdicts, build_leaderboard, judge, write_report
+
+
+def verdicts_of(folder: Path) -> Verdicts:
+    return judge(build_leaderboard([folder]))
+
+
+def outcome(verdicts: Verdicts, part: str) -> str:
+    (found,) = [v for v in verdicts.judgements if v.part == part]
+    return found.outcome
+
+
+@pytest.fixture
+def three_seeds(tmp_path: Path) -> Path:
+    rates = {"lora": 0.70, "dora": 0.82, "miss": 0.55, "pissa": 0.05, "vera": 0.70}
+    for method, rate in rates.items():
+        for seed in range(3):
+            recipe = replace(METHODS[method], rate=rate)
+            write_run(tmp_path / f"{method}{seed}", method, recipe, seed=seed, problems=128)
+    return tmp_path
+
+
+def test_each_claim_is_answered_from_the_arms_that_are_there(three_seeds: Path) -> None:
+    verdicts = verdicts_of(three_seeds)
+    assert outcome(verdicts, "dora beats lora") == "supported"
+    assert outcome(verdicts, "miss beats lora") == "contradicted"
+    assert outcome(verdicts, "pissa ends below the base") == "supported"
+    assert outcome(verdicts, "vera stays below lora") == "not_resolvable"
+    parts = {v.part for v in verdicts.judgements}
+    assert not parts & {"dora beats full", "adalora beats lora", "ia3 stays below lora"}
+
+
+def test_p_values_are_corrected_over_all_claims(three_seeds: Path) -> None:
+    found = verdicts_of(three_seeds).judgements
+    assert all(v.p is not None and v.p_holm is not None and v.p_holm >= v.p for v in found)
+    assert max((v.p_holm or 0) / (v.p or 1) for v in found if v.p) == pytest.approx(len(found))
+    assert all((v.p_holm or 0) <= 0.05 for v in found if v.outcome != "not_resolvable")
+
+
+def test_one_seed_answers_nothing_about_methods(tmp_path: Path) -> None:
+    for method, rate in {"lora": 0.5, "dora": 0.9}.items():
+        write_run(tmp_path / method, method, replace(METHODS[method], rate=rate))
+    (verdict,) = verdicts_of(tmp_path).judgements
+    assert verdict.outcome == "not_resolvable"
+    assert "one seed" in verdict.reason
+
+
+def test_ablations_compare_arms_that_differ_in_that_setting_alone(tmp_path: Path) -> None:
+    for rank, rate in {1: 0.5, 8: 0.7}.items():
+        for algorithm in ("grpo", "dapo"):
+            for seed in range(3):
+                write_run(
+                    tmp_path / f"{rank}-{algorithm}-{seed}",
+                    "lora",
+                    replace(METHODS["lora"], rate=rate),
+                    seed=seed,
+                    problems=128,
+                    settings={
+                        "method": {"name": "lora", "rank": rank},
+                        "algorithm": {"name": algorithm, "clip_high": 0.2 + (algorithm == "dapo")},
+                    },
+                )
+    verdicts = verdicts_of(tmp_path)
+    parts = sorted(v.part for v in verdicts.judgements)
+    assert parts == ["lora, name grpo to dapo"] * 2 + ["lora, rank 1 to 8"] * 2
+    ranks = [v for v in verdicts.judgements if v.part == "lora, rank 1 to 8"]
+    assert {v.outcome for v in ranks} == {"supported"}
+    assert all(v.effect == pytest.approx(0.2, abs=0.06) for v in ranks)
+
+
+def rewrite_metrics(run: Path, **entries: object) -> None:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    text = "".join(json.dumps(line | entries) + "\n" for line in lines)
+    (run / "metrics.jsonl").write_text(text)
+
+
+def test_the_ways_not_to_gain_are_told_apart(tmp_path: Path) -> None:
+    flat = Recipe(0.35, 1000, 30)
+    for name in ("still", "cut", "nothing"):
+        write_run(tmp_path / name, "lora", flat, settings={"seed": 0, "name": name})
+    rewrite_metrics(tmp_path / "still", served_changed_fraction=1e-5, truncated_fraction=0.0)
+    rewrite_metrics(tmp_path / "cut", served_changed_fraction=0.5, truncated_fraction=0.9)
+    rewrite_metrics(tmp_path / "nothing", served_changed_fraction=0.5, truncated_fraction=0.0)
+    write_run(tmp_path / "gone", "pissa", Recipe(0.02, 1000, 30))
+    rewrite_metrics(tmp_path / "gone", served_changed_fraction=0.5, truncated_fraction=0.0)
+    write_run(tmp_path / "fine", "dora", Recipe(0.8, 1000, 30))
+    write_run(
+        tmp_path / "broken",
+        "full",
+        flat,
+        manifest={"status": "failed", "error": "DivergedError: the gradient is not finite"},
+    )
+    found = {Path(run.run).name: run.fate for run in verdicts_of(tmp_path).runs}
+    assert found == {
+        "still": "could not move",
+        "cut": "ran out of tokens",
+        "nothing": "did not learn",
+        "gone": "collapsed",
+        "fine": "learned",
+        "broken": "diverged",
+    }
+
+
+def test_the_report_writes_what_it_shows(three_seeds: Path, tmp_path: Path) -> None:
+    write_report([three_seeds], tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    content = json.loads((tmp_path / "out" / "verdicts.json").read_text())
+    for claim in content["claims"]:
+        assert claim["part"] in page
+    assert "collapsed" in page
+    assert "The published numbers beside these" in page
+
+
+def test_samples_are_read_whole(three_seeds: Path) -> None:
+    table = pq.read_table(three_seeds / "lora0" / "eval" / "test.parquet")
+    pq.write_table(table.slice(0, len(table) - 1), three_seeds / "lora0" / "eval" / "test.parquet")
+    board = build_leaderboard([three_seeds])
+    assert [run.method for run in board.not_scored] == ["lora"]
