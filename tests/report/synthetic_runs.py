@@ -74,7 +74,7 @@ def write_run(
     resolved_method = resolved["method"] | {"name": method}
     _write(folder / "trial.toml", tomli_w.dumps({**resolved, "method": resolved_method}))
     _write(folder / "manifest.json", json.dumps(_manifest(method, recipe, seed) | (manifest or {})))
-    _write(folder / "metrics.jsonl", "".join(_metrics(generator, recipe.rate, steps)))
+    _write(folder / "metrics.jsonl", "".join(_metrics(generator, recipe, steps)))
     for bench, shift in benches.items():
         # The base's samples and the problems' difficulty belong to the bench: every run has them.
         shared = np.random.default_rng([*bench.encode()])
@@ -145,11 +145,13 @@ def _manifest(method: str, recipe: Recipe, seed: int) -> dict[str, Any]:
     }
 
 
-def _metrics(generator: np.random.Generator, rate: float, steps: int) -> list[str]:
+def _metrics(generator: np.random.Generator, recipe: Recipe, steps: int) -> list[str]:
     learned_T = 1 - np.exp(-np.arange(steps) / 15)
-    reward_T = BASE_RATE + (rate - BASE_RATE) * learned_T + generator.normal(0, 0.04, steps)
+    reward_T = BASE_RATE + (recipe.rate - BASE_RATE) * learned_T + generator.normal(0, 0.04, steps)
+    phases = ("sample", "verify", "train", "publish")
+    seconds = {f"seconds_{phase}": recipe.seconds / steps / len(phases) for phase in phases}
     lines = [
-        {"step": step + 1, "reward_mean": float(reward), "lr": 3e-4, "grad_norm": 0.2}
+        {"step": step + 1, "reward_mean": float(reward), "lr": 3e-4, "grad_norm": 0.2} | seconds
         for step, reward in enumerate(reward_T)
     ]
     return [json.dumps(line) + "\n" for line in lines]

@@ -19,7 +19,7 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """Build the leaderboard and report.html from runs on disk.
 
     FOLDER is a run, or a folder that holds runs anywhere below. Writes leaderboard.json,
-    leaderboard.csv, verdicts.json, report.html and figures/.
+    leaderboard.csv, verdicts.json, equal_time.json, report.html and figures/.
     """
     paths = [Path(folder) for folder in folders]
     out = out or paths[0]

@@ -6,12 +6,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 from verirank.config import InputError
 from verirank.record import Run
+from verirank.report._sample_index import SampleIndex
 from verirank.report._samples import BenchSamples, bench_samples
 
 _NOT_THE_ARM = {"seed", "checkpoint", "verifier"}
@@ -27,16 +27,13 @@ class Arm:
 
     label: str
     runs: tuple[Run, ...]
+    samples: dict[str, list[BenchSamples]]
+    """Per bench, every run's samples, in the order of the seeds."""
 
     @property
     def method(self) -> str:
         """The method's name."""
         return self.runs[0].method
-
-    @cached_property
-    def samples(self) -> dict[str, list[BenchSamples]]:
-        """Per bench, every run's samples, in the order of the seeds."""
-        return {b: [bench_samples(run, b) for run in self.runs] for b in self.runs[0].benches}
 
 
 @dataclass(frozen=True)
@@ -50,25 +47,44 @@ class NotScored:
     reason: str
 
 
-def sort_runs(runs: Iterable[Run]) -> tuple[list[Arm], list[NotScored]]:
+@dataclass(frozen=True)
+class _Scored:
+    """A run that can be scored, with its samples by bench."""
+
+    run: Run
+    samples: dict[str, BenchSamples]
+
+
+def sort_runs(runs: Iterable[Run], index: SampleIndex) -> tuple[list[Arm], list[NotScored]]:
     """Group the runs that can be scored into arms, and give the reason for each that cannot.
+
+    Args:
+        runs: all of a study, or any.
+        index: knows the samples of files that were read before, and learns the others.
 
     Raises:
         InputError: the runs are of several models, base weights or tasks, or an arm holds a seed
             twice.
     """
-    scored: dict[str, list[Run]] = defaultdict(list)
+    by_settings: dict[str, list[_Scored]] = defaultdict(list)
     not_scored = []
     for run in runs:
-        reason = _obstacle(run)
-        if reason is None:
-            scored[json.dumps(_settings(run), sort_keys=True, default=str)].append(run)
+        found = _read(run, index)
+        if isinstance(found, _Scored):
+            settings = json.dumps(_settings(run), sort_keys=True, default=str)
+            by_settings[settings].append(found)
         else:
-            not_scored.append(NotScored(str(run.folder), run.method, run.seed, run.status, reason))
-    arms = [sorted(arm, key=lambda run: run.seed) for arm in scored.values()]
-    _refuse_mixtures(arms)
-    labels = _labels([arm[0] for arm in arms])
-    return [Arm(label, tuple(arm)) for label, arm in zip(labels, arms, strict=True)], not_scored
+            not_scored.append(NotScored(str(run.folder), run.method, run.seed, run.status, found))
+    arms = [sorted(arm, key=lambda scored: scored.run.seed) for arm in by_settings.values()]
+    _refuse_mixtures([[scored.run for scored in arm] for arm in arms])
+    labels = _labels([arm[0].run for arm in arms])
+    return [_arm(label, arm) for label, arm in zip(labels, arms, strict=True)], not_scored
+
+
+def _arm(label: str, scored: list[_Scored]) -> Arm:
+    shared = [b for b in scored[0].samples if all(b in run.samples for run in scored)]
+    samples = {bench: [run.samples[bench] for run in scored] for bench in shared}
+    return Arm(label, tuple(run.run for run in scored), samples)
 
 
 def arm_settings(run: Run) -> dict[str, Any]:
@@ -76,7 +92,8 @@ def arm_settings(run: Run) -> dict[str, Any]:
     return dict(_flat(_settings(run)))
 
 
-def _obstacle(run: Run) -> str | None:
+def _read(run: Run, index: SampleIndex) -> _Scored | str:
+    """Return a run with its samples, or why it cannot be scored."""
     if run.status != "done":
         error = run.manifest.get("error")
         return f"its status is {run.status}" + (f" ({error})" if error else "")
@@ -89,11 +106,18 @@ def _obstacle(run: Run) -> str | None:
     if not run.benches:
         return "it has no evaluation"
     try:
-        for bench in run.benches:
-            bench_samples(run, bench)
+        return _Scored(run, {bench: _samples(run, bench, index) for bench in run.benches})
     except (OSError, ValueError) as error:
         return str(error)
-    return None
+
+
+def _samples(run: Run, bench: str, index: SampleIndex) -> BenchSamples:
+    file = run.bench_file(bench)
+    samples = index.get(file)
+    if samples is None:
+        samples = bench_samples(run, bench)
+        index.put(file, samples)
+    return samples
 
 
 def _settings(run: Run) -> dict[str, Any]:

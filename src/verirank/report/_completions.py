@@ -99,9 +99,7 @@ def _extremes(after: Sequence[Completion], most: int = 3) -> list[str]:
     rights: dict[str, list[float]] = defaultdict(list)
     for row in after:
         rights[row["problem"]].append(row["reward"])
-    order = sorted(
-        rights, key=lambda problem: (sum(rights[problem]) / len(rights[problem]), problem)
-    )
+    order = sorted(rights, key=lambda p: (sum(rights[p]) / len(rights[p]), p))
     return [
         f"{name}: " + ", ".join(f"{p} ({sum(rights[p]):.0f}/{len(rights[p])})" for p in part)
         for name, part in (("worst", order[:most]), ("best", order[::-1][:most]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from verirank.config import InputError
 from verirank.record import find_runs, write_csv, write_file
 from verirank.report._arms import Arm, NotScored, sort_runs
+from verirank.report._sample_index import SampleIndex
 from verirank.statistics import (
     avg_at_k,
     bootstrap_accuracy,
@@ -112,11 +113,13 @@ class Leaderboard:
         write_csv(folder / "leaderboard.csv", [asdict(row) for row in self.rows])
 
 
-def build_leaderboard(folders: Iterable[Path]) -> Leaderboard:
+def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Leaderboard:
     """Score every finished run at or below the folders and rank the methods, with ties.
 
     Args:
         folders: run folders, or folders that hold runs anywhere below.
+        index: a file that keeps what is read of the samples, so that next time only runs that are
+            new or changed are read.
 
     Returns:
         The leaderboard; runs that are unfinished, failed or unproven are listed, not scored.
@@ -124,7 +127,9 @@ def build_leaderboard(folders: Iterable[Path]) -> Leaderboard:
     Raises:
         InputError: there is no run, none can be scored, or the runs cannot be compared.
     """
-    arms, not_scored = sort_runs(find_runs(folders))
+    known = SampleIndex(index)
+    arms, not_scored = sort_runs(find_runs(folders), known)
+    known.save()
     if not arms:
         reasons = "; ".join(f"{run.folder}: {run.reason}" for run in not_scored[:3])
         raise InputError(f"no run can be scored yet ({reasons})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,18 @@ from verirank.report._palette import STANDINGS, standing
 from verirank.report._published import PUBLISHED
 from verirank.report._rate_chart import read_searches
 from verirank.report._verdicts import Verdicts, judge
+from verirank.report._views import at_equal_time
 from verirank.report.figures import build_figures, javascript
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
+INDEX = "samples_index.parquet"
+"""Beside a report: what was read of the runs' samples."""
 _ROOM = files("verirank.report")
 _SHOWN_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "vllm")
 
 
 def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
-    """Rebuild leaderboard.{json,csv}, verdicts.json, report.html and figures/ from runs on disk.
+    """Rebuild the leaderboard, verdicts, views, report.html and figures/ from runs on disk.
 
     Args:
         folders: run folders, or folders that hold runs anywhere below.
@@ -41,10 +45,11 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         InputError: there is no run, none can be scored, or the runs cannot be compared.
     """
     folders = list(folders)
-    board = build_leaderboard(folders)
+    board = build_leaderboard(folders, out / INDEX)
     board.write(out)
     verdicts, searched = judge(board), read_searches(folders)
     write_json(out / "verdicts.json", verdicts.as_json())
+    write_json(out / "equal_time.json", [asdict(view) for view in at_equal_time(board)])
     figures = build_figures(board, searched)
     for figure in figures:
         figure.write(out / "figures")
@@ -69,6 +74,7 @@ def _render(board: Leaderboard, figures: list[Any], verdicts: Verdicts) -> str:
         board=board,
         figures=figures,
         verdicts=verdicts,
+        equal_time=at_equal_time(board),
         published=PUBLISHED,
         answer=_words.answer(board),
         limits=_words.limits(board),

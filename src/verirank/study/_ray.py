@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from verirank.study._trial import record_failure
 
 _POLL_SECONDS = 0.5
 _ATTEMPTS = 3
+_CONNECT_SECONDS = 10.0
 _INSTALL = "pip install 'verirank[ray]'"
 
 
@@ -101,12 +103,24 @@ def _stop(ray: Any, pending: list[Any]) -> None:
 
 
 def _connect(ray: Any, address: str | None) -> None:
+    _expect_listener(address)
     options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
     try:
         ray.init(**options, log_to_driver=False, logging_level="warning")
     except ConnectionError as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"no Ray cluster at {address!r}: {reason}") from error
+
+
+def _expect_listener(address: str | None) -> None:
+    """Ask at once whether anybody listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise InputError(f"no Ray cluster at {address!r}: {error}") from error
 
 
 def _ray() -> Any:
