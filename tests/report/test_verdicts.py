@@ -74,7 +74,7 @@ def test_ablations_compare_arms_that_differ_in_that_setting_alone(tmp_path: Path
                 )
     verdicts = verdicts_of(tmp_path)
     parts = sorted(v.part for v in verdicts.judgements)
-    assert parts == ["lora, name grpo to dapo"] * 2 + ["lora, rank 1 to 8"] * 2
+    assert parts == ["lora, algorithm grpo to dapo"] * 2 + ["lora, rank 1 to 8"] * 2
     ranks = [v for v in verdicts.judgements if v.part == "lora, rank 1 to 8"]
     assert {v.outcome for v in ranks} == {"supported"}
     assert all(v.effect == pytest.approx(0.2, abs=0.06) for v in ranks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +22,8 @@ _NEEDED = ("trainable_parameters", "seconds", "peak_memory_bytes")
 class Arm:
     """One configuration's scored runs, one a seed.
 
-    `label` is the method's name, with the settings that tell it from other arms of that method.
+    `label` is the method's name, with the settings that tell it from other arms of that method; the
+    settings that most of them have go without saying.
     """
 
     label: str
@@ -156,10 +157,27 @@ def _labels(firsts: list[Run]) -> list[str]:
 
 
 def _label(method: str, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:
-    keys = sorted({key for settings in namesakes for key in settings})
-    told = [key for key in keys if len({str(s.get(key)) for s in namesakes}) > 1]
-    settings = ", ".join(f"{key.split('.')[-1]} {own.get(key, 'default')}" for key in told)
-    return f"{method} ({settings})" if settings else method
+    """Return the method's name, with the settings in which this arm is not as most are."""
+    told = []
+    for key in sorted({key for settings in namesakes for key in settings}):
+        values = [str(settings.get(key)) for settings in namesakes]
+        usual, times = Counter(values).most_common(1)[0]
+        is_usual = str(own.get(key)) == usual and times > len(values) / 2
+        if not is_usual and not _follows_from_the_algorithm(key, namesakes):
+            told.append(_told(key, own.get(key, "default")))
+    return f"{method} ({', '.join(told)})" if told else method
+
+
+def _told(key: str, value: Any) -> str:
+    return str(value) if key == "algorithm.name" else f"{key.split('.')[-1]} {value}"
+
+
+def _follows_from_the_algorithm(key: str, namesakes: list[dict[str, Any]]) -> bool:
+    """Return whether a setting of the algorithm is told by the algorithm's name already."""
+    if not key.startswith("algorithm.") or key == "algorithm.name":
+        return False
+    pairs = {(str(s.get("algorithm.name")), str(s.get(key))) for s in namesakes}
+    return len(pairs) == len({name for name, _ in pairs})
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -141,11 +141,8 @@ def _findings(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
 
 
 def _plain(arms: Sequence[Arm]) -> dict[str, Arm]:
-    """Return per method its arm, where it has one only: others belong to ablations."""
-    by_method: dict[str, list[Arm]] = {}
-    for arm in arms:
-        by_method.setdefault(arm.method, []).append(arm)
-    return {method: found[0] for method, found in by_method.items() if len(found) == 1}
+    """Return per method the arm that bears its plain name: others vary a setting."""
+    return {arm.method: arm for arm in arms if arm.label == arm.method}
 
 
 def _ablations(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
@@ -158,7 +155,7 @@ def _ablations(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
         ("method.rank", "A higher rank is better (ablation)", above, _ascending),
     ):
         for first, second, words in _pairs_along(arms, key, order):
-            part = f"{first.method}, {key.split('.')[-1]} {words}"
+            part = f"{first.method}, {key.removesuffix('.name').split('.')[-1]} {words}"
             yield _judgement(name, part, claim, second, first, bench)
 
 
