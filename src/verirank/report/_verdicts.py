@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -60,7 +61,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class RunFate:
-    """What became of a run, as its own record tells it, with the figure that decides."""
+    """What became of a run, by its folder's name, as its own record tells it, and why."""
 
     run: str
     label: str
@@ -100,7 +101,9 @@ def judge(board: Leaderboard) -> Verdicts:
         for run, samples in zip(arm.runs, arm.samples[bench], strict=True)
     ]
     failed = [
-        RunFate(run.folder, run.method, run.seed, *_why_unfinished(run.status, run.reason))
+        RunFate(
+            Path(run.folder).name, run.method, run.seed, *_why_unfinished(run.status, run.reason)
+        )
         for run in board.not_scored
     ]
     return Verdicts(tuple(found), (*fates, *failed))
@@ -253,7 +256,7 @@ def _fate(run: Run, label: str, bench: str, samples: BenchSamples) -> RunFate:
     points = f"{100 * (after.mean - before):+.1f} points on {bench}"
 
     def told(fate: Fate, evidence: str) -> RunFate:
-        return RunFate(str(run.folder), label, run.seed, fate, evidence)
+        return RunFate(run.folder.name, label, run.seed, fate, evidence)
 
     if after.low > before:
         return told("learned", points)
