@@ -3,8 +3,8 @@
     python docs/results/executor_cost.py OUT [TRIALS] [local|ray]
 
 Trains so many LoRA trials of about ten seconds on the micro model. A trial's work is the time from
-the first line of its process to its last record; what the processes' slots spent beyond that is the
-executor's. Proof and base samples, which are taken once for a study, are done before the clock starts.
+the first line of its process to its last record; what the slots spent beyond that is the executor's.
+Proof and base samples, which are taken once for a study, are done before the clock starts.
 """
 
 import sys

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verirank.record import Run
-from verirank.report._arms import Arm, arm_settings
+from verirank.report._arms import Arm, NotScored, arm_settings
 from verirank.report._samples import BenchSamples
 from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import (
@@ -100,12 +100,7 @@ def judge(board: Leaderboard) -> Verdicts:
         for arm in arms
         for run, samples in zip(arm.runs, arm.samples[bench], strict=True)
     ]
-    failed = [
-        RunFate(
-            Path(run.folder).name, run.method, run.seed, *_why_unfinished(run.status, run.reason)
-        )
-        for run in board.not_scored
-    ]
+    failed = [_fate_of_unscored(run) for run in board.not_scored]
     return Verdicts(tuple(found), (*fates, *failed))
 
 
@@ -270,9 +265,10 @@ def _fate(run: Run, label: str, bench: str, samples: BenchSamples) -> RunFate:
     return told("did not learn", points)
 
 
-def _why_unfinished(status: str, reason: str) -> tuple[Fate, str]:
-    diverged = status == "failed" and "iverged" in reason
-    return ("diverged" if diverged else "unfinished"), reason
+def _fate_of_unscored(run: NotScored) -> RunFate:
+    diverged = run.status == "failed" and "iverged" in run.reason
+    fate: Fate = "diverged" if diverged else "unfinished"
+    return RunFate(Path(run.folder).name, run.method, run.seed, fate, run.reason)
 
 
 def _mean(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
