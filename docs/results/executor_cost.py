@@ -3,7 +3,7 @@
     python docs/results/executor_cost.py OUT [TRIALS] [local|ray]
 
 Trains so many LoRA trials of about ten seconds on the micro model. A trial's work is the time from
-the first line of its process to its last record; what the slots spent beyond that is the executor's.
+its process's first line to its last record; what the slots spent beyond that is the executor's.
 Proof and base samples, which are taken once for a study, are done before the clock starts.
 """
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from verirank.config import resolve
-from verirank.evaluation import sample_bench, score
+from verirank.evaluation import bench_settings, sample_bench, score, without_overlap
 from verirank.models import load_base
 from verirank.record import read_samples, write_samples
 from verirank.sampling import TransformersSampler
@@ -59,3 +59,25 @@ def test_stages_lie_in_one_file_and_come_back_apart(tmp_path: Path) -> None:
     write_samples(tmp_path / "test.parquet", [before, after])
     assert read_samples(tmp_path / "test.parquet", "before").equals(before)
     assert read_samples(tmp_path / "test.parquet", "after").equals(after)
+
+
+def test_a_bench_is_sampled_in_its_own_way_unless_the_trial_says_otherwise() -> None:
+    shared = {"task": {"name": "math"}}
+    task = load_task(resolve(shared).task)
+    own = bench_settings(task, "aime24", resolve(shared))
+    assert (own.problems, own.samples, own.temperature) == (30, 32, 0.6)
+    said = {**shared, "evaluation": {"samples": 4, "temperature": 1.0}}
+    asked = bench_settings(task, "aime24", resolve(said))
+    assert (asked.problems, asked.samples, asked.temperature) == (30, 4, 1.0)
+
+
+def test_scores_without_the_problems_that_the_training_set_holds() -> None:
+    table = samples()
+    ids = sorted(set(table["problem"].to_pylist()))
+    clean = without_overlap(table, frozenset(ids[:5]))
+    assert clean is not None
+    kept = [row["correct"] for row in table.to_pylist() if row["problem"] in ids[5:]]
+    assert clean["n"] == 7
+    assert clean["avg_at_k"] == sum(kept) / len(kept)
+    assert without_overlap(table, frozenset()) is None
+    assert without_overlap(table, frozenset(ids[1:])) is None

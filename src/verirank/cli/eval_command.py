@@ -17,8 +17,14 @@ import click
     "--bench", "benches", multiple=True, help="Repeatable; the run's own by default, or test."
 )
 @click.option("--problems", type=click.IntRange(2), help="At most so many problems a bench (128).")
-@click.option("--samples", type=click.IntRange(1), help="Samples a problem, the k of Avg@k (8).")
-@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), help="1 by default.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    help="Samples a problem, the k of Avg@k; the bench's own by default.",
+)
+@click.option(
+    "--temperature", type=click.FloatRange(min=0, min_open=True), help="The bench's own by default."
+)
 @click.option("--seed", type=click.IntRange(0), help="Of the sampling.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for every sample, as Parquet.")
@@ -27,15 +33,18 @@ def command(
     target: str, out: Path | None, as_json: bool, assignments: tuple[str, ...], **options: Any
 ) -> None:
     """Print the scores of every bench."""
-    from verirank.evaluation import evaluate, score
+    from verirank.evaluation import evaluate, score, without_overlap
     from verirank.record import write_samples
+    from verirank.tasks import load_task
     from verirank.verifier import Verifier
 
     config, run = _settings(target, assignments, options)
-    scores = {}
+    task, scores = load_task(config.task), dict[str, Any]()
     with closing(Verifier(config.verifier)) as verifier:
         for bench, samples in evaluate(config, verifier, run=run):
             scores[bench] = score(samples)
+            if clean := without_overlap(samples, task.overlapping(bench)):
+                scores[bench]["without_overlap"] = clean
             if out is not None:
                 write_samples(out / f"{bench}.parquet", [samples])
     if as_json:
@@ -46,6 +55,11 @@ def command(
             f"Pass@{s['k']} {s['pass_at_k']:.3f}, maj@{s['k']} {s['maj_at_k']:.3f} "
             f"({s['n']} problems)"
         )
+        if clean := s.get("without_overlap"):
+            click.echo(
+                f"  without the {s['n'] - clean['n']} problems that the training set holds: "
+                f"Avg@{clean['k']} {clean['avg_at_k']:.3f} [{clean['low']:.3f}, {clean['high']:.3f}]"
+            )
 
 
 def _settings(

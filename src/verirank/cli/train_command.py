@@ -123,6 +123,12 @@ def _print_scores(run: Any) -> None:
             f"[{s['low']:.3f}, {s['high']:.3f}], Pass@{s['k']} {s['base_pass_at_k']:.3f} → "
             f"{s['pass_at_k']:.3f} ({s['n']} problems)"
         )
+        if clean := s.get("without_overlap"):
+            click.echo(
+                f"  without the {s['n'] - clean['n']} problems that the training set holds: "
+                f"Avg@{s['k']} {clean['base_avg_at_k']:.3f} → {clean['avg_at_k']:.3f} "
+                f"[{clean['low']:.3f}, {clean['high']:.3f}]"
+            )
     click.echo(f"run: {run.folder}")
 
 

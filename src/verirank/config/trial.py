@@ -88,12 +88,16 @@ class CheckpointConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """Which benches are sampled before and after, with how many problems and samples each."""
+    """Which benches are sampled before and after training.
+
+    The most `problems` that are asked, `samples` of each (the k of Avg@k) and `temperature`: None
+    stands for the bench's own, which are 128, 8 and 1 where the field has no custom.
+    """
 
     benches: tuple[str, ...] = ("test",)
-    problems: int = Field(default=128, ge=2)
-    samples: int = Field(default=8, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
+    problems: int | None = Field(default=None, ge=2)
+    samples: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, gt=0)
 
 
 class VerifierConfig(Section):

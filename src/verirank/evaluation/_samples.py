@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import pyarrow as pa
 
 from verirank.config import TrialConfig
 from verirank.sampling import Completion, Sampler, sample_seed
-from verirank.tasks import Problem, Task, grade
+from verirank.tasks import BenchSettings, Problem, Task, grade
 from verirank.verifier import Reward, Verifier
 
 _SCHEMA = pa.schema(
@@ -35,7 +36,7 @@ def sample_bench(
     config: TrialConfig,
     stage: str,
 ) -> pa.Table:
-    """Sample and grade every problem of a bench `config.evaluation.samples` times.
+    """Sample and grade every problem of a bench, as often as the trial or else the bench says.
 
     Args:
         sampler: serves the weights to be scored.
@@ -48,18 +49,18 @@ def sample_bench(
     Returns:
         A row a sample, in the order of problems and samples.
     """
-    evaluation = config.evaluation
-    problems = task.bench(bench, evaluation.problems)
+    settings = bench_settings(task, bench, config)
+    problems = task.bench(bench, settings.problems)
     completions = sampler.sample(
         [task.render(problem, sampler.tokenizer) for problem in problems],
         [
             [
                 sample_seed(config.seed, "evaluation", bench, problem.id, k)
-                for k in range(evaluation.samples)
+                for k in range(settings.samples)
             ]
             for problem in problems
         ],
-        temperature=evaluation.temperature,
+        temperature=settings.temperature,
         max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
         stop=task.stop,
     )
@@ -71,6 +72,14 @@ def sample_bench(
         for k, (completion, reward) in enumerate(zip(group, verdicts, strict=True))
     ]
     return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def bench_settings(task: Task, bench: str, config: TrialConfig) -> BenchSettings:
+    """Return how a bench is sampled: as the trial says, and where it is silent as the bench does."""
+    names = [field.name for field in fields(BenchSettings)]
+    asked = {name: getattr(config.evaluation, name) for name in names}
+    said = {name: value for name, value in asked.items() if value is not None}
+    return replace(task.bench_settings(bench), **said)
 
 
 def _row(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from verirank.record import answers_PK, correct_PK
 from verirank.statistics import avg_at_k, bootstrap_accuracy, maj_at_k, pass_at_k
@@ -29,3 +32,19 @@ def score(samples: pa.Table) -> dict[str, float | int]:
         "k": k,
         "n": n,
     }
+
+
+def without_overlap(
+    samples: pa.Table, overlapping: Collection[str]
+) -> dict[str, float | int] | None:
+    """Return `score` over the problems that do not stand in the training set.
+
+    Args:
+        samples: of one bench and one stage.
+        overlapping: the ids of those that do; where there are none, the answer is None, and so it
+            is where fewer than two others remain.
+    """
+    if not overlapping:
+        return None
+    clean = samples.filter(pc.invert(pc.is_in(samples["problem"], pa.array(sorted(overlapping)))))  # type: ignore[reportAttributeAccessIssue]
+    return score(clean) if len(set(clean["problem"].to_pylist())) > 1 else None

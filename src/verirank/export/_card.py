@@ -69,18 +69,19 @@ def _scores(run: Run) -> str:
     rows = [
         f"| {bench} | {s['base_avg_at_k']:.3f} | {s['avg_at_k']:.3f} | "
         f"{s['low']:.3f} to {s['high']:.3f} | {s['pass_at_k']:.3f} | {s['maj_at_k']:.3f} | "
-        f"{s['k']} | {s['n']} |"
+        f"{s['k']} | {s['n']} | {s['temperature']:g} |"
         for bench, s in run.scores.items()
     ]
-    header = "| bench | Avg@k of the base | Avg@k | 95 % interval | Pass@k | maj@k | k | problems |"
+    header = (
+        "| bench | Avg@k of the base | Avg@k | 95 % interval | Pass@k | maj@k | k | problems | T |"
+    )
     return "\n".join(
         [
-            f"k samples a problem at temperature {run.config.evaluation.temperature:g}, one "
-            "training seed. The interval is a bootstrap over problems and samples; it says nothing "
+            "k samples a problem at the temperature T, one training seed. The interval is a bootstrap over problems and samples; it says nothing "
             "of other training seeds.",
             "",
             header,
-            "|---|---:|---:|---|---:|---:|---:|---:|",
+            "|---|---:|---:|---|---:|---:|---:|---:|---:|",
             *rows,
         ]
     )

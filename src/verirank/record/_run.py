@@ -130,7 +130,7 @@ class Run:
         return failed or (() if proof.get("passed", True) else ("unnamed",))
 
     @property
-    def scores(self) -> dict[str, dict[str, float]]:
+    def scores(self) -> dict[str, dict[str, Any]]:
         """Every bench's scores before and after training, from eval.json."""
         return json.loads((self.folder / "eval.json").read_text("utf-8"))
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from verirank.config import InputError, TrialConfig, cache_folder
+from verirank.evaluation import bench_settings
 from verirank.models import load_base
 from verirank.record import package_versions, processor, step_seconds, write_json
 from verirank.study._trial import Rung, run_trial, start_trial
+from verirank.tasks import load_task
 
 Source = Literal["measured", "another seed", "probe", "estimate", "unknown"]
 _PROBE_STEPS = 3
@@ -60,7 +62,9 @@ def _probe(arm: TrialConfig) -> Speed | None:
         base = load_base(arm.model)
     except InputError:
         return None
-    problems = min(_PROBE_PROBLEMS, arm.evaluation.problems)
+    bench = arm.evaluation.benches[0]
+    wanted = bench_settings(load_task(arm.task), bench, arm).problems
+    problems = min(_PROBE_PROBLEMS, wanted)
     short = arm.model_copy(
         update={
             "training": arm.training.model_copy(update={"steps": _PROBE_STEPS}),
@@ -69,11 +73,11 @@ def _probe(arm: TrialConfig) -> Speed | None:
     )
     with tempfile.TemporaryDirectory() as folder:
         run = start_trial(short, Path(folder) / "probe")
-        run_trial(run, base, rung=Rung(_PROBE_STEPS, short.evaluation.benches[0]))
+        run_trial(run, base, rung=Rung(_PROBE_STEPS, bench))
         # The first step pays for what is only loaded and built once.
         steps = [step_seconds(line) for line in run.metrics()[1:]]
         evaluate = run.manifest["seconds_evaluate"]
-    return Speed(sum(steps) / len(steps), evaluate * arm.evaluation.problems / problems)
+    return Speed(sum(steps) / len(steps), evaluate * wanted / problems)
 
 
 def _place(arm: TrialConfig) -> Path:

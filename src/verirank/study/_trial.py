@@ -7,9 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from verirank.config import InputError, TrialConfig
-from verirank.evaluation import sample_bench, score
+from verirank.evaluation import bench_settings, sample_bench, score, without_overlap
 from verirank.models import BaseModel
 from verirank.record import Run, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, TransformersSampler
@@ -146,17 +147,26 @@ def sample_base(config: TrialConfig, base: BaseModel, verifier: Verifier, folder
 
 def _evaluate(run: Run, sampler: Sampler, verifier: Verifier, base_samples: Path) -> None:
     """Write eval/BENCH.parquet and eval.json: the base's scores beside the policy's."""
-    config, scores = run.config, {}
+    config, scores = run.config, dict[str, Any]()
     task = load_task(config.task)
     for bench in config.evaluation.benches:
         before = read_samples(base_samples / f"{bench}.parquet", "before")
         after = sample_bench(sampler, verifier, task, bench, config, "after")
         write_samples(run.bench_file(bench), [before, after])
-        base = {f"base_{name}": value for name, value in score(before).items()}
-        scores[bench] = score(after) | {
-            key: base[key] for key in ("base_avg_at_k", "base_pass_at_k", "base_low", "base_high")
-        }
+        overlapping = task.overlapping(bench)
+        scores[bench] = _beside(score(after), score(before))
+        scores[bench]["temperature"] = bench_settings(task, bench, config).temperature
+        clean_after = without_overlap(after, overlapping)
+        clean_before = without_overlap(before, overlapping)
+        if clean_after and clean_before:
+            scores[bench]["without_overlap"] = _beside(clean_after, clean_before)
     write_json(run.folder / "eval.json", scores)
+
+
+def _beside(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return the scores after training, with the base's of the same problems."""
+    shown = ("avg_at_k", "pass_at_k", "low", "high")
+    return after | {f"base_{name}": before[name] for name in shown}
 
 
 def _select(run: Run, sampler: Sampler, verifier: Verifier, rung: Rung) -> None:
