@@ -47,7 +47,7 @@ def test_the_command_says_method_rank_and_rate(study: Path) -> None:
 
 
 def test_it_refuses_beyond_the_evidence(study: Path, tmp_path: Path) -> None:
-    with pytest.raises(NothingToRecommendError, match="no arm fits; the smallest"):
+    with pytest.raises(NothingToRecommendError, match="no method fits the budget; the smallest"):
         recommend(build_leaderboard([study]), seconds=1)
     one = tmp_path / "one"
     for method in ("lora", "dora"):

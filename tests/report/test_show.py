@@ -13,11 +13,17 @@ from synthetic_runs import METHODS, write_run
 from verirank.cli.show_command import command
 from verirank.config import InputError
 
+GROUPS = {"sampling": {"problems_per_step": 2, "group_size": 4}}
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     folder = write_run(
-        tmp_path / "r", "lora", METHODS["lora"], completion="ring \x1b[31m\\boxed{1}"
+        tmp_path / "r",
+        "lora",
+        METHODS["lora"],
+        settings=GROUPS,
+        completion="ring \x1b[31m\\boxed{1}",
     )
     rows = [
         {

@@ -87,6 +87,9 @@ def test_matched_parameters_solve_the_rank_of_every_method() -> None:
     [
         ({"metods": ["lora"]}, "unknown key 'metods'; did you mean 'methods'"),
         ({"methods": ["lorra"]}, "unknown method 'lorra'; did you mean 'lora'"),
+        ({"axes": {"seed": [1, 2]}}, "named under `seeds`"),
+        ({"axes": {"method.rnk": [1]}}, "no setting 'method.rnk'; did you mean 'method.rank'"),
+        ({"axes": {"rank": [1]}}, "no setting 'rank'; did you mean 'method.rank'"),
         ({"seeds": []}, "seeds must be named"),
         ({"seeds": [1, 1]}, "seeds must be named once"),
         ({"protocol": "fair"}, "at least three seeds"),
@@ -103,7 +106,7 @@ def test_a_mistake_is_one_line(settings: dict[str, object], message: str) -> Non
 
 
 def test_an_axis_that_no_setting_has_is_refused() -> None:
-    with pytest.raises(InputError, match=r"sampling\.group_sice.*did you mean 'group_size'"):
+    with pytest.raises(InputError, match=r"group_sice.*did you mean 'sampling.group_size'"):
         make_study({**PLAIN, "axes": {"sampling.group_sice": [4]}}).arms()
 
 

@@ -20,6 +20,7 @@ from verirank.record import read_trial_list
 from verirank.report import build_leaderboard, write_report
 from verirank.study import (
     LocalExecutor,
+    Store,
     Study,
     open_study,
     plan_study,
@@ -106,8 +107,8 @@ def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
     run_study(study, out)
     status = study_status(out)
     assert status.count("done") == 3
-    assert status.count("paused") + status.count("pruned") == 3
-    assert status.count("pruned") >= 1
+    assert status.count("searched") + status.count("pruned") == 3
+    assert status.count("pruned") == 2
     (row,) = build_leaderboard([out]).rows
     assert row.seeds == 3
     (line,) = json.loads((out / "search.json").read_text())["arms"]
@@ -204,3 +205,43 @@ def test_kill_9_of_the_study_costs_nothing_that_was_checkpointed(
     assert [o.error for o in resume_study(out)] == [None, None]
     run_study(study, tmp_path / "undisturbed")
     assert scores(out) == scores(tmp_path / "undisturbed")
+
+
+def test_a_bench_that_is_not_there_is_refused_before_anything_is_written(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study = small_study("lora", trial={"evaluation": {"benches": ["tets"]}})
+    with pytest.raises(InputError, match="no bench 'tets'"):
+        run_study(study, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+    fair = {"protocol": "fair", "seeds": [0, 1, 2], "search": {"bench": "test"}}
+    with pytest.raises(InputError, match="one of the benches that are ranked"):
+        run_study(small_study("lora", **fair), tmp_path / "s")
+
+
+@pytest.mark.parametrize("left", [".manifest.json.7.partial", ".x.7.partial/manifest.json"])
+def test_what_a_kill_leaves_of_a_run_being_created_stands_in_nobodys_way(
+    tmp_path: Path, small_study: Make, left: str
+) -> None:
+    study = small_study("ia3")
+    out = tmp_path / "s"
+    (arm,) = study.arms()
+    folder = Store(tmp_path / "store").trial(arm)
+    half = folder.parent / f".{folder.name}.7.partial" / left
+    half.parent.mkdir(parents=True)
+    half.write_text("{")
+    assert [o.error for o in run_study(study, out, store=tmp_path / "store")] == [None]
+    write_report([tmp_path / "store"], out)
+
+
+def test_a_study_stays_what_it_is_when_its_preset_changes(
+    tmp_path: Path, small_study: Make
+) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text("[training]\nsteps = 2\n[evaluation]\nproblems = 8\nsamples = 2\n")
+    study = small_study("ia3", preset=str(preset), trial={})
+    run_study(study, tmp_path / "s")
+    preset.write_text("[training]\nsteps = 3\n[evaluation]\nproblems = 8\nsamples = 2\n")
+    assert open_study(tmp_path / "s").arms()[0].training.steps == 2
+    with pytest.raises(InputError, match="its preset was changed"):
+        run_study(study, tmp_path / "s")

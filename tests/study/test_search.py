@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 
 import optuna
@@ -11,8 +12,10 @@ import pytest
 
 from verirank.config import InputError, TrialConfig
 from verirank.study import SearchConfig, Store, make_study, trial_id
-from verirank.study._search import candidates, rungs, search_rates
+from verirank.study._search import _Candidate, _prune, candidates, rungs, search_rates
 from verirank.study._trial import Rung
+
+DEFAULT = SearchConfig()
 
 
 def arms_of(*methods: str) -> list[TrialConfig]:
@@ -26,16 +29,26 @@ def rates_of(arm: TrialConfig, search: SearchConfig) -> list[float]:
 class Scorer:
     """Writes the scores that a search reads, by a rule over rate and steps, and counts its work."""
 
-    def __init__(self, store: Store, best: dict[str, float], broken: Sequence[str] = ()) -> None:
-        self.store, self.best, self.broken = store, best, broken
+    def __init__(
+        self,
+        store: Store,
+        best: dict[str, float],
+        search: SearchConfig = DEFAULT,
+        broken: Sequence[str] = (),
+        passing: bool = False,
+    ) -> None:
+        self.store, self.best, self.search = store, best, search
+        self.broken, self.passing = broken, passing
         self.steps: dict[str, int] = {}
 
     def __call__(self, trials: Sequence[TrialConfig], rung: Rung) -> None:
         for trial in trials:
             self.steps[trial_id(trial)] = rung.steps
-            run = self.store.start(trial)
+            run = self.store.search_trial(trial, self.search)
+            self.store.start(trial, run)
             if trial.method.name in self.broken:
-                (run / "manifest.json").write_text('{"status": "failed", "error": "diverged"}')
+                failed = {"status": "failed", "error": "diverged", "passing": self.passing}
+                (run / "manifest.json").write_text(json.dumps(failed))
                 continue
             rate = trial.method.learning_rate or 0.0
             wanted = self.best[trial.method.name]
@@ -50,7 +63,7 @@ def test_rates_are_spaced_evenly_in_log_around_the_prior_nearest_first() -> None
     (arm,) = arms_of("lora")
     rates = rates_of(arm, SearchConfig(learning_rates=5, span=100))
     assert rates[0] == arm.method.learning_rate == 1e-3
-    assert sorted(rates) == pytest.approx([1e-4, 3.2e-4, 1e-3, 3.2e-3, 1e-2])
+    assert sorted(rates) == pytest.approx([1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2])
 
 
 def test_every_method_gets_the_same_number_of_trials_on_a_seed_that_is_not_ranked() -> None:
@@ -72,8 +85,8 @@ def test_the_best_rate_wins_wherever_it_stands(tmp_path: Path, place: int) -> No
     (arm,) = arms_of("lora")
     search = SearchConfig(learning_rates=5)
     wanted = sorted(rates_of(arm, search))[place]
-    scorer = Scorer(Store(tmp_path / "trials"), {"lora": wanted})
-    (winner,) = search_rates([arm], search, scorer.store, tmp_path, scorer)
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": wanted}, search)
+    (winner,) = search_rates([arm], search, scorer.store, tmp_path, scorer).arms
     assert winner.method.learning_rate == wanted
     (line,) = json.loads((tmp_path / "search.json").read_text())["arms"]
     assert line["winner"] == wanted
@@ -84,9 +97,9 @@ def test_the_best_rate_wins_wherever_it_stands(tmp_path: Path, place: int) -> No
 def test_halving_spends_less_than_every_trial_to_its_end(tmp_path: Path) -> None:
     (arm,) = arms_of("lora")
     search = SearchConfig(learning_rates=5)
-    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3})
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, search)
     search_rates([arm], search, scorer.store, tmp_path, scorer)
-    assert sorted(scorer.steps.values()) == [15, 15, 15, 15, 60]
+    assert sorted(scorer.steps.values()) == [15, 15, 15, 30, 60]
 
 
 def test_a_search_that_goes_on_takes_the_same_decisions(tmp_path: Path) -> None:
@@ -100,14 +113,51 @@ def test_a_search_that_goes_on_takes_the_same_decisions(tmp_path: Path) -> None:
     assert (tmp_path / "search.json").read_text() == told
 
 
-def test_failed_trials_are_told_and_the_others_decide(tmp_path: Path) -> None:
+def test_an_arm_that_fails_is_told_and_the_others_are_ranked(tmp_path: Path) -> None:
     arms = arms_of("lora", "full")
     scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, broken=["full"])
-    with pytest.raises(InputError, match="no learning rate of full came to its end: diverged"):
-        search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
+    found = search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
+    assert [arm.method.name for arm in found.arms] == ["lora"]
+    (why,) = found.failures.values()
+    assert why == "no learning rate came to its end: diverged"
     lora, full = json.loads((tmp_path / "search.json").read_text())["arms"]
     assert {trial["error"] for trial in full["trials"]} == {"diverged"}
     assert lora["winner"] == 1e-3
+
+
+def test_a_fault_of_the_machine_leaves_its_arm_undecided_until_resumed(tmp_path: Path) -> None:
+    arms = arms_of("lora", "full")
+    best = {"lora": 1e-3, "full": 3.3e-5}
+    scorer = Scorer(Store(tmp_path / "trials"), best, broken=["full"], passing=True)
+    found = search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
+    assert [arm.method.name for arm in found.arms] == ["lora"]
+    assert "undecided until resumed" in next(iter(found.failures.values()))
+    scorer.broken = ()
+    found = search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
+    assert [arm.method.learning_rate for arm in found.arms] == [1e-3, 3.3e-5]
+
+
+@pytest.mark.parametrize("scores", list(permutations([0.5, 0.4, 0.3, 0.1])))
+def test_the_best_half_goes_on_whatever_the_order(scores: tuple[float, ...]) -> None:
+    (arm,) = arms_of("lora")
+    field = [_Candidate(arm, Path(), {15: score}) for score in scores]
+    _prune(field, 2, 15)
+    assert {c.scores[15] for c in field if c.goes_on} == {0.5, 0.4}
+
+
+def test_every_arm_is_given_the_same_steps(tmp_path: Path) -> None:
+    arms = arms_of("lora", "full", "ia3")
+    best = {"lora": 1e-4, "full": 1e-2, "ia3": 0.03}
+    scorer = Scorer(Store(tmp_path / "trials"), best)
+    search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
+    lines = json.loads((tmp_path / "search.json").read_text())["arms"]
+    assert len({line["steps"] for line in lines}) == 1
+
+
+def test_rates_that_round_to_the_same_are_refused() -> None:
+    (arm,) = arms_of("lora")
+    with pytest.raises(InputError, match="not distinct"):
+        candidates(arm, SearchConfig(learning_rates=9, span=1.001))
 
 
 def test_the_log_opens_in_optuna(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def _total(plan: Plan) -> str:
     totals = plan.totals()
     left = totals["core_seconds_left"]
     if left is None:
-        cost = "what is left cannot be told: the model is not here"
+        cost = "what is left was not measured, or the model is not here"
     else:
         wall = duration(left / plan.processes)
         cost = f"{duration(left)} of one core left, about {wall} on {plan.processes} side by side"

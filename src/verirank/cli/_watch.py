@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SHARE = 0.05
 """Of the time, that reading the folder may take."""
 _MOST_ROWS = 40
+_ENDS = ("done", "searched", "pruned")
 _STYLES = {"failed": "red", "running": "bold", "done": "", "interrupted": "yellow"}
 
 
@@ -63,9 +64,10 @@ class Watch:
         self._next = time.monotonic() + (time.monotonic() - began) / _SHARE
 
     def _tell(self, status: StudyStatus) -> None:
-        ended = {"done", "failed", "pruned"}
+        from verirank.study import ENDED
+
         for trial in status.trials:
-            if trial.state in ended and trial.id not in self._told:
+            if trial.state in ENDED and trial.id not in self._told:
                 self._told.add(trial.id)
                 note = f" ({trial.error})" if trial.error and trial.state == "failed" else ""
                 count = f"[{len(self._told)}/{len(status.trials)}]"
@@ -74,7 +76,7 @@ class Watch:
 
 def render(status: StudyStatus) -> Group:
     """Return the table of a study's trials, those under way first, and a line of totals."""
-    order = ["running", "failed", "interrupted", "stopped", "paused", "waiting", "done", "pruned"]
+    order = ("running", "failed", "interrupted", "stopped", "paused", "waiting", *_ENDS)
     trials = sorted(status.trials, key=lambda trial: order.index(trial.state))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("trial", "lr", "state", "step", "reward"):
@@ -101,7 +103,7 @@ def _cells(trial: TrialStatus) -> tuple[str, ...]:
 
 def summary(status: StudyStatus) -> str:
     """Return the totals in a line: how many trials are in which state, and how long it takes."""
-    states = ("done", "running", "paused", "pruned", "waiting", "interrupted", "stopped", "failed")
+    states = (*_ENDS, "running", "paused", "waiting", "interrupted", "stopped", "failed")
     counts = [f"{status.count(state)} {state}" for state in states if status.count(state)]
     eta = status.eta_seconds
     left = f", about {duration(eta)} left" if eta else ""

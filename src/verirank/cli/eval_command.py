@@ -57,8 +57,8 @@ def command(
         )
         if clean := s.get("without_overlap"):
             click.echo(
-                f"  without the {s['n'] - clean['n']} problems that the training set holds: "
-                f"Avg@{clean['k']} {clean['avg_at_k']:.3f} [{clean['low']:.3f}, {clean['high']:.3f}]"
+                f"  without the {s['n'] - clean['n']} problems that the training set holds: Avg@"
+                f"{clean['k']} {clean['avg_at_k']:.3f} [{clean['low']:.3f}, {clean['high']:.3f}]"
             )
 
 

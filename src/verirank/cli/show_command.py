@@ -38,9 +38,13 @@ def command(
     run = Run.open(folder)
     if bench and step:
         raise InputError("give --bench or --step, not both")
+    if not bench and not step and (problem or wanted):
+        raise InputError("say which completions: --step or --bench, with --problem or a filter")
     if not bench and not step:
         return click.echo(overview(run))
     rows = bench_completions(run, bench) if bench else rollouts(run, step or 1)
+    if problem and problem not in {row["problem"] for row in rows}:
+        raise InputError(f"no problem {problem!r} there; every entry begins with its problem's id")
     kept = [row for row in rows if _wanted(row, problem, wanted)]
     for row in kept[:most]:
         _print(row)

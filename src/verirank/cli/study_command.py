@@ -31,8 +31,8 @@ _EXECUTION = [
         show_default=True,
         help="A trial that writes nothing for so long is killed.",
     ),
-    click.option("--cpus", type=float, default=1.0, show_default=True, help="A trial's, on Ray."),
-    click.option("--gpus", type=float, default=0.0, show_default=True, help="A trial's, on Ray."),
+    click.option("--cpus", type=float, help="A trial's, on Ray (1)."),
+    click.option("--gpus", type=float, help="A trial's, on Ray (0)."),
     click.option("--memory", "memory_gb", type=float, help="A trial's GB, on Ray."),
     click.option(
         "--retry-failed", is_flag=True, help="Run trials again that failed by their own fault."
@@ -115,7 +115,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from verirank.cli._watch import Watch, render
-    from verirank.study import study_status
+    from verirank.study import ENDED, study_status
 
     now = study_status(folder)
     if as_json:
@@ -124,7 +124,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
         Console().print(render(now))
         return None
     with Watch(folder) as view:
-        while any(t.state not in {"done", "failed", "pruned"} for t in now.trials):
+        while any(t.state not in ENDED for t in now.trials):
             view.refresh()
             time.sleep(0.5)
             now = study_status(folder)
@@ -136,15 +136,19 @@ def _executor(
     address: str | None,
     processes: int | None,
     stall_minutes: float,
-    cpus: float,
-    gpus: float,
+    cpus: float | None,
+    gpus: float | None,
     memory_gb: float | None,
 ) -> Any:
     from verirank.study import LocalExecutor, RayExecutor
 
+    stall = 60 * stall_minutes
+    on_ray = {"--address": address, "--cpus": cpus, "--gpus": gpus, "--memory": memory_gb}
+    foreign = on_ray if executor == "local" else {"--processes": processes}
+    if given := [option for option, value in foreign.items() if value is not None]:
+        other = "ray" if executor == "local" else "local"
+        raise InputError(f"{given[0]} goes with --executor {other}")
     if executor == "local":
-        if address:
-            raise InputError("--address goes with --executor ray")
-        return LocalExecutor(processes, stall_seconds=60 * stall_minutes)
+        return LocalExecutor(processes, stall_seconds=stall)
     memory = int(memory_gb * 1e9) if memory_gb else None
-    return RayExecutor(address, cpus=cpus, gpus=gpus, memory_bytes=memory)
+    return RayExecutor(address, cpus or 1.0, gpus or 0.0, memory, stall_seconds=stall)

@@ -91,7 +91,9 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
     key = prefix + ".".join(path)
     if first["type"] == "extra_forbidden":
         return f"unknown key {key!r}{nearest(path[-1], _keys_beside(model, path))}"
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    if not path:
+        return message
     return f"{key} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
 
 

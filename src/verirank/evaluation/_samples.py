@@ -75,7 +75,7 @@ def sample_bench(
 
 
 def bench_settings(task: Task, bench: str, config: TrialConfig) -> BenchSettings:
-    """Return how a bench is sampled: as the trial says, and where it is silent as the bench does."""
+    """Return how a bench is sampled: as the trial says, or else as the bench does."""
     names = [field.name for field in fields(BenchSettings)]
     asked = {name: getattr(config.evaluation, name) for name in names}
     said = {name: value for name, value in asked.items() if value is not None}

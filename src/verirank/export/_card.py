@@ -77,8 +77,8 @@ def _scores(run: Run) -> str:
     )
     return "\n".join(
         [
-            "k samples a problem at the temperature T, one training seed. The interval is a bootstrap over problems and samples; it says nothing "
-            "of other training seeds.",
+            "k samples a problem at the temperature T, one training seed. The interval is a "
+            "bootstrap over problems and samples; it says nothing of other training seeds.",
             "",
             header,
             "|---|---:|---:|---|---:|---:|---:|---:|---:|",

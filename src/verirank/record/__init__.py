@@ -2,7 +2,7 @@
 
 from verirank.record._files import whole_file, whole_folder, write_csv, write_file, write_json
 from verirank.record._machine import package_versions, processor, source_revision, usable_cores
-from verirank.record._run import Run, find_runs, hold, step_seconds
+from verirank.record._run import BusyError, Run, find_runs, hold, step_seconds
 from verirank.record._samples import (
     SamplesIncompleteError,
     answers_PK,
@@ -20,6 +20,7 @@ from verirank.record._trial_list import (
 )
 
 __all__ = [
+    "BusyError",
     "Role",
     "Run",
     "SamplesIncompleteError",

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verirank.config import InputError, TrialConfig, resolve, to_toml
-from verirank.record._files import whole_file, write_file, write_json
+from verirank.record._files import whole_file, whole_folder, write_file, write_json
 from verirank.record._machine import package_versions, processor, source_revision
 from verirank.record._trial_list import read_trial_list
 
@@ -27,6 +27,10 @@ LOCK = ".lock"
 """Held while a process writes to the run; the system lets go of it even after kill -9."""
 _PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "numpy")
 _SECONDS = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
+
+
+class BusyError(InputError):
+    """Another process is at a run or a study."""
 
 
 class Run:
@@ -49,21 +53,21 @@ class Run:
             raise InputError(
                 f"output folder {folder} holds {what}; choose another, or use --resume {folder}"
             )
-        folder.mkdir(parents=True, exist_ok=True)
+        with whole_folder(folder) as scratch:
+            cls(scratch).update_manifest(
+                status="running",
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                model=config.model.name,
+                task=config.task.name,
+                method=config.method.name,
+                algorithm=config.algorithm.name,
+                seed=config.seed,
+                packages=package_versions(_PACKAGES),
+                git=source_revision() or "unknown",
+                machine={"platform": platform.platform(), "processor": processor()},
+            )
+            write_file(scratch / "trial.toml", to_toml(config))
         run = cls(folder)
-        run.update_manifest(
-            status="running",
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            model=config.model.name,
-            task=config.task.name,
-            method=config.method.name,
-            algorithm=config.algorithm.name,
-            seed=config.seed,
-            packages=package_versions(_PACKAGES),
-            git=source_revision() or "unknown",
-            machine={"platform": platform.platform(), "processor": processor()},
-        )
-        write_file(folder / "trial.toml", to_toml(config))
         return run
 
     @classmethod
@@ -262,7 +266,7 @@ def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
     """Hold a lock file, which the system lets go of even after kill -9.
 
     Raises:
-        InputError: another process holds it, and still does after `patience` seconds.
+        BusyError: another process holds it, and still does after `patience` seconds.
     """
     deadline = time.monotonic() + patience
     with lock.open("a") as file:
@@ -272,7 +276,7 @@ def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise InputError(otherwise) from None
+                    raise BusyError(otherwise) from None
                 time.sleep(0.2)
         yield
 
@@ -298,7 +302,9 @@ def _manifests(folder: Path) -> Iterator[Path]:
         raise InputError(f"folder {str(folder)!r} does not exist")
     listed = read_trial_list(folder)
     if listed is None:
-        yield from folder.rglob("manifest.json")
+        # What a kill left half written lies in folders that begin with a dot.
+        found = folder.rglob("manifest.json")
+        yield from (file for file in found if not file.parent.name.startswith("."))
         return
     files = [listed.folder(e) / "manifest.json" for e in listed.entries if e.role == "ranked"]
     yield from (file for file in files if file.is_file())

@@ -17,7 +17,7 @@ _NAME = "trials.json"
 
 @dataclass(frozen=True, slots=True)
 class TrialEntry:
-    """A trial's part in a study; `id` names its folder in the store."""
+    """A trial's part in a study; `id` is the path of its folder below the store."""
 
     id: str
     role: Role

@@ -27,10 +27,10 @@ def rollouts(run: Run, step: int) -> list[Completion]:
         steps = sorted({row["step"] for row in _all_rollouts(run)})
         known = f"steps {steps[0]} to {steps[-1]}" if steps else "no steps"
         raise InputError(f"{run.folder} has no completions of step {step}; it has {known}")
-    groups: dict[str, list[Completion]] = defaultdict(list)
-    for row in rows:
-        groups[row["problem"]].append(row)
-    for group in groups.values():
+    # Group lies after group; a problem may be drawn twice in a step.
+    size = run.config.sampling.group_size
+    for start in range(0, len(rows), size):
+        group = rows[start : start + size]
         for row, advantage in zip(group, _advantages(run, group), strict=True):
             row["advantage"] = advantage
     return rows
@@ -78,12 +78,13 @@ def _advantages(run: Run, group: Sequence[Completion]) -> list[float]:
     import torch
 
     from verirank.config import load_plugin
+    from verirank.tasks import load_task
 
     config = run.config
     algorithm = load_plugin("algorithm", config.algorithm.name)(config.algorithm)
     rewards_PG = torch.tensor([[row["reward"] for row in group]])
     lengths_PG = torch.tensor([[row["length"] for row in group]])
-    limit = config.sampling.max_new_tokens or max(row["length"] for row in group)
+    limit = config.sampling.max_new_tokens or load_task(config.task).max_new_tokens
     return algorithm.advantages(algorithm.shape_rewards(rewards_PG, lengths_PG, limit))[0].tolist()
 
 

@@ -3,37 +3,69 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import altair as alt
 
 from verirank.report._palette import Palette
+from verirank.report._words import listed
 
 
-def read_searches(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """Return the chart's data from every study's search.json: a row a trial and rung."""
-    rows = []
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """The searches of fair studies: a row a trial and rung, and what to know about them."""
+
+    rows: list[dict[str, Any]]
+    notes: list[str]
+
+
+def read_searches(folders: Iterable[Path]) -> Searches:
+    """Read every study's search.json."""
+    rows, notes = [], []
     for folder in folders:
         path = Path(folder) / "search.json"
-        if not path.is_file():
-            continue
-        search = json.loads(path.read_text("utf-8"))
-        for arm in search["arms"]:
-            for trial in arm["trials"]:
-                for steps, score in trial["scores"].items():
-                    rows.append(
-                        {
-                            "method": arm["method"],
-                            "learning_rate": trial["learning_rate"],
-                            "steps": int(steps),
-                            "score": round(100 * score, 4),
-                            "winner": trial["learning_rate"] == arm["winner"],
-                            "bench": search["bench"],
-                        }
-                    )
-    return rows
+        if path.is_file():
+            search = json.loads(path.read_text("utf-8"))
+            rows += [row for arm in search["arms"] for row in _rows(arm)]
+            notes += _notes(search)
+    return Searches(rows, notes)
+
+
+def _rows(arm: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for trial in arm["trials"]:
+        for steps, score in trial["scores"].items():
+            yield {
+                "method": arm["method"],
+                "learning_rate": trial["learning_rate"],
+                "steps": int(steps),
+                "score": round(100 * score, 4),
+                "winner": trial["learning_rate"] == arm["winner"],
+                "pruned_at": trial["pruned_at"],
+            }
+
+
+def _notes(search: dict[str, Any]) -> list[str]:
+    arms = search["arms"]
+    steps = sorted({arm["steps"] for arm in arms})
+    trials = [trial for arm in arms for trial in arm["trials"]]
+    pruned = sum(trial["pruned_at"] is not None for trial in trials)
+    spent = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+    notes = [
+        search["rule"],
+        f"{pruned} of {len(trials)} trials were pruned; {spent} steps a method.",
+    ]
+    if edges := [arm["method"] for arm in arms if arm["at_edge"]]:
+        notes.append(f"The winner stands at the edge of what was searched for {listed(edges)}.")
+    notes += [f"{arm['method']}: {arm['failure']}." for arm in arms if arm.get("failure")]
+    failed = [
+        f"{a['method']} at {t['learning_rate']:g}" for a in arms for t in a["trials"] if t["error"]
+    ]
+    if failed:
+        notes.append(f"Failed: {listed(failed)}.")
+    return notes
 
 
 def rate_chart(rows: list[dict[str, Any]], palette: Palette) -> alt.FacetChart:

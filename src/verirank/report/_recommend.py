@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from verirank.config import InputError
 from verirank.report._words import duration, listed, memory, percent, points
 from verirank.report.leaderboard import Leaderboard, Row
+from verirank.statistics import rank_with_ties
+
+_SEED = 0
 
 
 class NothingToRecommendError(InputError):
@@ -51,26 +56,32 @@ def recommend(
     """
     rows = board.main
     if len(rows) < 2:
-        raise NothingToRecommendError("one arm alone is no choice: the study has nothing beside it")
+        raise NothingToRecommendError(
+            "one method alone is no choice: the study has nothing beside it"
+        )
     if rows[0].ranked_seeds < 2:
         raise NothingToRecommendError(
-            "the arms share "
+            "the methods share "
             f"{rows[0].ranked_seeds or 'no'} seed{'' if rows[0].ranked_seeds == 1 else 's'}: that "
-            "says nothing of how another seed would do; train at least two that all arms share"
+            "says nothing of how another seed would do; train at least two that all share"
         )
     fits = [row for row in rows if _fits(row, memory_bytes, seconds)]
     excluded = [row for row in rows if row not in fits]
     if not fits:
         least = min(rows, key=lambda row: row.peak_memory_bytes)
         raise NothingToRecommendError(
-            f"no arm fits; the smallest, {least.label}, took {memory(least.peak_memory_bytes)} "
-            f"and {duration(least.seconds)}"
+            f"no method fits the budget; the smallest, {least.label}, took "
+            f"{memory(least.peak_memory_bytes)} and {duration(least.seconds)}"
         )
     proven = [row for row in fits if row.proven and row.change_low > 0]
     if not proven:
-        raise NothingToRecommendError("no arm that fits and passed its checks beat the base")
-    best = max(proven, key=lambda row: row.avg_at_k)
-    level = [row for row in proven if row is not best and row.rank == best.rank]
+        raise NothingToRecommendError("no method that fits and passed its checks beat the base")
+    standings = rank_with_ties(
+        {row.label: board.shared_samples(row) for row in proven}, np.random.default_rng(_SEED)
+    )
+    by_label = {row.label: row for row in proven}
+    best = by_label[standings[0].method]
+    level = [by_label[s.method] for s in standings[1:] if s.tied_with_leader]
     return Recommendation(
         method=best.method,
         label=best.label,
@@ -84,7 +95,7 @@ def recommend(
         peak_memory_bytes=best.peak_memory_bytes,
         runners_up=tuple(row.label for row in level),
         excluded=tuple(row.label for row in excluded),
-        reason=_reason(board, best, level, excluded),
+        reason=_reason(best, level, len(proven), excluded),
     )
 
 
@@ -98,7 +109,7 @@ def _adapter_rank(board: Leaderboard, row: Row) -> int | None:
     return arm.runs[0].settings.get("method", {}).get("rank")
 
 
-def _reason(board: Leaderboard, best: Row, level: list[Row], excluded: list[Row]) -> str:
+def _reason(best: Row, level: list[Row], fitting: int, excluded: list[Row]) -> str:
     score = f"{percent(best.avg_at_k)} % [{percent(best.low)}, {percent(best.high)}]"
     words = [
         f"{best.label} scored highest of what fits: {score} on {best.bench}, "
@@ -113,8 +124,10 @@ def _reason(board: Leaderboard, best: Row, level: list[Row], excluded: list[Row]
                 f"{cheap.label} is the quickest of them, {duration(cheap.seconds)} instead of "
                 f"{duration(best.seconds)}."
             )
+    elif fitting > 1:
+        words.append("Every other method that fits is significantly behind it.")
     else:
-        words.append("Every other arm that fits is significantly behind it.")
+        words.append("No other method fits the budget, passed its checks and beat the base.")
     if excluded:
         words.append(f"Over the budget: {listed([row.label for row in excluded])}.")
     words.append(

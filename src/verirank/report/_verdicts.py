@@ -18,8 +18,6 @@ from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import (
     Claim,
     Verdict,
-    avg_at_k,
-    bootstrap_accuracy,
     holm,
     judge_difference,
 )
@@ -192,8 +190,13 @@ def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple
 def _pair(
     claim: str, part: str, test: Claim, arms: Mapping[str, Arm], a: str, b: str, bench: str
 ) -> Iterator[Judgement]:
-    if a in arms and b in arms:
+    if a in arms and b in arms and _beside_method(arms[a]) == _beside_method(arms[b]):
         yield _judgement(claim, part, test, arms[a], arms[b], bench)
+
+
+def _beside_method(arm: Arm) -> dict[str, Any]:
+    settings = arm_settings(arm.runs[0])
+    return {key: value for key, value in settings.items() if not key.startswith("method.")}
 
 
 def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -> Judgement:
@@ -243,24 +246,30 @@ def _fate(run: Run, label: str, bench: str, samples: BenchSamples) -> RunFate:
     """Tell apart what a low score may mean, by the first of these that the record shows."""
     lines = run.metrics()
     last = lines[-max(1, len(lines) // 10) :]
-    before = avg_at_k(samples.before_PK)
-    after = bootstrap_accuracy(samples.after_PK[None], np.random.default_rng(_SEED))
+    change = judge_difference(
+        Claim("above", 0.0),
+        samples.after_PK[None],
+        samples.before_PK[None],
+        np.random.default_rng(_SEED),
+        about="runs",
+    )
     truncated, moved = _mean(last, "truncated_fraction"), _mean(last, "served_changed_fraction")
-    best = max((line["reward_mean"] for line in lines), default=0.0)
+    rewards = [_mean(lines[i : i + len(last)], "reward_mean") or 0.0 for i in range(len(lines))]
+    best = max(rewards[: len(lines) - len(last) + 1], default=0.0)
     reward = _mean(last, "reward_mean") or 0.0
-    points = f"{100 * (after.mean - before):+.1f} points on {bench}"
+    points = f"{100 * change.effect:+.1f} points on {bench}"
 
     def told(fate: Fate, evidence: str) -> RunFate:
         return RunFate(run.folder.name, label, run.seed, fate, evidence)
 
-    if after.low > before:
+    if change.outcome == "supported":
         return told("learned", points)
     if moved is not None and moved < _COULD_NOT_MOVE:
         share = f"{100 * moved:.2g} % of the served weights moved by more than half a ULP"
         return told("could not move", f"{share}; {points}")
     if truncated is not None and truncated > _OUT_OF_TOKENS:
         return told("ran out of tokens", f"{100 * truncated:.0f} % cut off at the end; {points}")
-    if after.high < before or reward < _COLLAPSED * best:
+    if change.outcome == "contradicted" or reward < _COLLAPSED * best:
         return told("collapsed", f"reward {best:.2f} at best, {reward:.2f} at the end; {points}")
     return told("did not learn", points)
 

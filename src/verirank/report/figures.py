@@ -17,7 +17,7 @@ from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
 from verirank.report._interval_chart import interval_chart, interval_rows
 from verirank.report._palette import FILE, PAGE, Palette, chart_config
-from verirank.report._rate_chart import rate_chart
+from verirank.report._rate_chart import Searches, rate_chart
 from verirank.report._scatter_chart import (
     MEMORY,
     PARAMETERS,
@@ -67,12 +67,12 @@ class Figure:
         write_csv(folder / f"{self.name}.csv", self.rows)
 
 
-def build_figures(board: Leaderboard, searched: list[dict[str, Any]]) -> list[Figure]:
+def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
     """Return the report's figures, in the order of the page.
 
     Args:
         board: the ranking.
-        searched: what `read_searches` found; without a search there is no figure of one.
+        searches: of fair studies; without one there is no figure of it.
     """
     best, last = board.main[0], board.main[-1]
     range_in_words = (
@@ -119,21 +119,20 @@ def build_figures(board: Leaderboard, searched: list[dict[str, Any]]) -> list[Fi
             lambda palette: curve_chart(board, palette),
             curve_rows(board),
         ),
-        *([_rate_figure(searched)] if searched else []),
+        *([_rate_figure(searches)] if searches.rows else []),
     ]
 
 
-def _rate_figure(searched: list[dict[str, Any]]) -> Figure:
-    bench = searched[0]["bench"]
+def _rate_figure(searches: Searches) -> Figure:
     return Figure(
         "rates",
         "How each method answers to its learning rate",
-        f"Avg@k on the bench {bench!r}, which no ranking is taken from; paler lines are earlier "
-        "rungs of the successive halving, the blue dot is the rate that was ranked.",
+        " ".join(searches.notes)
+        + " Paler lines are earlier rungs, the blue dot is the rate that was ranked.",
         "A small panel a method: its score by learning rate; the data beside the page has every "
         "point.",
-        lambda palette: rate_chart(searched, palette),
-        searched,
+        lambda palette: rate_chart(searches.rows, palette),
+        searches.rows,
     )
 
 

@@ -95,6 +95,12 @@ class Leaderboard:
         """The rows of the main bench, best first."""
         return self.of_bench(self.benches[0])
 
+    def shared_samples(self, row: Row) -> NDArray[np.bool_]:
+        """Return a row's samples after training, S x P x K, of the seeds that all rows share."""
+        entered = [arm for arm in self.arms if row.bench in arm.samples]
+        shared = set.intersection(*[{run.seed for run in arm.runs} for arm in entered])
+        return _stacked_on(next(a for a in entered if a.label == row.label), row.bench, shared)
+
     def other(self, label: str, bench: str) -> Row | None:
         """Return one method's row on one bench, if it was evaluated there."""
         return next((r for r in self.rows if (r.label, r.bench) == (label, bench)), None)

@@ -47,10 +47,10 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     folders = list(folders)
     board = build_leaderboard(folders, out / INDEX)
     board.write(out)
-    verdicts, searched = judge(board), read_searches(folders)
+    verdicts = judge(board)
     write_json(out / "verdicts.json", verdicts.as_json())
     write_json(out / "equal_time.json", [asdict(view) for view in at_equal_time(board)])
-    figures = build_figures(board, searched)
+    figures = build_figures(board, read_searches(folders))
     for figure in figures:
         figure.write(out / "figures")
     write_file(out / "report.html", _render(board, figures, verdicts))

@@ -7,11 +7,12 @@ from verirank.study._plan import Plan, PlannedTrial, plan_study
 from verirank.study._proof import MethodUnprovenError
 from verirank.study._ray import RayExecutor
 from verirank.study._run import open_study, resume_study, run_study, run_trials
-from verirank.study._status import StudyStatus, TrialStatus, study_status
+from verirank.study._status import ENDED, StudyStatus, TrialStatus, study_status
 from verirank.study._store import Store, trial_id
 from verirank.study._trial import Rung, run_trial, sample_base, start_trial
 
 __all__ = [
+    "ENDED",
     "Executor",
     "Job",
     "LocalExecutor",

@@ -6,18 +6,22 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from verirank.config import InputError, TrialConfig, cache_folder
 from verirank.evaluation import bench_settings
 from verirank.models import load_base
 from verirank.record import package_versions, processor, step_seconds, write_json
+from verirank.study._local import one_thread_each
 from verirank.study._trial import Rung, run_trial, start_trial
 from verirank.tasks import load_task
 
-Source = Literal["measured", "another seed", "probe", "estimate", "unknown"]
+Source = Literal["measured", "another seed", "probe", "unknown"]
 _PROBE_STEPS = 3
 _PROBE_PROBLEMS = 32
 
@@ -50,7 +54,9 @@ def probe_speed(arm: TrialConfig) -> Speed | None:
     """
     place = _place(arm)
     if not place.is_file():
-        speed = _probe(arm)
+        # A trial runs on one thread, and so has its probe to.
+        with one_thread_each() as context, ProcessPoolExecutor(1, mp_context=context) as pool:
+            speed = pool.submit(_probe, arm).result()
         if speed is None:
             return None
         write_json(place, asdict(speed))
@@ -58,6 +64,7 @@ def probe_speed(arm: TrialConfig) -> Speed | None:
 
 
 def _probe(arm: TrialConfig) -> Speed | None:
+    torch.set_num_threads(1)
     try:
         base = load_base(arm.model)
     except InputError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -85,6 +85,8 @@ class Study(Section):
             raise ValueError(f"seed {self.search.seed} is the search's; rank others")
         if self.protocol == "fair" and "method.learning_rate" in self.axes:
             raise ValueError("the fair protocol searches method.learning_rate; it is no axis there")
+        if "seed" in self.axes or "seed" in self.trial:
+            raise ValueError("seeds are named under `seeds`, not under axes or trial")
         if empty := [key for key, values in self.axes.items() if not values]:
             raise ValueError(f"axis {empty[0]!r} has no values")
         return self
@@ -95,14 +97,36 @@ class Study(Section):
         Raises:
             InputError: a method, key or value is wrong.
         """
+        known = _known_keys()
+        for key in self.axes:
+            if key not in known:
+                raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
         found: dict[str, TrialConfig] = {}
         for method in self.methods or plugin_names("method"):
             for changes in self._combinations(method):
                 arm = self._arm(method, changes)
                 found.setdefault(trial_id(arm), arm)
+        self._refuse_to_select_on_a_test_set(list(found.values()))
         if not found:
             raise InputError(f"study {self.name!r} has no trial: no method has its axes' keys")
         return list(found.values())
+
+    def spelled_out(self) -> Study:
+        """Return the same study with its preset's settings and its methods written into it.
+
+        It stays what it is when the preset changes, or another method is installed.
+        """
+        trial = _merged(read_settings(self.preset), self.trial)
+        methods = self.methods or plugin_names("method")
+        return self.model_copy(update={"preset": None, "trial": trial, "methods": methods})
+
+    def _refuse_to_select_on_a_test_set(self, arms: Sequence[TrialConfig]) -> None:
+        ranked = {bench for arm in arms for bench in arm.evaluation.benches}
+        if self.protocol == "fair" and self.search.bench in ranked:
+            raise InputError(
+                f"search.bench {self.search.bench!r} is one of the benches that are ranked; "
+                "select on another"
+            )
 
     def _combinations(self, method: str) -> Iterator[dict[str, Any]]:
         config = load_plugin("method", method).Config
@@ -169,6 +193,19 @@ def with_learning_rate(arm: TrialConfig, rate: float) -> TrialConfig:
 def with_seed(arm: TrialConfig, seed: int) -> TrialConfig:
     """Return the trial of an arm at a seed."""
     return arm.model_copy(update={"seed": seed})
+
+
+def _known_keys() -> set[str]:
+    """Return the dotted keys of all settings, those of every installed plugin among them."""
+    keys = set()
+    for section, field in TrialConfig.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            keys |= {f"{section}.{key}" for key in field.annotation.model_fields}
+    kinds: tuple[Literal["method", "algorithm", "task"], ...] = ("method", "algorithm", "task")
+    for kind in kinds:
+        for name in plugin_names(kind):
+            keys |= {f"{kind}.{key}" for key in load_plugin(kind, name).Config.model_fields}
+    return keys
 
 
 def _matched(arm: TrialConfig) -> TrialConfig:

@@ -10,6 +10,11 @@ from typing import Protocol
 from verirank.record import Run
 from verirank.study._trial import Rung
 
+STOPPED = 130
+"""Exit code of a trial that was asked to stop and left a checkpoint."""
+BUSY = 75
+"""Exit code of a trial that another process is at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

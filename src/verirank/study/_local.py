@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from verirank.record import Run, usable_cores
-from verirank.study._jobs import Job, Outcome, failure
+from verirank.study._jobs import BUSY, STOPPED, Job, Outcome, failure
 from verirank.study._trial import record_failure
 
 _PRELOAD = ["verirank.study._worker"]
@@ -44,6 +44,12 @@ class _Attempt:
     grew: float = field(default_factory=time.monotonic)
     stalled: bool = False
 
+    @property
+    def died(self) -> bool:
+        """Whether something else than the trial itself ended the process."""
+        code = self.process.exitcode
+        return code is not None and (code < 0 or code == STOPPED)
+
 
 @dataclass(frozen=True)
 class LocalExecutor:
@@ -62,36 +68,39 @@ class LocalExecutor:
         """See `Executor.run`; a process that is killed starts again from its last checkpoint."""
         outcomes: dict[Path, Outcome] = {}
         waiting = [(job, 1) for job in jobs]
+        largest = _FIRST_GUESS_BYTES
         with one_thread_each() as context, _ending_together() as running:
             while waiting or running:
-                while waiting and len(running) < self._room(running):
+                while waiting and len(running) < self._room(len(running), largest):
                     job, number = waiting.pop(0)
                     running[job.folder] = _start(context, job, number)
                 processes = [attempt.process for attempt in running.values()]
                 wait([process.sentinel for process in processes], timeout=_POLL_SECONDS)
                 for folder, attempt in list(running.items()):
                     if attempt.process.exitcode is None:
+                        largest = max(largest, _resident(attempt.process))
                         self._watch(attempt)
                         continue
                     del running[folder]
-                    if attempt.process.exitcode < 0 and attempt.number < _ATTEMPTS:
+                    if attempt.process.exitcode == BUSY:
+                        waiting.append((attempt.job, attempt.number))
+                    elif attempt.died and attempt.number < _ATTEMPTS:
                         waiting.insert(0, (attempt.job, attempt.number + 1))
                     else:
                         outcomes[folder] = _outcome(attempt)
                 on_poll()
         return [outcomes[job.folder] for job in jobs]
 
-    def _room(self, running: dict[Path, _Attempt]) -> int:
+    def _room(self, running: int, largest: int) -> int:
         """Return how many trials may run now."""
         if self.processes is not None:
             return self.processes
-        needed = max([_FIRST_GUESS_BYTES, *(_resident(a.process) for a in running.values())])
-        more = int(psutil.virtual_memory().available // needed)
-        return max(1, min(usable_cores(), len(running) + more))
+        more = int(psutil.virtual_memory().available // largest)
+        return max(1, min(usable_cores(), running + more))
 
     def _watch(self, attempt: _Attempt) -> None:
         """Kill a trial whose folder has not grown for too long."""
-        size, now = _written(attempt.job.folder), time.monotonic()
+        size, now = written(attempt.job.folder), time.monotonic()
         if size != attempt.size:
             attempt.size, attempt.grew = size, now
         elif now - attempt.grew > self.stall_seconds:
@@ -111,11 +120,12 @@ def _outcome(attempt: _Attempt) -> Outcome:
     folder, exitcode = attempt.job.folder, attempt.process.exitcode
     if exitcode == 0:
         return Outcome(folder, None)
-    if exitcode is not None and exitcode > 0:
-        return failure(folder, f"exit code {exitcode}")
+    if exitcode is not None and exitcode > 0 and exitcode != STOPPED:
+        return failure(folder, f"exit code {exitcode} (is the disk full?)")
     error = "hung: it wrote nothing for too long, and was killed"
     if not attempt.stalled:
-        error = f"killed by signal {-(exitcode or 0)}, {_ATTEMPTS} times (out of memory?)"
+        how = "stopped" if exitcode == STOPPED else f"killed by signal {-(exitcode or 0)}"
+        error = f"{how} {_ATTEMPTS} times (out of memory?)"
     # The disk may be full: the study goes on, and a resumed one finds the run unfinished.
     with suppress(OSError):
         record_failure(Run(folder), error, passing=True)
@@ -129,7 +139,7 @@ def _resident(process: ForkServerProcess) -> int:
         return 0
 
 
-def _written(folder: Path) -> int:
+def written(folder: Path) -> int:
     """Return a number that changes whenever a run writes a step, a file or a folder."""
     places = [folder, folder / "metrics.jsonl", folder / "eval", folder / "log.txt"]
     return sum(place.stat().st_mtime_ns for place in places if place.exists())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from verirank.config import TrialConfig
 from verirank.record import Role, Run, read_trial_list, usable_cores
 from verirank.study._cost import Source, Speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
-from verirank.study._search import candidates, rungs
+from verirank.study._search import candidates, rungs, search_ends, search_state
 from verirank.study._store import Store, trial_id
 
 
@@ -44,7 +45,7 @@ class Plan:
 
     def totals(self) -> dict[str, float | int | None]:
         """Return how many trials there are and are done, and the seconds of those left."""
-        left = [t.seconds for t in self.trials if t.state not in {"done", "pruned", "paused"}]
+        left = [t.seconds for t in self.trials if t.state not in {"done", "pruned", "searched"}]
         seconds = None if None in left else sum(s for s in left if s is not None)
         return {
             "total": len(self.trials),
@@ -71,7 +72,7 @@ def plan_study(
     listed = read_trial_list(out) if out else None
     place = Store(store or (listed.store if listed else (out or Path()) / "trials"))
     trials: list[PlannedTrial] = []
-    winners = _winners(out)
+    winners, ends = _winners(out), search_ends(out) if out else {}
     for arm in study.arms():
         rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
         ranked = {seed: _look_up(arm, seed, rate, place) for seed in study.seeds}
@@ -79,7 +80,7 @@ def plan_study(
         probed = probe_speed(arm) if probe and not speeds else None
         known = _Known(speeds[0], "another seed") if speeds else _Known(probed, "probe")
         if study.protocol == "fair":
-            trials += _search_trials(arm, study.search, place, known)
+            trials += _search_trials(arm, study.search, place, known, ends)
         trials += [_ranked(arm, seed, rate, found, known) for seed, found in ranked.items()]
     return Plan(study.name, study.protocol, usable_cores(), tuple(trials))
 
@@ -135,8 +136,13 @@ def _ranked(
     )
 
 
+def _state_in_search(run: Run, trial: TrialConfig, ends: Mapping[str, int]) -> str:
+    status = run.manifest.get("status", "waiting")
+    return search_state(run, trial.training.steps, ends) if status == "paused" else status
+
+
 def _search_trials(
-    arm: TrialConfig, search: SearchConfig, store: Store, known: _Known
+    arm: TrialConfig, search: SearchConfig, store: Store, known: _Known, ends: Mapping[str, int]
 ) -> list[PlannedTrial]:
     at = rungs(arm.training.steps, search)
     # One trial in `reduction` is expected to reach each further rung.
@@ -146,13 +152,13 @@ def _search_trials(
     seconds, source = known.seconds(steps, sum(share))
     return [
         PlannedTrial(
-            id=trial_id(trial),
+            id=store.name_of(store.search_trial(trial, search)),
             role="search",
             method=arm.method.name,
             seed=trial.seed,
             learning_rate=trial.method.learning_rate,
             steps=trial.training.steps,
-            state=Run(store.trial(trial)).manifest.get("status", "waiting"),
+            state=_state_in_search(Run(store.search_trial(trial, search)), trial, ends),
             seconds=seconds,
             source=source,
         )

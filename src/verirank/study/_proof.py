@@ -39,11 +39,12 @@ def prove(configs: list[MethodConfig], model: ModelConfig, base: BaseModel) -> l
     new = {p: c for c, p in zip(configs, places, strict=True) if not p.is_file()}
     reports = check_methods(list(new.values()), model) if new else []
     for place, report in zip(new, reports, strict=True):
+        if report.passed:
+            write_json(place, asdict(report))
+    for report in reports:
         if not report.passed:
             failed = "; ".join(f"{c.name}: {c.detail}" for c in report.checks if not c.passed)
             raise MethodUnprovenError(f"{report.method} is not what it says: {failed}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_json(place, asdict(report))
     return [json.loads(place.read_text("utf-8")) for place in places]
 
 

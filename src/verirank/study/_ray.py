@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 from verirank.config import InputError
 from verirank.record import Run
 from verirank.study._jobs import Job, Outcome, failure
-from verirank.study._local import ONE_THREAD
+from verirank.study._local import ONE_THREAD, written
 from verirank.study._trial import record_failure
 
 _POLL_SECONDS = 0.5
@@ -30,12 +31,14 @@ class RayExecutor:
         cpus: cores that a trial reserves; it computes on one thread.
         gpus: GPUs that a trial reserves, or a fraction of one.
         memory_bytes: memory that a trial reserves; Ray's own default if None.
+        stall_seconds: a trial that has begun and writes nothing for so long is cancelled.
     """
 
     address: str | None = None
     cpus: float = 1.0
     gpus: float = 0.0
     memory_bytes: int | None = None
+    stall_seconds: float = 3600.0
 
     def run(self, jobs: Sequence[Job], on_poll: Callable[[], None] = lambda: None) -> list[Outcome]:
         """See `Executor.run`; trials of a dead worker or node go on elsewhere.
@@ -64,9 +67,13 @@ class RayExecutor:
         # Workers have a working folder of their own.
         pending = {task.remote(replace(job, folder=job.folder.absolute())): job for job in jobs}
         outcomes: dict[Path, Outcome] = {}
+        grew = {job.folder: (0, time.monotonic()) for job in jobs}
         try:
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=_POLL_SECONDS)
+                for reference, job in pending.items():
+                    if reference not in ready and self._stalls(job, grew):
+                        ray.cancel(reference, force=True)
                 for reference in ready:
                     job = pending.pop(reference)
                     outcomes[job.folder] = _outcome(ray, reference, job)
@@ -75,6 +82,15 @@ class RayExecutor:
             _stop(ray, list(pending))
             raise
         return [outcomes[job.folder] for job in jobs]
+
+    def _stalls(self, job: Job, grew: dict[Path, tuple[int, float]]) -> bool:
+        """Return whether a trial that has begun has written nothing for too long."""
+        size, now = written(job.folder), time.monotonic()
+        before, since = grew[job.folder]
+        if size != before or not Run(job.folder).is_being_written:
+            grew[job.folder] = (size, now)
+            return False
+        return now - since > self.stall_seconds
 
 
 def _do(job: Job) -> bool:
@@ -87,12 +103,17 @@ def _do(job: Job) -> bool:
 def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
     try:
         done = ray.get(reference)
+    except ray.exceptions.TaskCancelledError:
+        words = "hung: it wrote nothing for too long, and was cancelled"
+    except ray.exceptions.RayTaskError as error:
+        words = str(error.cause)
     except ray.exceptions.RayError as error:
         words = f"lost {_ATTEMPTS} times on the cluster: {str(error).strip().splitlines()[0]}"
-        with suppress(OSError):
-            record_failure(Run(job.folder), words, passing=True)
-        return Outcome(job.folder, words)
-    return Outcome(job.folder, None) if done else failure(job.folder, "it did not end well")
+    else:
+        return Outcome(job.folder, None) if done else failure(job.folder, "it did not end well")
+    with suppress(OSError):
+        record_failure(Run(job.folder), words, passing=True)
+    return Outcome(job.folder, words)
 
 
 def _stop(ray: Any, pending: list[Any]) -> None:

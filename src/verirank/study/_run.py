@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from verirank.config import InputError, TrialConfig, to_toml
+from verirank.config import InputError, RunFailedError, TrialConfig, to_toml
 from verirank.methods import create_method
 from verirank.models import load_shape
-from verirank.record import Run, hold, read_trial_list, usable_cores, write_file, write_trial_list
+from verirank.record import (
+    Run,
+    TrialEntry,
+    hold,
+    read_trial_list,
+    usable_cores,
+    write_file,
+    write_trial_list,
+)
 from verirank.study._definition import Study, read_study, with_seed
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor, one_thread_each
 from verirank.study._search import candidates, search_rates
 from verirank.study._store import Store, trial_entry
-from verirank.study._trial import Rung, is_finished
+from verirank.study._trial import Rung, is_finished, record_failure
+from verirank.tasks import load_task
 
 _DEFINITION = "study.toml"
 
@@ -47,21 +58,60 @@ def run_study(
         KeyboardInterrupt: the study was stopped; it goes on when run again.
     """
     arms = study.arms()
+    _expect_benches(arms, study)
+    study = study.spelled_out()
     _expect_study(study, out)
-    write_file(out / _DEFINITION, to_toml(study))
     place = Store((store or _begun_store(out) or out / "trials").absolute())
+    out.mkdir(parents=True, exist_ok=True)
     with hold(out / ".lock", f"another process is running the study in {out}"):
+        if _begun_store(out) is None:
+            # The store first: without it, a study that goes on would not find its trials.
+            write_trial_list(out, place.folder, [])
+        if not (out / _DEFINITION).is_file():
+            write_file(out / _DEFINITION, to_toml(study))
         crew = _Crew(place, executor or LocalExecutor(), retry_failed, on_poll)
-        searched: list[TrialConfig] = []
-        if study.protocol == "fair":
-            searched = [c for arm in arms for c in candidates(arm, study.search)]
-            _list(out, place, searched, [])
-            arms = search_rates(
-                arms, study.search, place, out, lambda trials, rung: _take(crew, trials, rung)
-            )
-        ranked = [with_seed(arm, seed) for seed in study.seeds for arm in arms]
-        _list(out, place, searched, ranked)
-        return crew.take(ranked, None)
+        if study.protocol == "single":
+            return _rank(crew, out, study, arms, [])
+        return _search_and_rank(crew, out, study, arms)
+
+
+def _search_and_rank(
+    crew: _Crew, out: Path, study: Study, arms: Sequence[TrialConfig]
+) -> list[Outcome]:
+    search, store = study.search, crew.store
+    entries = [
+        trial_entry(c, "search", store.name_of(store.search_trial(c, search)))
+        for arm in arms
+        for c in candidates(arm, search)
+    ]
+    listed = read_trial_list(out)
+    if listed is None or not listed.entries:
+        write_trial_list(out, store.folder, entries)
+
+    def execute(trials: Sequence[TrialConfig], rung: Rung) -> None:
+        crew.take({store.search_trial(trial, search): trial for trial in trials}, rung)
+
+    found = search_rates(arms, search, store, out, execute)
+    ranked = _rank(crew, out, study, found.arms, entries)
+    return ranked + [Outcome(out / name, why) for name, why in found.failures.items()]
+
+
+def _rank(
+    crew: _Crew,
+    out: Path,
+    study: Study,
+    arms: Sequence[TrialConfig],
+    searched: list[TrialEntry],
+) -> list[Outcome]:
+    trials = {
+        crew.store.trial(trial): trial
+        for trial in (with_seed(arm, seed) for seed in study.seeds for arm in arms)
+    }
+    entries = [trial_entry(t, "ranked", crew.store.name_of(f)) for f, t in trials.items()]
+    listed = read_trial_list(out)
+    if listed is None or listed.entries != (*searched, *entries):
+        write_trial_list(out, crew.store.folder, [*searched, *entries])
+    return crew.take(trials, None)
 
 
 def run_trials(
@@ -69,7 +119,7 @@ def run_trials(
 ) -> list[Outcome]:
     """Run trials side by side in a store, without a study; those that are done are left alone."""
     crew = _Crew(Store(store.absolute()), executor or LocalExecutor(), False, lambda: None)
-    return crew.take(trials, None)
+    return crew.take({crew.store.trial(trial): trial for trial in trials}, None)
 
 
 def resume_study(out: Path, **options: object) -> list[Outcome]:
@@ -92,35 +142,46 @@ def open_study(out: Path) -> Study:
     return read_study(out / _DEFINITION)
 
 
-def _take(crew: _Crew, trials: Sequence[TrialConfig], rung: Rung) -> None:
-    crew.take(trials, rung)
-
-
 class _Crew:
     """Takes trials to where they are to go: creates, prepares and executes what is not there."""
 
     def __init__(
         self, store: Store, executor: Executor, retry_failed: bool, on_poll: Callable[[], None]
     ) -> None:
-        self._store = store
+        self.store = store
         self._executor = executor
         self._retry_failed = retry_failed
         self._on_poll = on_poll
 
-    def take(self, trials: Sequence[TrialConfig], rung: Rung | None) -> list[Outcome]:
-        """Return an outcome a trial, in the order given."""
-        folders = [self._store.trial(trial) for trial in trials]
-        outcomes = {folder: self._known(Run(folder), rung) for folder in folders}
-        todo = [t for t, f in zip(trials, folders, strict=True) if outcomes[f] is None]
-        if todo:
-            for trial in todo:
-                self._store.start(trial)
-            _prepare(todo, self._store, with_base_samples=rung is None)
-            # The longest first, so that no long one is left to run alone at the end.
-            todo.sort(key=_gradient_size, reverse=True)
-            jobs = [Job(self._store.trial(t), self._store.base_samples(t), rung) for t in todo]
+    def take(self, trials: Mapping[Path, TrialConfig], rung: Rung | None) -> list[Outcome]:
+        """Take trials, by their folders, to a rung or their end; return an outcome each."""
+        outcomes = {folder: self._known(Run(folder), rung) for folder in trials}
+        todo = {folder: trial for folder, trial in trials.items() if outcomes[folder] is None}
+        for folder, trial in todo.items():
+            self.store.start(trial, folder)
+        refused = self._prepare(todo, with_base_samples=rung is None) if todo else {}
+        for folder, why in refused.items():
+            record_failure(Run(folder), why, passing=False)
+            outcomes[folder] = Outcome(folder, why)
+        # What trains most first, so that no long trial is left to run alone at the end.
+        order = sorted(todo.keys() - refused, key=lambda folder: (-_work(todo[folder]), folder))
+        jobs = [Job(folder, self.store.base_samples(todo[folder]), rung) for folder in order]
+        if jobs:
             outcomes |= {o.folder: o for o in self._executor.run(jobs, self._on_poll)}
-        return [outcome for f in folders if (outcome := outcomes[f]) is not None]
+        return [outcome for outcome in outcomes.values() if outcome is not None]
+
+    def _prepare(
+        self, trials: Mapping[Path, TrialConfig], *, with_base_samples: bool
+    ) -> dict[Path, str]:
+        """Return why trials may not run; a helping process that is killed is started again once."""
+        for attempt in (1, 2):
+            try:
+                return _prepare(trials, self.store, with_base_samples=with_base_samples)
+            except BrokenProcessPool as error:
+                if attempt == 2:
+                    why = "what all trials need could not be prepared: killed twice"
+                    raise RunFailedError(f"{why} (out of memory?)") from error
+        return {}
 
     def _known(self, run: Run, rung: Rung | None) -> Outcome | None:
         """Return how a trial ended, or None where it has still to run."""
@@ -137,9 +198,23 @@ def _expect_study(study: Study, out: Path) -> None:
     path = out / _DEFINITION
     if path.is_file():
         if path.read_text("utf-8") != to_toml(study):
-            raise InputError(f"{out} holds another study, or this one before it was changed")
-    elif out.is_dir() and any(out.iterdir()):
-        raise InputError(f"output folder {out} is not empty and holds no study")
+            raise InputError(
+                f"{out} holds another study, or this one before it or its preset was changed; "
+                "choose another --out"
+            )
+    elif out.exists() and not out.is_dir():
+        raise InputError(f"{out} is no folder; choose another --out")
+    elif out.is_dir() and any(f.name != "trials.json" and f.name[0] != "." for f in out.iterdir()):
+        raise InputError(f"{out} is not empty and holds no study; choose another --out")
+
+
+def _expect_benches(arms: Sequence[TrialConfig], study: Study) -> None:
+    """Refuse a bench that a task does not have, before anything is written."""
+    searched = (study.search.bench,) if study.protocol == "fair" else ()
+    for arm in {to_toml(arm.task): arm for arm in arms}.values():
+        task = load_task(arm.task)
+        for bench in dict.fromkeys((*arm.evaluation.benches, *searched)):
+            task.bench(bench, 2)
 
 
 def _begun_store(out: Path) -> Path | None:
@@ -147,37 +222,39 @@ def _begun_store(out: Path) -> Path | None:
     return listed.store if listed else None
 
 
-def _list(
-    out: Path, store: Store, searched: Sequence[TrialConfig], ranked: Sequence[TrialConfig]
-) -> None:
-    parts = [trial_entry(trial, "search") for trial in searched]
-    parts += [trial_entry(trial, "ranked") for trial in ranked]
-    write_trial_list(out, store.folder, parts)
+def _work(trial: TrialConfig) -> int:
+    """Return a number that grows with a trial's time: what it trains, times its steps."""
+    return create_method(trial.method).count(load_shape(trial.model)) * trial.training.steps
 
 
-def _gradient_size(trial: TrialConfig) -> int:
-    return create_method(trial.method).count(load_shape(trial.model))
-
-
-def _prepare(trials: Sequence[TrialConfig], store: Store, *, with_base_samples: bool) -> None:
-    """Do once what trials share, side by side: prove their methods, and sample the base."""
+def _prepare(
+    trials: Mapping[Path, TrialConfig], store: Store, *, with_base_samples: bool
+) -> dict[Path, str]:
+    """Prove the trials' methods and sample the base, side by side; return what was not proven."""
     from verirank.study import _worker
 
-    models = {to_toml(trial.model): trial for trial in trials}
-    samples = {store.base_samples(trial): trial for trial in trials} if with_base_samples else {}
+    by_model: dict[str, list[TrialConfig]] = defaultdict(list)
+    for trial in trials.values():
+        by_model[to_toml(trial.model)].append(trial)
+    samples = {store.base_samples(t): t for t in trials.values()} if with_base_samples else {}
+    unproven: dict[str, str] = {}
     with (
         one_thread_each() as context,
         ProcessPoolExecutor(
             min(usable_cores(), 4), mp_context=context, initializer=_worker.die_by_ctrl_c
         ) as pool,
     ):
-        waiting = []
-        for trial in models.values():
-            fingerprint = pool.submit(_worker.base_fingerprint, trial.model)
-            methods = {to_toml(t.method): t.method for t in trials if t.model == trial.model}
-            waiting.append(pool.submit(_worker.prove_methods, list(methods.values()), trial.model))
-            store.expect_base(trial, fingerprint.result())
+        proofs, others = [], []
+        for here in by_model.values():
+            model = here[0].model
+            store.expect_base(here[0], pool.submit(_worker.base_fingerprint, model).result())
+            methods = list({to_toml(t.method): t.method for t in here}.values())
+            proofs.append(pool.submit(_worker.prove_methods, methods, model))
         for folder, trial in samples.items():
-            waiting.append(pool.submit(_worker.sample_the_base, trial, folder))
-        for future in waiting:
+            others.append(pool.submit(_worker.sample_the_base, trial, folder))
+        for future in proofs:
+            unproven |= future.result()
+        for future in others:
             future.result()
+    keys = {folder: to_toml(trial.method) for folder, trial in trials.items()}
+    return {folder: unproven[key] for folder, key in keys.items() if key in unproven}

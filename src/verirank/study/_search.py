@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from verirank.config import InputError, TrialConfig
 from verirank.record import Run, write_json
@@ -16,9 +17,9 @@ from verirank.study._trial import Rung
 RULE = (
     "Each method is trained at {n} learning rates, spaced evenly in log over a factor of {span:g} "
     "around its prior, with seed {seed}, which is not ranked. Scores are Avg@k on the bench "
-    "{bench!r}, never a test set. After {rungs} steps a trial goes on if it is among the best "
-    "1/{reduction} of its method's trials scored so far, in the order of their distance from the "
-    "prior (optuna's SuccessiveHalvingPruner); the best score at the last step wins."
+    "{bench!r}, which is not ranked either. After {rungs} steps the best 1/{reduction} of a "
+    "method's trials go on, at least one (optuna's SuccessiveHalvingPruner); the best score at the "
+    "last step wins, and fresh seeds of it are trained from scratch."
 )
 Execute = Callable[[Sequence[TrialConfig], Rung], None]
 
@@ -28,6 +29,7 @@ class _Candidate:
     """A learning rate on trial: its scores by steps, and where it ended, if it did."""
 
     config: TrialConfig
+    folder: Path
     scores: dict[int, float]
     pruned_at: int | None = None
     error: str | None = None
@@ -37,12 +39,22 @@ class _Candidate:
         return self.pruned_at is None and self.error is None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: arms at their winning rates, and why others have none, by arm id."""
+
+    arms: list[TrialConfig]
+    failures: dict[str, str]
+
+
 def candidates(arm: TrialConfig, search: SearchConfig) -> list[TrialConfig]:
     """Return an arm's trials of the search, those nearest to the prior first."""
     prior, n = arm.method.learning_rate, search.learning_rates
     assert prior is not None  # an arm's learning rate is spelled out
     places = sorted((i / (n - 1) - 0.5 if n > 1 else 0.0 for i in range(n)), key=abs)
-    rates = [float(f"{prior * search.span**place:.2g}") for place in places]
+    rates = [float(f"{prior * search.span**place:.3g}") for place in places]
+    if len(set(rates)) < n:
+        raise InputError(f"{n} learning rates within a factor of {search.span:g} are not distinct")
     return [with_seed(with_learning_rate(arm, rate), search.seed) for rate in rates]
 
 
@@ -57,12 +69,13 @@ def rungs(steps: int, search: SearchConfig) -> list[int]:
 
 def search_rates(
     arms: Sequence[TrialConfig], search: SearchConfig, store: Store, out: Path, execute: Execute
-) -> list[TrialConfig]:
-    """Return every arm at the learning rate that won on the selection bench.
+) -> Found:
+    """Search every arm's learning rate on the selection bench.
 
     Nothing is remembered beside the runs' own records: a search that goes on after a crash takes
-    the same decisions again from the same scores. Writes OUT/search.json, and OUT/search.log for
-    optuna's own tools.
+    the same decisions again from the same scores. Where the machine failed a trial, its arm waits
+    for the study to be resumed, and is not decided without it. Writes OUT/search.json, and
+    OUT/search.log for optuna's own tools.
 
     Args:
         arms: at their priors.
@@ -70,89 +83,112 @@ def search_rates(
         store: holds the trials.
         out: the study's folder.
         execute: takes trials to a rung; those that are there are left alone.
-
-    Raises:
-        InputError: every trial of an arm failed.
     """
-    fields = {trial_id(arm): [_Candidate(c, {}) for c in candidates(arm, search)] for arm in arms}
-    asked = _ask_optuna(fields, search, out)
+    fields = {
+        trial_id(arm): [
+            _Candidate(c, store.search_trial(c, search), {}) for c in candidates(arm, search)
+        ]
+        for arm in arms
+    }
     steps = {trial_id(arm): rungs(arm.training.steps, search) for arm in arms}
+    undecided: dict[str, str] = {}
     for number in range(max(map(len, steps.values()))):
         for at in sorted({at[number] for at in steps.values() if number < len(at)}):
-            here = [name for name in fields if steps[name][number : number + 1] == [at]]
+            here = [
+                name
+                for name in fields
+                if steps[name][number : number + 1] == [at] and name not in undecided
+            ]
             going = [c for name in here for c in fields[name] if c.goes_on]
             execute([c.config for c in going], Rung(at, search.bench))
             for name in here:
-                _decide(fields[name], *asked[name], store, at, last=at == steps[name][-1])
-        _write(out, arms, fields, search)
-    return [_winner(arm, fields[trial_id(arm)]) for arm in arms]
-
-
-def _ask_optuna(
-    fields: Mapping[str, list[_Candidate]], search: SearchConfig, out: Path
-) -> dict[str, tuple[Any, list[Any]]]:
-    """Return per arm a fresh study of optuna's and its trials, which ask its pruner."""
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    log = out / "search.log"
-    log.unlink(missing_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(log)))
-    pruner = optuna.pruners.SuccessiveHalvingPruner(
-        min_resource=search.first_steps, reduction_factor=search.reduction
+                fault = _read_scores(fields[name], at)
+                if fault:
+                    undecided[name] = fault
+                elif at < steps[name][-1]:
+                    _prune(fields[name], search.reduction, at)
+    found = {trial_id(arm): _winner(arm, fields[trial_id(arm)], undecided) for arm in arms}
+    _write(out, arms, fields, search, found)
+    return Found(
+        arms=[arm for arm in found.values() if isinstance(arm, TrialConfig)],
+        failures={name: why for name, why in found.items() if isinstance(why, str)},
     )
-    asked: dict[str, tuple[Any, list[Any]]] = {}
-    for name, field in fields.items():
-        study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", pruner=pruner
-        )
-        asked[name] = (study, [])
-        for candidate in field:
-            study.enqueue_trial({"learning_rate": candidate.config.method.learning_rate})
-            trial = study.ask()
-            trial.suggest_float("learning_rate", 1e-12, 1e3, log=True)
-            asked[name][1].append(trial)
-    return asked
 
 
-def _decide(
-    field: list[_Candidate],
-    study: Any,
-    trials: list[Any],
-    store: Store,
-    steps: int,
-    *,
-    last: bool,
-) -> None:
-    """Read the scores of a rung and tell which trials end there."""
-    from optuna.trial import TrialState
+def search_ends(out: Path) -> dict[str, int]:
+    """Return after how many steps the trials of a study's search were pruned, by folder name."""
+    path = out / "search.json"
+    if not path.is_file():
+        return {}
+    trials = [t for arm in json.loads(path.read_text("utf-8"))["arms"] for t in arm["trials"]]
+    return {trial["folder"]: trial["pruned_at"] for trial in trials if trial["pruned_at"]}
 
-    for candidate, trial in zip(field, trials, strict=True):
+
+def search_state(
+    run: Run, steps: int, ends: Mapping[str, int]
+) -> Literal["searched", "pruned", "paused"]:
+    """Return how a paused trial of a search stands: at its last step, pruned, or to go on."""
+    if str(steps) in run.selection:
+        return "searched"
+    return "pruned" if run.folder.name in ends else "paused"
+
+
+def _read_scores(field: list[_Candidate], steps: int) -> str | None:
+    """Read the scores of a rung; return a fault of the machine that leaves one open."""
+    for candidate in field:
         if not candidate.goes_on:
             continue
-        run = Run(store.trial(candidate.config))
+        run = Run(candidate.folder)
         score = run.selection.get(str(steps))
-        if score is None:
-            candidate.error = str(run.manifest.get("error", "it has no score"))
-            study.tell(trial, state=TrialState.FAIL)
+        if score is not None:
+            candidate.scores[steps] = score["avg_at_k"]
             continue
-        candidate.scores[steps] = score["avg_at_k"]
-        trial.report(score["avg_at_k"], steps)
-        if last:
-            study.tell(trial, score["avg_at_k"])
-        elif trial.should_prune():
+        manifest = run.manifest
+        if manifest.get("passing") or manifest.get("status") != "failed":
+            why = manifest.get("error", "it did not come to its score")
+            return f"undecided until resumed, at rate {_rate(candidate):g}: {why}"
+        candidate.error = str(manifest.get("error"))
+    return None
+
+
+def _prune(field: list[_Candidate], reduction: int, steps: int) -> None:
+    """End the trials of a rung that are not among its best 1/reduction."""
+    going = [candidate for candidate in field if candidate.goes_on]
+    ends = [_is_pruned(going, place, reduction, steps) for place in range(len(going))]
+    for candidate, ended in zip(going, ends, strict=True):
+        if ended:
             candidate.pruned_at = steps
-            study.tell(trial, state=TrialState.PRUNED)
-            run.update_manifest(status="pruned")
 
 
-def _winner(arm: TrialConfig, field: list[_Candidate]) -> TrialConfig:
-    finished = [c for c in field if c.goes_on]
+def _is_pruned(going: Sequence[_Candidate], place: int, reduction: int, steps: int) -> bool:
+    """Ask optuna's pruner of one trial once it knows the scores of all others of the rung.
+
+    The pruner decides by what it was asked before, so each is asked last in a study of its own;
+    otherwise the order of trials would decide with their scores.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=steps, reduction_factor=reduction)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    ended = False
+    for candidate in (*going[:place], *going[place + 1 :], going[place]):
+        trial = study.ask()
+        trial.report(candidate.scores[steps], steps)
+        ended = trial.should_prune()
+    return ended
+
+
+def _winner(
+    arm: TrialConfig, field: list[_Candidate], undecided: Mapping[str, str]
+) -> TrialConfig | str:
+    """Return the arm at its best rate, or why it has none."""
+    if why := undecided.get(trial_id(arm)):
+        return why
+    finished = [candidate for candidate in field if candidate.goes_on]
     if not finished:
         errors = "; ".join(sorted({c.error for c in field if c.error}))
-        raise InputError(f"no learning rate of {arm.method.name} came to its end: {errors}")
+        return f"no learning rate came to its end: {errors}"
     # Equal scores go to the lower rate.
     best = max(finished, key=lambda c: (c.scores[max(c.scores)], -_rate(c)))
     return with_learning_rate(arm, _rate(best))
@@ -169,9 +205,9 @@ def _write(
     arms: Sequence[TrialConfig],
     fields: Mapping[str, list[_Candidate]],
     search: SearchConfig,
+    found: Mapping[str, TrialConfig | str],
 ) -> None:
     """Write search.json: the rule, and per arm every trial with its scores and its end."""
-    content = [_arm_line(arm, fields[trial_id(arm)]) for arm in arms]
     shown = sorted({step for arm in arms for step in rungs(arm.training.steps, search)[:-1]})
     rule = RULE.format(
         n=search.learning_rates,
@@ -181,24 +217,30 @@ def _write(
         rungs=", ".join(map(str, shown)),
         reduction=search.reduction,
     )
-    write_json(out / "search.json", {"rule": rule, "bench": search.bench, "arms": content})
+    lines = [_arm_line(arm, fields[trial_id(arm)], found[trial_id(arm)]) for arm in arms]
+    content = {"rule": rule, "bench": search.bench, "arms": lines}
+    path = out / "search.json"
+    if not path.is_file() or json.loads(path.read_text("utf-8")) != content:
+        write_json(path, content)
+        _write_for_optuna(out / "search.log", fields)
 
 
-def _arm_line(arm: TrialConfig, field: list[_Candidate]) -> dict[str, Any]:
-    going = [c for c in field if c.goes_on]
-    finished = all(c.scores and max(c.scores) == arm.training.steps for c in going)
-    winner = _winner(arm, field).method.learning_rate if going and finished else None
+def _arm_line(
+    arm: TrialConfig, field: list[_Candidate], found: TrialConfig | str
+) -> dict[str, Any]:
+    winner = None if isinstance(found, str) else found.method.learning_rate
     rates = [_rate(c) for c in field]
     return {
         "id": trial_id(arm),
         "method": arm.method.name,
         "prior": arm.method.learning_rate,
         "winner": winner,
+        "failure": found if isinstance(found, str) else None,
         "at_edge": winner in (min(rates), max(rates)) and len(rates) > 1,
         "steps": sum(max(c.scores, default=0) for c in field),
         "trials": [
             {
-                "id": trial_id(c.config),
+                "folder": c.folder.name,
                 "learning_rate": _rate(c),
                 "scores": {str(steps): value for steps, value in c.scores.items()},
                 "pruned_at": c.pruned_at,
@@ -207,3 +249,32 @@ def _arm_line(arm: TrialConfig, field: list[_Candidate]) -> dict[str, Any]:
             for c in sorted(field, key=_rate)
         ],
     }
+
+
+def _write_for_optuna(log: Path, fields: Mapping[str, list[_Candidate]]) -> None:
+    """Write a journal that optuna and its dashboard open: a study an arm, a trial a rate."""
+    import optuna
+    from optuna.distributions import BaseDistribution, FloatDistribution
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import TrialState, create_trial
+
+    log.unlink(missing_ok=True)
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(log)))
+    for name, field in fields.items():
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+        rates = [_rate(candidate) for candidate in field]
+        space: dict[str, BaseDistribution] = {
+            "learning_rate": FloatDistribution(min(rates), max(rates), log=True)
+        }
+        for candidate in field:
+            ended = TrialState.PRUNED if candidate.pruned_at else TrialState.COMPLETE
+            scored = bool(candidate.scores) and candidate.error is None
+            study.add_trial(
+                create_trial(
+                    state=ended if scored else TrialState.FAIL,
+                    value=candidate.scores[max(candidate.scores)] if scored else None,
+                    params={"learning_rate": _rate(candidate)},
+                    distributions=space,
+                    intermediate_values=candidate.scores,
+                )
+            )

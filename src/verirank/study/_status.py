@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -11,11 +11,21 @@ from typing import Any, Literal
 from verirank.config import InputError
 from verirank.record import Role, Run, TrialEntry, read_trial_list, step_seconds
 from verirank.study._run import open_study
+from verirank.study._search import search_ends, search_state
 
 State = Literal[
-    "waiting", "running", "interrupted", "paused", "pruned", "stopped", "failed", "done"
+    "waiting",
+    "running",
+    "interrupted",
+    "paused",
+    "searched",
+    "pruned",
+    "stopped",
+    "failed",
+    "done",
 ]
-_ENDED = {"done", "pruned", "failed"}
+ENDED = frozenset({"done", "searched", "pruned", "failed"})
+"""States that a trial leaves only if it is run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +73,18 @@ def study_status(out: Path) -> StudyStatus:
     study, listed = open_study(out), read_trial_list(out)
     if listed is None:
         raise InputError(f"the study in {out} has not listed its trials yet")
-    trials = tuple(_status(Run(listed.folder(entry)), entry) for entry in listed.entries)
+    ends = search_ends(out)
+    trials = tuple(_status(Run(listed.folder(e)), e, ends) for e in listed.entries)
     return StudyStatus(study.name, study.protocol, trials, _eta(trials))
 
 
-def _status(run: Run, entry: TrialEntry) -> TrialStatus:
+def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
     manifest = run.manifest
     state = _state(run, manifest)
-    ended = state in _ENDED and state != "failed"
-    lines = [] if state == "waiting" or ended else run.metrics()
+    if entry.role == "search" and state == "paused":
+        state = search_state(run, entry.steps, ends)
+    ended = state in ENDED and state != "failed"
+    lines = [] if state in {"waiting", "done"} else run.metrics()
     seconds = sum(map(step_seconds, lines))
     return TrialStatus(
         id=entry.id,
@@ -104,5 +117,5 @@ def _eta(trials: Sequence[TrialStatus]) -> float | None:
     if not speeds:
         return None
     running = [trial for trial in trials if trial.state == "running"]
-    left = sum(t.steps - t.step for t in trials if t.state not in _ENDED)
+    left = sum(t.steps - t.step for t in trials if t.state not in ENDED)
     return left * mean(speeds) / max(1, len(running))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verirank.config import InputError, TrialConfig
+from verirank.config import InputError, Section, TrialConfig
 from verirank.record import Role, TrialEntry, write_json
 from verirank.study._trial import start_trial
 
@@ -18,12 +18,18 @@ def trial_id(config: TrialConfig) -> str:
     return f"{config.method.name}-seed{config.seed}-{_digest(config.model_dump(mode='json'))}"
 
 
-def trial_entry(config: TrialConfig, role: Role) -> TrialEntry:
-    """Return a trial's line in the study's list; its learning rate has to be spelled out."""
+def trial_entry(config: TrialConfig, role: Role, name: str) -> TrialEntry:
+    """Return a trial's line in the study's list; its learning rate has to be spelled out.
+
+    Args:
+        config: the trial.
+        role: its part in the study.
+        name: its folder's path below the store.
+    """
     rate = config.method.learning_rate
     assert rate is not None
     return TrialEntry(
-        id=trial_id(config),
+        id=name,
         role=role,
         method=config.method.name,
         seed=config.seed,
@@ -42,12 +48,26 @@ class Store:
         """Return where a trial's run lies, or will."""
         return self.folder / trial_id(config)
 
-    def start(self, config: TrialConfig) -> Path:
-        """Return a trial's folder, with the run created in it unless it is there."""
-        folder = self.trial(config)
+    def search_trial(self, config: TrialConfig, search: Section) -> Path:
+        """Return where a search's trial lies, or will.
+
+        It is paused and scored as its search says: another search, or a ranking, has its own.
+        """
+        return self.folder / "search" / f"{trial_id(config)}-{_digest(search.model_dump())[:6]}"
+
+    def name_of(self, folder: Path) -> str:
+        """Return a trial's path below the store."""
+        return folder.relative_to(self.folder).as_posix()
+
+    def start(self, config: TrialConfig, folder: Path) -> None:
+        """Create the run of a trial in its folder, unless it is there."""
         if not (folder / "manifest.json").is_file():
-            start_trial(config, folder)
-        return folder
+            try:
+                start_trial(config, folder)
+            except InputError:
+                # Another study that shares the store may have been quicker.
+                if not (folder / "manifest.json").is_file():
+                    raise
 
     def base_samples(self, config: TrialConfig) -> Path:
         """Return where the base's samples lie that a trial's scores are compared with."""

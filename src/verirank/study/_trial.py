@@ -91,7 +91,7 @@ def _attempt(
         run.update_manifest(status="stopped")
         raise
     except Exception as error:
-        record_failure(run, f"{type(error).__name__}: {error}", passing=_may_pass(error))
+        record_failure(run, f"{type(error).__name__}: {error}", passing=may_pass(error))
         raise
 
 
@@ -100,7 +100,7 @@ def record_failure(run: Run, error: str, *, passing: bool) -> None:
     run.update_manifest(status="failed", error=error, passing=passing or None)
 
 
-def _may_pass(error: Exception) -> bool:
+def may_pass(error: Exception) -> bool:
     """Return whether the machine failed (disk, memory) and not the trial."""
     if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
         return False
@@ -116,7 +116,7 @@ def _run(
 ) -> None:
     config = run.config
     (proof,) = prove([config.method], config.model, base)
-    run.update_manifest(status="running", conformance=proof, passing=None)
+    run.update_manifest(status="running", conformance=proof, error=None, passing=None)
     with closing(Verifier(config.verifier)) as verifier:
         if base_samples is None and rung is None:
             base_samples = run.folder / "eval" / "base"

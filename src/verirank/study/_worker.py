@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -16,12 +16,12 @@ import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
 import transformers  # noqa: F401
 
-from verirank.config import MethodConfig, ModelConfig, TrialConfig
+from verirank.config import MethodConfig, ModelConfig, TrialConfig, to_toml
 from verirank.models import load_base
-from verirank.record import Run
-from verirank.study._jobs import Job
-from verirank.study._proof import prove
-from verirank.study._trial import run_trial, sample_base
+from verirank.record import BusyError, Run
+from verirank.study._jobs import BUSY, STOPPED, Job
+from verirank.study._proof import MethodUnprovenError, prove
+from verirank.study._trial import may_pass, record_failure, run_trial, sample_base
 from verirank.verifier import Verifier
 
 _PATIENCE = 120.0
@@ -29,7 +29,7 @@ _PATIENCE = 120.0
 
 
 def work(job: Job) -> None:
-    """Do one job in a process of its own; the exit code is 0 when done, 130 when stopped."""
+    """Do one job in a process of its own; the exit code tells how it ended."""
     # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
@@ -38,19 +38,32 @@ def work(job: Job) -> None:
     try:
         _do(job)
     except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception:
+        sys.exit(STOPPED)
+    except BusyError:
+        sys.exit(BUSY)
+    except Exception as error:
         traceback.print_exc()
+        _record(job, error)
         sys.exit(1)
+
+
+def _record(job: Job, error: Exception) -> None:
+    """Write why a job failed, where the trial has not done so itself, as before its first step."""
+    run = Run(job.folder)
+    # On a full disk nothing can be written: the study tells it by the exit code.
+    with suppress(OSError):
+        if run.manifest.get("status") != "failed":
+            record_failure(run, f"{type(error).__name__}: {error}", passing=may_pass(error))
 
 
 def try_to_do(job: Job) -> bool:
     """Do one job in a process that serves many; return whether it was done."""
     try:
         _do(job)
-    except Exception:
-        with (job.folder / "log.txt").open("a", encoding="utf-8") as log:
+    except Exception as error:
+        with suppress(OSError), (job.folder / "log.txt").open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
+        _record(job, error)
         return False
     return True
 
@@ -68,15 +81,25 @@ def _do(job: Job) -> None:
     )
 
 
-def prove_methods(methods: list[MethodConfig], model: ModelConfig) -> None:
-    """Prove methods before any trial starts; see `prove`."""
+def prove_methods(methods: list[MethodConfig], model: ModelConfig) -> dict[str, str]:
+    """Prove methods before any trial starts; return why some are unproven, by their settings."""
     torch.set_num_threads(1)
-    prove(methods, model, load_base(model))
+    base, unproven = load_base(model), dict[str, str]()
+    try:
+        prove(methods, model, base)
+    except MethodUnprovenError:
+        for method in methods:
+            try:
+                prove([method], model, base)
+            except MethodUnprovenError as error:
+                unproven[to_toml(method)] = f"{type(error).__name__}: {error}"
+    return unproven
 
 
 def sample_the_base(config: TrialConfig, folder: Path) -> None:
-    """Take the base's samples that all trials share; see `sample_base`."""
+    """Take the base's samples that all trials share, whatever their seeds; see `sample_base`."""
     torch.set_num_threads(1)
+    config = config.model_copy(update={"seed": 0})
     with closing(Verifier(config.verifier)) as verifier:
         sample_base(config, load_base(config.model), verifier, folder)
 
@@ -87,8 +110,9 @@ def base_fingerprint(model: ModelConfig) -> str:
 
 
 def die_by_ctrl_c() -> None:
-    """Let Ctrl-C end a helping process at once and without a traceback."""
+    """Let Ctrl-C end a helping process at once and without a traceback, as does the study's end."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_the_study, daemon=True).start()
 
 
 def _write_to(log: Path) -> None:

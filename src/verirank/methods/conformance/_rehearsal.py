@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,6 +100,11 @@ class Rehearsal:
         logprobs_NT = logits_NTV.log_softmax(-1).gather(-1, targets_NT).squeeze(-1)
         advantages_N = torch.tensor([1.0, -1.0]).repeat(_SEQUENCES // 2)
         return -(advantages_N.unsqueeze(-1) * logprobs_NT).mean()
+
+    def error_of_fp32(self) -> float:
+        """Return how far the base's fp32 logits are from those that fp64 gives."""
+        exact = self.logits(deepcopy(self.base.model).double())
+        return float((self.logits(self.base.model) - exact).abs().max())
 
     @torch.no_grad()
     def logits(self, model: nn.Module) -> Tensor:
