@@ -27,6 +27,7 @@ ROOMS = [
     "evaluation",
     "geometry",
     "training",
+    "planning",
     "algorithms",
     "methods",
     "sampling",

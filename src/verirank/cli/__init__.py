@@ -12,6 +12,7 @@ import click
 _COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
     "study": "Plan, run, resume and watch a study of many trials.",
+    "plan": "Tell what a preset or study needs: tokens, FLOPs, memory, GPU-hours.",
     "train": "Train one method on one task, or resume a run.",
     "eval": "Sample a run or a model on a task's benches and score it.",
     "analyze": "Measure what runs did to the weights, and what they share.",

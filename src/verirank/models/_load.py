@@ -10,7 +10,7 @@ import torch
 from verirank.config import InputError, ModelConfig
 from verirank.models._base_model import BaseModel
 from verirank.models._hub import expect_on_hub
-from verirank.models._shape import ModelShape, shape_of
+from verirank.models._shape import HUB_SHAPES, SHAPES, ModelShape, shape_of
 
 
 def load_base(config: ModelConfig) -> BaseModel:
@@ -39,11 +39,13 @@ def load_base(config: ModelConfig) -> BaseModel:
 
 
 def load_shape(config: ModelConfig) -> ModelShape:
-    """Read a model's dimensions without its weights.
+    """Read a model's dimensions without its weights; for the published models, without the Hub.
 
     Raises:
         InputError: the model is not there.
     """
+    if config.name in HUB_SHAPES and config.revision is None:
+        return SHAPES[HUB_SHAPES[config.name]]
     from transformers import AutoConfig
 
     options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}

@@ -70,6 +70,13 @@ SHAPES = {
 """DeepSeek-R1-Distill-Qwen-1.5B and -7B, which leave input and output embeddings untied."""
 
 
+HUB_SHAPES = {
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": "qwen2-1.5b",
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B": "qwen2-7b",
+}
+"""Models of the Hub whose shape is known without asking it."""
+
+
 def shape_of(config: PretrainedConfig) -> ModelShape:
     """Read the shape out of a Llama, Qwen2 or Qwen3 transformers configuration."""
     heads = config.num_attention_heads

@@ -53,6 +53,7 @@ class Study(Section):
         preset: a shipped preset or TOML file that every trial starts from.
         trial: settings over the preset's, in the shape of trial.toml.
         methods: names; every installed method if empty.
+        overrides: by method, settings of its own section over all others': an unequal set-up.
         seeds: of the ranked trials.
         protocol: `single` trains each arm at its own learning rate; `fair` searches that first.
         axes: values a dotted key, such as "method.rank"; a method without that key is left out.
@@ -68,6 +69,7 @@ class Study(Section):
     preset: str | None = None
     trial: dict[str, Any] = Field(default={})
     methods: tuple[str, ...] = ()
+    overrides: dict[str, dict[str, Any]] = Field(default={})
     seeds: tuple[int, ...] = (0,)
     protocol: Literal["single", "fair"] = "single"
     axes: dict[str, tuple[Any, ...]] = Field(default={})
@@ -143,7 +145,7 @@ class Study(Section):
         known = load_plugin("method", method).Config.model_fields
         # One preset serves every method: what a method has no setting for does not concern it.
         shared = {k: v for k, v in settings.get("method", {}).items() if k in known}
-        settings["method"] = shared | {"name": method}
+        settings["method"] = shared | self.overrides.get(method, {}) | {"name": method}
         settings["seed"] = self.seeds[0]
         for key, value in changes.items():
             settings = _merged(settings, _nested(key, value))
@@ -178,7 +180,7 @@ def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
     except ValidationError as error:
         raise InputError(f"{source}: {first_error(Study, error)}") from None
     known = plugin_names("method")
-    for method in study.methods:
+    for method in (*study.methods, *study.overrides):
         if method not in known:
             raise InputError(f"{source}: unknown method {method!r}{nearest(method, known)}")
     return study

