@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from verirank.methods._method import Method
 from verirank.methods._peft_method import ADAPTER, PeftMethod
@@ -136,16 +136,20 @@ def starts_at_base(rehearsal: Rehearsal) -> Finding:
 
 
 def _compare(rehearsal: Rehearsal, adapted: nn.Module, plain: nn.Module) -> tuple[float, bool]:
-    """Return how far the logits are apart, and whether rounding alone may have made that.
+    """Return how far the logits are apart, and whether that is no more than rounding.
 
     Where activations are large, fp32 itself errs by more than `_LOGITS_ROUNDING`, and by how much
-    depends on the processor: two equal models may each be off by the plain one's own error.
+    depends on the processor: what fp32 leaves open is asked again in fp64.
     """
-    wanted = rehearsal.logits(plain)
-    gap = float((rehearsal.logits(adapted) - wanted).abs().max())
-    if gap < _LOGITS_ROUNDING * max(1.0, float(wanted.abs().max())):
-        return gap, True
-    return gap, gap < 2 * rehearsal.error_of_fp32(plain)
+    gap, same = _gap(rehearsal.logits(adapted), rehearsal.logits(plain))
+    if not same:
+        gap, same = _gap(rehearsal.exact_logits(adapted), rehearsal.exact_logits(plain))
+    return gap, same
+
+
+def _gap(one: Tensor, other: Tensor) -> tuple[float, bool]:
+    gap = float((one - other).abs().max())
+    return gap, gap < _LOGITS_ROUNDING * max(1.0, float(other.abs().max()))
 
 
 def _weights_off(rehearsal: Rehearsal) -> float:
