@@ -14,7 +14,13 @@ from verirank.config import InputError, preset_names
 @click.command()
 @click.argument("source", metavar="PRESET|STUDY.toml")
 @click.option("--gpu", "gpu_name", default="h100", show_default=True, help="h200, a100-80gb, ...")
-@click.option("--prompt-tokens", type=click.IntRange(1), default=150, show_default=True)
+@click.option(
+    "--prompt-tokens",
+    type=click.IntRange(1),
+    default=150,
+    show_default=True,
+    help="Of a problem, on average.",
+)
 @click.option(
     "--completion-tokens", type=click.IntRange(1), help="On average; half the limit by default."
 )
