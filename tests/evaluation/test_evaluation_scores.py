@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from verirank.config import resolve
-from verirank.evaluation import bench_settings, sample_bench, score, without_overlap
+from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.models import load_base
 from verirank.record import read_samples, write_samples
 from verirank.sampling import TransformersSampler
-from verirank.tasks import load_task
+from verirank.tasks import bench_settings, load_task
 from verirank.verifier import Verifier
 
 

@@ -43,7 +43,8 @@ def command(
     with closing(Verifier(config.verifier)) as verifier:
         for bench, samples in evaluate(config, verifier, run=run):
             scores[bench] = score(samples)
-            if clean := without_overlap(samples, task.overlapping(bench)):
+            # A plain model has trained on none of it, and its set need not be here.
+            if run and (clean := without_overlap(samples, task.overlapping(bench))):
                 scores[bench]["without_overlap"] = clean
             if out is not None:
                 write_samples(out / f"{bench}.parquet", [samples])

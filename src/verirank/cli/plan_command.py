@@ -45,11 +45,11 @@ def command(
     An estimate: every group is taken to train and none to be drawn twice. The formula stands in
     docs/planning.md.
     """
-    from verirank.planning import Lengths, gpu
+    from verirank.planning import gpu
 
     on = gpu(gpu_name)
     rows = [
-        _row(arm, seeds, on, utilisation, prompt_tokens, completion_tokens, Lengths)
+        _row(arm, seeds, on, utilisation, prompt_tokens, completion_tokens)
         for arm, seeds in _arms(source)
     ]
     if as_json:
@@ -86,18 +86,17 @@ def _row(
     utilisation: float,
     prompt: int,
     completion: int | None,
-    lengths_of: Any,
 ) -> dict[str, Any]:
     from verirank.methods import create_method
     from verirank.models import load_shape
-    from verirank.planning import memory_of, work_of
+    from verirank.planning import Lengths, memory_of, work_of
     from verirank.tasks import load_task
 
     limit = arm.sampling.max_new_tokens or load_task(arm.task).max_new_tokens
-    lengths = lengths_of(prompt, completion or max(1, limit // 2))
+    lengths = Lengths(prompt, completion or max(1, limit // 2))
     shape = load_shape(arm.model)
     work = work_of(arm, shape, lengths)
-    memory = memory_of(arm, shape, lengths_of(prompt, limit))
+    memory = memory_of(arm, shape, Lengths(prompt, limit))
     return {
         "method": arm.method.name,
         "algorithm": arm.algorithm.name,

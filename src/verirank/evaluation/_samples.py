@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
 import pyarrow as pa
 
 from verirank.config import TrialConfig
 from verirank.sampling import Completion, Sampler, sample_seed
-from verirank.tasks import BenchSettings, Problem, Task, grade
+from verirank.tasks import Problem, Task, bench_settings, grade
 from verirank.verifier import Reward, Verifier
 
 _SCHEMA = pa.schema(
@@ -72,14 +71,6 @@ def sample_bench(
         for k, (completion, reward) in enumerate(zip(group, verdicts, strict=True))
     ]
     return pa.Table.from_pylist(rows, schema=_SCHEMA)
-
-
-def bench_settings(task: Task, bench: str, config: TrialConfig) -> BenchSettings:
-    """Return how a bench is sampled: as the trial says, or else as the bench does."""
-    names = [field.name for field in fields(BenchSettings)]
-    asked = {name: getattr(config.evaluation, name) for name in names}
-    said = {name: value for name, value in asked.items() if value is not None}
-    return replace(task.bench_settings(bench), **said)
 
 
 def _row(

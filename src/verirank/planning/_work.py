@@ -8,7 +8,7 @@ from math import ceil
 from verirank.config import TrialConfig
 from verirank.methods import create_method
 from verirank.models import LINEARS, ModelShape
-from verirank.tasks import load_task
+from verirank.tasks import bench_settings, load_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,8 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     training = _training_flops(config, shape, forward, trained, prompts * group, lengths)
     task, evaluated = load_task(config.task), 0.0
     for bench in config.evaluation.benches:
-        own = task.bench_settings(bench)
-        problems = config.evaluation.problems or own.problems
-        samples = config.evaluation.samples or own.samples
-        evaluated += 2 * forward.of_samples(problems, samples, lengths)
+        asked = bench_settings(task, bench, config)
+        evaluated += 2 * forward.of_samples(asked.problems, asked.samples, lengths)
     return Work(
         sampled_tokens=float(steps * prompts * group * lengths.completion),
         trained_tokens=float(steps * trained),

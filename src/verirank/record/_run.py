@@ -123,7 +123,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """What the run says of itself: running, paused, pruned, done, stopped or failed."""
+        """What the run says of itself: running, paused, done, stopped or failed."""
         return str(self.manifest.get("status", "unknown"))
 
     @property

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,8 @@ class SampleIndex:
                 rows = pq.read_table(self.path, schema=_SCHEMA).to_pylist()
             except (OSError, ValueError):
                 return
-            problems: dict[str, tuple[str, ...]] = {}
             for row in rows:
-                names = problems.setdefault(row["problems"], tuple(json.loads(row["problems"])))
-                self._known[row["file"]] = (row["stamp"], row["size"], _unpacked(row, names))
+                self._known[row["file"]] = (row["stamp"], row["size"], _unpacked(row))
 
     def get(self, file: Path) -> BenchSamples | None:
         """Return what is known of a file as it is now."""
@@ -71,22 +69,17 @@ class SampleIndex:
         """Write the index, where there is a place for it and something is new."""
         if not self.path or not self._grew:
             return
-        names: dict[tuple[str, ...], str] = {}
-        rows = [_packed(file, *known, names) for file, known in self._known.items()]
+        rows = [_packed(file, *known) for file, known in self._known.items()]
         with whole_file(self.path) as scratch:
             pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), scratch)
 
 
-def _packed(
-    file: str, stamp: int, size: int, samples: BenchSamples, names: dict[tuple[str, ...], str]
-) -> dict[str, Any]:
-    problems = names.setdefault(samples.problems, "") or json.dumps(samples.problems)
-    names[samples.problems] = problems
+def _packed(file: str, stamp: int, size: int, samples: BenchSamples) -> dict[str, Any]:
     return {
         "file": file,
         "stamp": stamp,
         "size": size,
-        "problems": problems,
+        "problems": _as_text(samples.problems),
         "before_k": samples.before_PK.shape[1],
         "after_k": samples.after_PK.shape[1],
         "before": np.packbits(samples.before_PK).tobytes(),
@@ -94,10 +87,21 @@ def _packed(
     }
 
 
-def _unpacked(row: dict[str, Any], problems: Sequence[str]) -> BenchSamples:
-    arrays = []
+def _unpacked(row: dict[str, Any]) -> BenchSamples:
+    problems, arrays = _as_names(row["problems"]), []
     for stage in ("before", "after"):
         shape = (len(problems), row[f"{stage}_k"])
         bits = np.unpackbits(np.frombuffer(row[stage], np.uint8), count=shape[0] * shape[1])
         arrays.append(bits.reshape(shape).astype(np.bool_))
-    return BenchSamples(tuple(problems), *arrays)
+    return BenchSamples(problems, *arrays)
+
+
+# Thousands of runs share a handful of benches.
+@cache
+def _as_text(problems: tuple[str, ...]) -> str:
+    return json.dumps(problems)
+
+
+@cache
+def _as_names(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import fmean
+from typing import Any
 
-from verirank.record import Run, step_seconds
-from verirank.report._arms import Arm
+from verirank.record import step_seconds
 from verirank.report.leaderboard import Leaderboard
 
 _WINDOW = 10
+_Lines = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,15 @@ def at_equal_time(board: Leaderboard) -> list[EqualTime]:
     Seconds are those of the runs as they were, so they compare only runs of one machine.
     """
     seconds = min((row.seconds for row in board.main), default=0.0)
-    found = [_at(arm, seconds) for arm in board.arms if all(run.metrics() for run in arm.runs)]
+    steps = {arm.label: [run.metrics() for run in arm.runs] for arm in board.arms}
+    found = [_at(label, lines, seconds) for label, lines in steps.items() if all(lines)]
     return sorted(found, key=lambda view: -view.reward)
 
 
-def _at(arm: Arm, seconds: float) -> EqualTime:
-    reached = [_reached(run, seconds) for run in arm.runs]
+def _at(label: str, runs: Sequence[_Lines], seconds: float) -> EqualTime:
+    reached = [_reached(lines, seconds) for lines in runs]
     return EqualTime(
-        label=arm.label,
+        label=label,
         seconds=seconds,
         steps=fmean(steps for steps, _, _ in reached),
         reward=fmean(reward for _, reward, _ in reached),
@@ -49,9 +52,8 @@ def _at(arm: Arm, seconds: float) -> EqualTime:
     )
 
 
-def _reached(run: Run, seconds: float) -> tuple[int, float, float]:
+def _reached(lines: _Lines, seconds: float) -> tuple[int, float, float]:
     """Return the steps taken within a time, the reward then, and the reward at the end."""
-    lines = run.metrics()
     rewards = [line["reward_mean"] for line in lines]
     spent = accumulate(map(step_seconds, lines))
     steps = max(1, sum(so_far <= seconds * (1 + 1e-9) for so_far in spent))

@@ -21,7 +21,7 @@ from verirank.report._palette import STANDINGS, standing
 from verirank.report._published import PUBLISHED
 from verirank.report._rate_chart import read_searches
 from verirank.report._verdicts import Verdicts, judge
-from verirank.report._views import at_equal_time
+from verirank.report._views import EqualTime, at_equal_time
 from verirank.report.figures import build_figures, javascript
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
@@ -49,15 +49,18 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     board.write(out)
     verdicts = judge(board)
     write_json(out / "verdicts.json", verdicts.as_json())
-    write_json(out / "equal_time.json", [asdict(view) for view in at_equal_time(board)])
+    equal_time = at_equal_time(board)
+    write_json(out / "equal_time.json", [asdict(view) for view in equal_time])
     figures = build_figures(board, read_searches(folders))
     for figure in figures:
         figure.write(out / "figures")
-    write_file(out / "report.html", _render(board, figures, verdicts))
+    write_file(out / "report.html", _render(board, figures, verdicts, equal_time))
     return board
 
 
-def _render(board: Leaderboard, figures: list[Any], verdicts: Verdicts) -> str:
+def _render(
+    board: Leaderboard, figures: list[Any], verdicts: Verdicts, equal_time: list[EqualTime]
+) -> str:
     environment = Environment(
         loader=PackageLoader("verirank.report", "."),
         autoescape=True,
@@ -74,7 +77,7 @@ def _render(board: Leaderboard, figures: list[Any], verdicts: Verdicts) -> str:
         board=board,
         figures=figures,
         verdicts=verdicts,
-        equal_time=at_equal_time(board),
+        equal_time=equal_time,
         published=PUBLISHED,
         answer=_words.answer(board),
         limits=_words.limits(board),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -14,12 +13,12 @@ from typing import Any, Literal
 import torch
 
 from verirank.config import InputError, TrialConfig, cache_folder
-from verirank.evaluation import bench_settings
 from verirank.models import load_base
 from verirank.record import package_versions, processor, step_seconds, write_json
+from verirank.study._digest import digest
 from verirank.study._local import one_thread_each
 from verirank.study._trial import Rung, run_trial, start_trial
-from verirank.tasks import load_task
+from verirank.tasks import bench_settings, load_task
 
 Source = Literal["measured", "another seed", "probe", "unknown"]
 _PROBE_STEPS = 3
@@ -96,5 +95,4 @@ def _place(arm: TrialConfig) -> Path:
         "packages": package_versions(("verirank", "torch", "transformers", "peft")),
         "processor": processor(),
     }
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "probes" / f"{arm.method.name}-{digest[:24]}.json"
+    return cache_folder() / "probes" / f"{arm.method.name}-{digest(key, 24)}.json"

@@ -99,14 +99,15 @@ class Study(Section):
         Raises:
             InputError: a method, key or value is wrong.
         """
-        known = _known_keys()
+        known = _known_keys() if self.axes else set()
         for key in self.axes:
             if key not in known:
                 raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
         found: dict[str, TrialConfig] = {}
+        settings = self._settings()
         for method in self.methods or plugin_names("method"):
             for changes in self._combinations(method):
-                arm = self._arm(method, changes)
+                arm = self._arm(settings, method, changes)
                 found.setdefault(trial_id(arm), arm)
         self._refuse_to_select_on_a_test_set(list(found.values()))
         if not found:
@@ -118,7 +119,7 @@ class Study(Section):
 
         It stays what it is when the preset changes, or another method is installed.
         """
-        trial = _merged(read_settings(self.preset), self.trial)
+        trial = self._settings()
         methods = self.methods or plugin_names("method")
         return self.model_copy(update={"preset": None, "trial": trial, "methods": methods})
 
@@ -140,8 +141,14 @@ class Study(Section):
         elif len(axes) == len(self.axes):
             yield from (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
 
-    def _arm(self, method: str, changes: Mapping[str, Any]) -> TrialConfig:
-        settings = _merged(read_settings(self.preset), self.trial)
+    def _settings(self) -> dict[str, Any]:
+        """Return what all trials start from."""
+        return _merged(read_settings(self.preset), self.trial)
+
+    def _arm(
+        self, settings: Mapping[str, Any], method: str, changes: Mapping[str, Any]
+    ) -> TrialConfig:
+        settings = dict(settings)
         known = load_plugin("method", method).Config.model_fields
         # One preset serves every method: what a method has no setting for does not concern it.
         shared = {k: v for k, v in settings.get("method", {}).items() if k in known}

@@ -10,6 +10,9 @@ from typing import Protocol
 from verirank.record import Run
 from verirank.study._trial import Rung
 
+ATTEMPTS = 3
+"""How often a job is begun that something else than its trial ends."""
+POLL_SECONDS = 0.5
 STOPPED = 130
 """Exit code of a trial that was asked to stop and left a checkpoint."""
 BUSY = 75

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -15,7 +14,8 @@ from pathlib import Path
 import psutil
 
 from verirank.record import Run, usable_cores
-from verirank.study._jobs import BUSY, STOPPED, Job, Outcome, failure
+from verirank.study._jobs import ATTEMPTS, BUSY, POLL_SECONDS, STOPPED, Job, Outcome, failure
+from verirank.study._stall import StallClock
 from verirank.study._trial import record_failure
 
 _PRELOAD = ["verirank.study._worker"]
@@ -26,22 +26,18 @@ ONE_THREAD = {
     "OMP_WAIT_POLICY": "passive",
     "TOKENIZERS_PARALLELISM": "false",
 }
-_POLL_SECONDS = 0.5
 _STOP_SECONDS = 60.0
-_ATTEMPTS = 3
 _FIRST_GUESS_BYTES = 2**30
 """What a trial is taken to need before any has told."""
 
 
 @dataclass
 class _Attempt:
-    """A job's process, and when its run was last seen to grow."""
+    """A job's process, and which one it is."""
 
     job: Job
     process: ForkServerProcess
     number: int
-    size: int = -1
-    grew: float = field(default_factory=time.monotonic)
     stalled: bool = False
 
     @property
@@ -68,23 +64,26 @@ class LocalExecutor:
         """See `Executor.run`; a process that is killed starts again from its last checkpoint."""
         outcomes: dict[Path, Outcome] = {}
         waiting = [(job, 1) for job in jobs]
-        largest = _FIRST_GUESS_BYTES
+        largest, clock = _FIRST_GUESS_BYTES, StallClock(self.stall_seconds)
         with one_thread_each() as context, _ending_together() as running:
             while waiting or running:
                 while waiting and len(running) < self._room(len(running), largest):
                     job, number = waiting.pop(0)
+                    clock.forget(job.folder)
                     running[job.folder] = _start(context, job, number)
                 processes = [attempt.process for attempt in running.values()]
-                wait([process.sentinel for process in processes], timeout=_POLL_SECONDS)
+                wait([process.sentinel for process in processes], timeout=POLL_SECONDS)
                 for folder, attempt in list(running.items()):
                     if attempt.process.exitcode is None:
                         largest = max(largest, _resident(attempt.process))
-                        self._watch(attempt)
+                        if clock.stalls(folder):
+                            attempt.stalled, attempt.number = True, ATTEMPTS
+                            attempt.process.kill()
                         continue
                     del running[folder]
                     if attempt.process.exitcode == BUSY:
                         waiting.append((attempt.job, attempt.number))
-                    elif attempt.died and attempt.number < _ATTEMPTS:
+                    elif attempt.died and attempt.number < ATTEMPTS:
                         waiting.insert(0, (attempt.job, attempt.number + 1))
                     else:
                         outcomes[folder] = _outcome(attempt)
@@ -97,15 +96,6 @@ class LocalExecutor:
             return self.processes
         more = int(psutil.virtual_memory().available // largest)
         return max(1, min(usable_cores(), running + more))
-
-    def _watch(self, attempt: _Attempt) -> None:
-        """Kill a trial whose folder has not grown for too long."""
-        size, now = written(attempt.job.folder), time.monotonic()
-        if size != attempt.size:
-            attempt.size, attempt.grew = size, now
-        elif now - attempt.grew > self.stall_seconds:
-            attempt.stalled, attempt.number = True, _ATTEMPTS
-            attempt.process.kill()
 
 
 def _start(context: ForkServerContext, job: Job, number: int) -> _Attempt:
@@ -125,7 +115,7 @@ def _outcome(attempt: _Attempt) -> Outcome:
     error = "hung: it wrote nothing for too long, and was killed"
     if not attempt.stalled:
         how = "stopped" if exitcode == STOPPED else f"killed by signal {-(exitcode or 0)}"
-        error = f"{how} {_ATTEMPTS} times (out of memory?)"
+        error = f"{how} {ATTEMPTS} times (out of memory?)"
     # The disk may be full: the study goes on, and a resumed one finds the run unfinished.
     with suppress(OSError):
         record_failure(Run(folder), error, passing=True)
@@ -137,12 +127,6 @@ def _resident(process: ForkServerProcess) -> int:
         return psutil.Process(process.pid).memory_info().rss
     except psutil.NoSuchProcess:
         return 0
-
-
-def written(folder: Path) -> int:
-    """Return a number that changes whenever a run writes a step, a file or a folder."""
-    places = [folder, folder / "metrics.jsonl", folder / "eval", folder / "log.txt"]
-    return sum(place.stat().st_mtime_ns for place in places if place.exists())
 
 
 @contextmanager

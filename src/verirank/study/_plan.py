@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from verirank.config import TrialConfig
 from verirank.record import Role, Run, read_trial_list, usable_cores
 from verirank.study._cost import Source, Speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
-from verirank.study._search import candidates, rungs, search_ends, search_state
+from verirank.study._search import candidates, rungs, search_arms, search_ends, search_state
 from verirank.study._store import Store, trial_id
 
 
@@ -117,10 +116,7 @@ def _look_up(arm: TrialConfig, seed: int, rate: float | None, store: Store) -> _
 
 def _winners(out: Path | None) -> dict[str, float]:
     """Return the rate that a finished search found, by arm."""
-    path = out / "search.json" if out else None
-    if path is None or not path.is_file():
-        return {}
-    arms = json.loads(path.read_text("utf-8"))["arms"]
+    arms = search_arms(out) if out else []
     return {arm["id"]: arm["winner"] for arm in arms if arm["winner"] is not None}
 
 

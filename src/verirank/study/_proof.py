@@ -13,6 +13,7 @@ from verirank.config import MethodConfig, ModelConfig, RunFailedError, cache_fol
 from verirank.methods import check_methods
 from verirank.models import BaseModel
 from verirank.record import write_json
+from verirank.study._digest import digest
 
 _PACKAGES = ("verirank", "torch", "transformers", "peft")
 
@@ -58,15 +59,14 @@ def _place(config: MethodConfig, base: BaseModel) -> Path:
         "packages": {name: version(name) for name in _PACKAGES},
         "source": _source_digest(),
     }
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "conformance" / f"{config.name}-{digest[:24]}.json"
+    return cache_folder() / "conformance" / f"{config.name}-{digest(key, 24)}.json"
 
 
 def _source_digest() -> str:
     """Return a digest of the methods' source: an edited method has to be proven anew."""
     import verirank.methods
 
-    digest = hashlib.sha256()
+    source = hashlib.sha256()
     for file in sorted(Path(verirank.methods.__file__ or "").parent.rglob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+        source.update(file.read_bytes())
+    return source.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,12 +11,11 @@ from typing import Any
 
 from verirank.config import InputError
 from verirank.record import Run
-from verirank.study._jobs import Job, Outcome, failure
-from verirank.study._local import ONE_THREAD, written
+from verirank.study._jobs import ATTEMPTS, POLL_SECONDS, Job, Outcome, failure
+from verirank.study._local import ONE_THREAD
+from verirank.study._stall import StallClock
 from verirank.study._trial import record_failure
 
-_POLL_SECONDS = 0.5
-_ATTEMPTS = 3
 _CONNECT_SECONDS = 10.0
 _INSTALL = "pip install 'verirank[ray]'"
 
@@ -61,18 +59,18 @@ class RayExecutor:
             num_cpus=self.cpus,
             num_gpus=self.gpus,
             memory=self.memory_bytes,
-            max_retries=_ATTEMPTS - 1,
+            max_retries=ATTEMPTS - 1,
             runtime_env={"env_vars": ONE_THREAD},
         )(_do)
         # Workers have a working folder of their own.
         pending = {task.remote(replace(job, folder=job.folder.absolute())): job for job in jobs}
         outcomes: dict[Path, Outcome] = {}
-        grew = {job.folder: (0, time.monotonic()) for job in jobs}
+        clock = StallClock(self.stall_seconds)
         try:
             while pending:
-                ready, _ = ray.wait(list(pending), timeout=_POLL_SECONDS)
+                ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
                 for reference, job in pending.items():
-                    if reference not in ready and self._stalls(job, grew):
+                    if reference not in ready and _stalls(clock, job.folder):
                         ray.cancel(reference, force=True)
                 for reference in ready:
                     job = pending.pop(reference)
@@ -83,14 +81,13 @@ class RayExecutor:
             raise
         return [outcomes[job.folder] for job in jobs]
 
-    def _stalls(self, job: Job, grew: dict[Path, tuple[int, float]]) -> bool:
-        """Return whether a trial that has begun has written nothing for too long."""
-        size, now = written(job.folder), time.monotonic()
-        before, since = grew[job.folder]
-        if size != before or not Run(job.folder).is_being_written:
-            grew[job.folder] = (size, now)
-            return False
-        return now - since > self.stall_seconds
+
+def _stalls(clock: StallClock, folder: Path) -> bool:
+    """Return whether a trial that has begun has written nothing for too long."""
+    if Run(folder).is_being_written:
+        return clock.stalls(folder)
+    clock.forget(folder)
+    return False
 
 
 def _do(job: Job) -> bool:
@@ -108,7 +105,7 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
     except ray.exceptions.RayTaskError as error:
         words = str(error.cause)
     except ray.exceptions.RayError as error:
-        words = f"lost {_ATTEMPTS} times on the cluster: {str(error).strip().splitlines()[0]}"
+        words = f"lost {ATTEMPTS} times on the cluster: {str(error).strip().splitlines()[0]}"
     else:
         return Outcome(job.folder, None) if done else failure(job.folder, "it did not end well")
     with suppress(OSError):

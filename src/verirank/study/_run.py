@@ -25,8 +25,7 @@ from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor, one_thread_each
 from verirank.study._search import candidates, search_rates
 from verirank.study._store import Store, trial_entry
-from verirank.study._trial import Rung, is_finished, record_failure
-from verirank.tasks import load_task
+from verirank.study._trial import Rung, expect_benches, is_finished, record_failure
 
 _DEFINITION = "study.toml"
 
@@ -163,8 +162,7 @@ class _Crew:
         for folder, why in refused.items():
             record_failure(Run(folder), why, passing=False)
             outcomes[folder] = Outcome(folder, why)
-        # What trains most first, so that no long trial is left to run alone at the end.
-        order = sorted(todo.keys() - refused, key=lambda folder: (-_work(todo[folder]), folder))
+        order = _most_work_first({f: trial for f, trial in todo.items() if f not in refused})
         jobs = [Job(folder, self.store.base_samples(todo[folder]), rung) for folder in order]
         if jobs:
             outcomes |= {o.folder: o for o in self._executor.run(jobs, self._on_poll)}
@@ -209,12 +207,11 @@ def _expect_study(study: Study, out: Path) -> None:
 
 
 def _expect_benches(arms: Sequence[TrialConfig], study: Study) -> None:
-    """Refuse a bench that a task does not have, before anything is written."""
+    """Refuse benches that cannot be scored, before anything is written."""
     searched = (study.search.bench,) if study.protocol == "fair" else ()
-    for arm in {to_toml(arm.task): arm for arm in arms}.values():
-        task = load_task(arm.task)
-        for bench in dict.fromkeys((*arm.evaluation.benches, *searched)):
-            task.bench(bench, 2)
+    asked = {(to_toml(a.task), a.evaluation.benches): a for a in arms}
+    for arm in asked.values():
+        expect_benches(arm.task, dict.fromkeys((*arm.evaluation.benches, *searched)))
 
 
 def _begun_store(out: Path) -> Path | None:
@@ -222,9 +219,20 @@ def _begun_store(out: Path) -> Path | None:
     return listed.store if listed else None
 
 
-def _work(trial: TrialConfig) -> int:
-    """Return a number that grows with a trial's time: what it trains, times its steps."""
-    return create_method(trial.method).count(load_shape(trial.model)) * trial.training.steps
+def _most_work_first(trials: Mapping[Path, TrialConfig]) -> list[Path]:
+    """Return the folders by what a trial trains times its steps.
+
+    So no long trial is left to run alone at the end.
+    """
+    models = {to_toml(trial.model): trial.model for trial in trials.values()}
+    shapes = {key: load_shape(model) for key, model in models.items()}
+
+    def work(folder: Path) -> int:
+        trial = trials[folder]
+        shape = shapes[to_toml(trial.model)]
+        return create_method(trial.method).count(shape) * trial.training.steps
+
+    return sorted(trials, key=lambda folder: (-work(folder), folder))
 
 
 def _prepare(

@@ -115,12 +115,15 @@ def search_rates(
     )
 
 
+def search_arms(out: Path) -> list[dict[str, Any]]:
+    """Return the arms of a study's search as search.json tells them, none before it is there."""
+    path = out / "search.json"
+    return json.loads(path.read_text("utf-8"))["arms"] if path.is_file() else []
+
+
 def search_ends(out: Path) -> dict[str, int]:
     """Return after how many steps the trials of a study's search were pruned, by folder name."""
-    path = out / "search.json"
-    if not path.is_file():
-        return {}
-    trials = [t for arm in json.loads(path.read_text("utf-8"))["arms"] for t in arm["trials"]]
+    trials = [trial for arm in search_arms(out) for trial in arm["trials"]]
     return {trial["folder"]: trial["pruned_at"] for trial in trials if trial["pruned_at"]}
 
 

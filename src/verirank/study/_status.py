@@ -83,7 +83,6 @@ def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus
     state = _state(run, manifest)
     if entry.role == "search" and state == "paused":
         state = search_state(run, entry.steps, ends)
-    ended = state in ENDED and state != "failed"
     lines = [] if state in {"waiting", "done"} else run.metrics()
     seconds = sum(map(step_seconds, lines))
     return TrialStatus(
@@ -95,7 +94,7 @@ def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus
         state=state,
         step=entry.steps if state == "done" else lines[-1]["step"] if lines else 0,
         steps=entry.steps,
-        seconds=manifest.get("seconds", 0.0) if ended else seconds,
+        seconds=manifest.get("seconds", 0.0) if state == "done" else seconds,
         rewards=tuple(line["reward_mean"] for line in lines),
         error=manifest.get("error"),
         last_lines=tuple(run.last_lines()) if state == "failed" else (),

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from verirank.config import InputError, Section, TrialConfig
 from verirank.record import Role, TrialEntry, write_json
+from verirank.study._digest import digest
 from verirank.study._trial import start_trial
+
+_DIGITS = 10
 
 
 def trial_id(config: TrialConfig) -> str:
     """Return method, seed and a hash of all settings: equal settings have equal names."""
-    return f"{config.method.name}-seed{config.seed}-{_digest(config.model_dump(mode='json'))}"
+    return (
+        f"{config.method.name}-seed{config.seed}-{digest(config.model_dump(mode='json'), _DIGITS)}"
+    )
 
 
 def trial_entry(config: TrialConfig, role: Role, name: str) -> TrialEntry:
@@ -53,7 +56,7 @@ class Store:
 
         It is paused and scored as its search says: another search, or a ranking, has its own.
         """
-        return self.folder / "search" / f"{trial_id(config)}-{_digest(search.model_dump())[:6]}"
+        return self.folder / "search" / f"{trial_id(config)}-{digest(search.model_dump(), 6)}"
 
     def name_of(self, folder: Path) -> str:
         """Return a trial's path below the store."""
@@ -75,7 +78,7 @@ class Store:
             mode="json", include={"model", "task", "evaluation", "verifier", "sampling"}
         )
         settings["sampling"] = settings["sampling"]["max_new_tokens"]
-        return self.folder / "base" / _digest(settings)
+        return self.folder / "base" / digest(settings, _DIGITS)
 
     def expect_base(self, config: TrialConfig, fingerprint: str) -> None:
         """Remember which weights a model's trials start from, or hold them against these.
@@ -83,11 +86,9 @@ class Store:
         Raises:
             InputError: the store was begun with other weights of the same name.
         """
-        path = self.folder / "base" / f"{_digest(config.model.model_dump(mode='json'))}.json"
+        path = (
+            self.folder / "base" / f"{digest(config.model.model_dump(mode='json'), _DIGITS)}.json"
+        )
         if path.is_file() and json.loads(path.read_text("utf-8"))["sha256"] != fingerprint:
             raise InputError(f"{self.folder} was begun with other weights of {config.model.name!r}")
         write_json(path, {"model": config.model.name, "sha256": fingerprint})
-
-
-def _digest(settings: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verirank.config import InputError, TrialConfig
-from verirank.evaluation import bench_settings, sample_bench, score, without_overlap
+from verirank.config import InputError, TaskConfig, TrialConfig
+from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.models import BaseModel
 from verirank.record import Run, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, TransformersSampler
 from verirank.study._proof import prove
-from verirank.tasks import load_task
+from verirank.tasks import bench_settings, load_task
 from verirank.training import Step, train
 from verirank.verifier import Verifier
 
@@ -27,11 +27,21 @@ def start_trial(config: TrialConfig, folder: Path) -> Run:
         InputError: task or bench are unknown, a bench has fewer than the two problems that an
             interval needs, or the folder is taken.
     """
-    task = load_task(config.task)
-    for bench in config.evaluation.benches:
-        if len(task.bench(bench, 2)) < 2:
-            raise InputError(f"bench {bench!r} of {config.task.name} has fewer than 2 problems")
+    expect_benches(config.task, config.evaluation.benches)
     return Run.create(folder, config)
+
+
+def expect_benches(config: TaskConfig, benches: Iterable[str]) -> None:
+    """Refuse benches that cannot be scored.
+
+    Raises:
+        InputError: task or bench are unknown, or a bench has fewer than the two problems that an
+            interval needs.
+    """
+    task = load_task(config)
+    for bench in benches:
+        if len(task.bench(bench, 2)) < 2:
+            raise InputError(f"bench {bench!r} of {config.name} has fewer than 2 problems")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from verirank.tasks._grading import grade
 from verirank.tasks._overlap import Overlap, find_overlap
 from verirank.tasks._problem import BenchSettings, Problem, Task
 from verirank.tasks._problem_sets import benches, read_bench, read_training_set, training_sets
-from verirank.tasks._registry import load_task
+from verirank.tasks._registry import bench_settings, load_task
 from verirank.tasks._splits import split_of
 from verirank.tasks.arithmetic import draw_chain
 
@@ -15,6 +15,7 @@ __all__ = [
     "Overlap",
     "Problem",
     "Task",
+    "bench_settings",
     "benches",
     "draw_chain",
     "find_confusion",

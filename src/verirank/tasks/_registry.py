@@ -1,9 +1,11 @@
-"""From a task's settings to the task."""
+"""From a trial's settings to its task, and to how the task's benches are sampled."""
 
 from __future__ import annotations
 
-from verirank.config import TaskConfig, load_plugin
-from verirank.tasks._problem import Task
+from dataclasses import fields, replace
+
+from verirank.config import TaskConfig, TrialConfig, load_plugin
+from verirank.tasks._problem import BenchSettings, Task
 
 
 def load_task(config: TaskConfig) -> Task:
@@ -14,3 +16,11 @@ def load_task(config: TaskConfig) -> Task:
     """
     task: type[Task] = load_plugin("task", config.name)
     return task(task.Config.model_validate(config.model_dump()))
+
+
+def bench_settings(task: Task, bench: str, config: TrialConfig) -> BenchSettings:
+    """Return how a bench is sampled: as the trial says, or else as the bench does."""
+    names = [field.name for field in fields(BenchSettings)]
+    asked = {name: getattr(config.evaluation, name) for name in names}
+    said = {name: value for name, value in asked.items() if value is not None}
+    return replace(task.bench_settings(bench), **said)
