@@ -38,6 +38,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._manifest: tuple[Any, dict[str, Any]] = (None, {})
 
     @classmethod
     def create(cls, folder: Path, config: TrialConfig) -> Run:
@@ -81,7 +82,7 @@ class Run:
             raise InputError(f"{folder} holds no run (no manifest.json and trial.toml)")
         run = cls(folder)
         try:
-            manifest, _ = run.manifest, run.settings
+            manifest = run.manifest
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the run in {folder}: {error}") from error
         missing = [key for key in ("method", "seed") if key not in manifest]
@@ -91,8 +92,15 @@ class Run:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The resolved settings as they stand in trial.toml."""
-        return tomllib.loads((self.folder / "trial.toml").read_text("utf-8"))
+        """The resolved settings as they stand in trial.toml.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        try:
+            return tomllib.loads((self.folder / "trial.toml").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read the run in {self.folder}: {error}") from error
 
     @cached_property
     def config(self) -> TrialConfig:
@@ -101,9 +109,16 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What is known of the run so far."""
+        """What is known of the run so far; the file is read again only once it was replaced."""
         path = self.folder / "manifest.json"
-        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        try:
+            now = path.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
+        if self._manifest[0] != stamp:
+            self._manifest = (stamp, json.loads(path.read_text("utf-8")))
+        return self._manifest[1]
 
     def update_manifest(self, **entries: Any) -> None:
         """Set entries of the manifest, replacing the file in one move; None takes one away."""
@@ -111,12 +126,12 @@ class Run:
         kept = {key: value for key, value in merged.items() if value is not None}
         write_json(self.folder / "manifest.json", kept)
 
-    @property
+    @cached_property
     def method(self) -> str:
         """The name of the method that the run trains."""
         return str(self.manifest["method"])
 
-    @property
+    @cached_property
     def seed(self) -> int:
         """The seed of the trial."""
         return int(self.manifest["seed"])

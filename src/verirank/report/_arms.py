@@ -11,8 +11,9 @@ from typing import Any
 
 from verirank.config import InputError
 from verirank.record import Run
-from verirank.report._sample_index import SampleIndex
-from verirank.report._samples import BenchSamples, bench_samples
+from verirank.report._curve import Curve
+from verirank.report._run_index import Reading, RunIndex
+from verirank.report._samples import BenchSamples
 
 _NOT_THE_ARM = {"seed", "checkpoint", "verifier"}
 _NEEDED = ("trainable_parameters", "seconds", "peak_memory_bytes")
@@ -30,6 +31,10 @@ class Arm:
     runs: tuple[Run, ...]
     samples: dict[str, list[BenchSamples]]
     """Per bench, every run's samples, in the order of the seeds."""
+    curves: tuple[Curve, ...]
+    """Every run's training."""
+    settings: dict[str, Any]
+    """By dotted key the settings that make the arm: all but the seed and the runs' upkeep."""
 
     @property
     def method(self) -> str:
@@ -50,18 +55,18 @@ class NotScored:
 
 @dataclass(frozen=True)
 class _Scored:
-    """A run that can be scored, with its samples by bench."""
+    """A run that can be scored, and what was read of it."""
 
     run: Run
-    samples: dict[str, BenchSamples]
+    reading: Reading
 
 
-def sort_runs(runs: Iterable[Run], index: SampleIndex) -> tuple[list[Arm], list[NotScored]]:
+def sort_runs(runs: Iterable[Run], index: RunIndex) -> tuple[list[Arm], list[NotScored]]:
     """Group the runs that can be scored into arms, and give the reason for each that cannot.
 
     Args:
         runs: all of a study, or any.
-        index: knows the samples of files that were read before, and learns the others.
+        index: knows what was read of runs before, and learns of the others.
 
     Raises:
         InputError: the runs are of several models, base weights or tasks, or an arm holds a seed
@@ -72,29 +77,32 @@ def sort_runs(runs: Iterable[Run], index: SampleIndex) -> tuple[list[Arm], list[
     for run in runs:
         found = _read(run, index)
         if isinstance(found, _Scored):
-            settings = json.dumps(_settings(run), sort_keys=True, default=str)
+            settings = json.dumps(_settings(found), sort_keys=True, default=str)
             by_settings[settings].append(found)
         else:
             not_scored.append(NotScored(str(run.folder), run.method, run.seed, run.status, found))
     arms = [sorted(arm, key=lambda scored: scored.run.seed) for arm in by_settings.values()]
     _refuse_mixtures([[scored.run for scored in arm] for arm in arms])
-    labels = _labels([arm[0].run for arm in arms])
-    return [_arm(label, arm) for label, arm in zip(labels, arms, strict=True)], not_scored
+    settings = [dict(_flat(_settings(arm[0]))) for arm in arms]
+    labels = _labels([arm[0].run.method for arm in arms], settings)
+    found = [_arm(*given) for given in zip(labels, arms, settings, strict=True)]
+    return found, not_scored
 
 
-def _arm(label: str, scored: list[_Scored]) -> Arm:
-    shared = [b for b in scored[0].samples if all(b in run.samples for run in scored)]
-    samples = {bench: [run.samples[bench] for run in scored] for bench in shared}
-    return Arm(label, tuple(run.run for run in scored), samples)
+def _arm(label: str, scored: list[_Scored], settings: dict[str, Any]) -> Arm:
+    readings = [run.reading for run in scored]
+    shared = [b for b in readings[0].samples if all(b in read.samples for read in readings)]
+    return Arm(
+        label,
+        runs=tuple(run.run for run in scored),
+        samples={bench: [read.samples[bench] for read in readings] for bench in shared},
+        curves=tuple(read.curve for read in readings),
+        settings=settings,
+    )
 
 
-def arm_settings(run: Run) -> dict[str, Any]:
-    """Return by dotted key the settings that make a run's arm: all but its seed and its upkeep."""
-    return dict(_flat(_settings(run)))
-
-
-def _read(run: Run, index: SampleIndex) -> _Scored | str:
-    """Return a run with its samples, or why it cannot be scored."""
+def _read(run: Run, index: RunIndex) -> _Scored | str:
+    """Return a run with what was read of it, or why it cannot be scored."""
     if run.status != "done":
         error = run.manifest.get("error")
         return f"its status is {run.status}" + (f" ({error})" if error else "")
@@ -104,25 +112,16 @@ def _read(run: Run, index: SampleIndex) -> _Scored | str:
     missing = [key for key in _NEEDED if key not in manifest]
     if missing:
         return f"manifest.json lacks {', '.join(missing)}"
-    if not run.benches:
-        return "it has no evaluation"
     try:
-        return _Scored(run, {bench: _samples(run, bench, index) for bench in run.benches})
+        reading = index.read(run)
     except (OSError, ValueError) as error:
         return str(error)
+    return _Scored(run, reading) if reading.samples else "it has no evaluation"
 
 
-def _samples(run: Run, bench: str, index: SampleIndex) -> BenchSamples:
-    file = run.bench_file(bench)
-    samples = index.get(file)
-    if samples is None:
-        samples = bench_samples(run, bench)
-        index.put(file, samples)
-    return samples
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in run.settings.items() if key not in _NOT_THE_ARM}
+def _settings(scored: _Scored) -> dict[str, Any]:
+    settings = scored.reading.settings
+    return {key: value for key, value in settings.items() if key not in _NOT_THE_ARM}
 
 
 def _refuse_mixtures(arms: list[list[Run]]) -> None:
@@ -149,11 +148,11 @@ def _refuse_other_weights(runs: list[Run]) -> None:
             )
 
 
-def _labels(firsts: list[Run]) -> list[str]:
+def _labels(methods: list[str], settings: list[dict[str, Any]]) -> list[str]:
     by_method: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for run in firsts:
-        by_method[run.method].append(arm_settings(run))
-    return [_label(run.method, arm_settings(run), by_method[run.method]) for run in firsts]
+    for method, own in zip(methods, settings, strict=True):
+        by_method[method].append(own)
+    return [_label(m, own, by_method[m]) for m, own in zip(methods, settings, strict=True)]
 
 
 def _label(method: str, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:

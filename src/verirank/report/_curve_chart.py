@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from statistics import fmean
 from typing import Any
 
 import altair as alt
+import numpy as np
 
-from verirank.record import Run
 from verirank.report._arms import Arm
+from verirank.report._curve import trailing_mean
 from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
 from verirank.report.leaderboard import Leaderboard
 
@@ -29,36 +29,31 @@ def curve_rows(board: Leaderboard) -> list[dict[str, Any]]:
 
 
 def _arm_rows(arm: Arm) -> list[dict[str, Any]]:
-    by_step: dict[int, list[float]] = defaultdict(list)
-    for run in arm.runs:
-        for step, reward in _smoothed(run):
-            by_step[step].append(reward)
-    steps = sorted(by_step)
+    step_N = np.concatenate([curve.step_T for curve in arm.curves])
+    reward_N = np.concatenate([trailing_mean(curve.reward_T, WINDOW) for curve in arm.curves])
+    steps, place_N, times = np.unique(step_N, return_inverse=True, return_counts=True)
+    mean = np.bincount(place_N, weights=reward_N, minlength=len(steps)) / times
+    low, high = np.full(len(steps), np.inf), np.full(len(steps), -np.inf)
+    np.minimum.at(low, place_N, reward_N)
+    np.maximum.at(high, place_N, reward_N)
     stride = -(-len(steps) // MOST_POINTS) or 1
+    shown = set(range(0, len(steps), stride)) | ({len(steps) - 1} if len(steps) else set())
     return [
         {
             "method": arm.label,
-            "step": step,
-            "reward": round(fmean(by_step[step]), 4),
-            "low": round(min(by_step[step]), 4),
-            "high": round(max(by_step[step]), 4),
+            "step": int(steps[at]),
+            "reward": round(float(mean[at]), 4),
+            "low": round(float(low[at]), 4),
+            "high": round(float(high[at]), 4),
         }
-        for step in (*steps[::stride], *steps[-1:][: (len(steps) - 1) % stride])
+        for at in sorted(shown)
     ]
 
 
-def _smoothed(run: Run) -> list[tuple[int, float]]:
-    lines = run.metrics()
-    rewards = [line["reward_mean"] for line in lines]
-    return [
-        (line["step"], fmean(rewards[max(0, place + 1 - WINDOW) : place + 1]))
-        for place, line in enumerate(lines)
-    ]
-
-
-def curve_chart(board: Leaderboard, palette: Palette) -> alt.ConcatChart:
+def curve_chart(
+    rows: list[dict[str, Any]], board: Leaderboard, palette: Palette
+) -> alt.ConcatChart:
     """Draw a small panel a method, best first; grey is the range of all methods."""
-    rows = curve_rows(board)
     span = _range_of_all(rows)
     methods = list(dict.fromkeys(row["method"] for row in rows))
     colours = dict(zip(STANDINGS, standing_colours(palette), strict=True))

@@ -11,15 +11,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from verirank.record import Run
-from verirank.report._arms import Arm, NotScored, arm_settings
-from verirank.report._samples import BenchSamples
+from verirank.report._arms import Arm, NotScored
+from verirank.report._curve import Curve, trailing_mean
 from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import (
     Claim,
+    Outcome,
     Verdict,
     holm,
     judge_difference,
+    judge_runs,
 )
 
 _SEED = 0
@@ -93,11 +94,7 @@ def judge(board: Leaderboard) -> Verdicts:
     bench = board.benches[0]
     arms = [arm for arm in board.arms if bench in arm.samples]
     found = _corrected([*_findings(arms, bench), *_ablations(arms, bench)])
-    fates = [
-        _fate(run, arm.label, bench, samples)
-        for arm in arms
-        for run, samples in zip(arm.runs, arm.samples[bench], strict=True)
-    ]
+    fates = [fate for arm in arms for fate in _fates(arm, bench)]
     failed = [_fate_of_unscored(run) for run in board.not_scored]
     return Verdicts(tuple(found), (*fates, *failed))
 
@@ -175,7 +172,7 @@ def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple
     """Yield arms that differ in `key` alone, with the change in words."""
     families: dict[str, dict[Any, Arm]] = {}
     for arm in arms:
-        settings = arm_settings(arm.runs[0])
+        settings = dict(arm.settings)
         value = settings.pop(key, None)
         if value is not None:
             if key == "algorithm.name":
@@ -195,7 +192,7 @@ def _pair(
 
 
 def _beside_method(arm: Arm) -> dict[str, Any]:
-    settings = arm_settings(arm.runs[0])
+    settings = dict(arm.settings)
     return {key: value for key, value in settings.items() if not key.startswith("method.")}
 
 
@@ -242,36 +239,34 @@ def _entry(claim: str, part: str, a: str, b: str, bench: str, verdict: Verdict) 
     )
 
 
-def _fate(run: Run, label: str, bench: str, samples: BenchSamples) -> RunFate:
-    """Tell apart what a low score may mean, by the first of these that the record shows."""
-    lines = run.metrics()
-    last = lines[-max(1, len(lines) // 10) :]
-    change = judge_difference(
-        Claim("above", 0.0),
-        samples.after_PK[None],
-        samples.before_PK[None],
-        np.random.default_rng(_SEED),
-        about="runs",
+def _fates(arm: Arm, bench: str) -> Iterator[RunFate]:
+    before_SPK, after_SPK = (
+        np.stack([getattr(samples, stage) for samples in arm.samples[bench]])
+        for stage in ("before_PK", "after_PK")
     )
-    truncated, moved = _mean(last, "truncated_fraction"), _mean(last, "served_changed_fraction")
-    rewards = [_mean(lines[i : i + len(last)], "reward_mean") or 0.0 for i in range(len(lines))]
-    best = max(rewards[: len(lines) - len(last) + 1], default=0.0)
-    reward = _mean(last, "reward_mean") or 0.0
-    points = f"{100 * change.effect:+.1f} points on {bench}"
+    changes = judge_runs(Claim("above", 0.0), after_SPK, before_SPK, np.random.default_rng(_SEED))
+    for run, curve, (outcome, change) in zip(arm.runs, arm.curves, changes, strict=True):
+        points = f"{100 * change.mean:+.1f} points on {bench}"
+        fate, evidence = _fate(curve, outcome, points)
+        yield RunFate(run.folder.name, arm.label, run.seed, fate, evidence)
 
-    def told(fate: Fate, evidence: str) -> RunFate:
-        return RunFate(run.folder.name, label, run.seed, fate, evidence)
 
-    if change.outcome == "supported":
-        return told("learned", points)
+def _fate(curve: Curve, outcome: Outcome, points: str) -> tuple[Fate, str]:
+    """Tell apart what a low score may mean, by the first of these that the record shows."""
+    window = max(1, len(curve.reward_T) // 10)
+    truncated, moved = (_mean(c[-window:]) for c in (curve.truncated_T, curve.moved_T))
+    rewards_T = trailing_mean(curve.reward_T, window)[window - 1 :]
+    best, reward = rewards_T.max(initial=0.0), _mean(curve.reward_T[-window:]) or 0.0
+    if outcome == "supported":
+        return "learned", points
     if moved is not None and moved < _COULD_NOT_MOVE:
         share = f"{100 * moved:.2g} % of the served weights moved by more than half a ULP"
-        return told("could not move", f"{share}; {points}")
+        return "could not move", f"{share}; {points}"
     if truncated is not None and truncated > _OUT_OF_TOKENS:
-        return told("ran out of tokens", f"{100 * truncated:.0f} % cut off at the end; {points}")
-    if change.outcome == "contradicted" or reward < _COLLAPSED * best:
-        return told("collapsed", f"reward {best:.2f} at best, {reward:.2f} at the end; {points}")
-    return told("did not learn", points)
+        return "ran out of tokens", f"{100 * truncated:.0f} % cut off at the end; {points}"
+    if outcome == "contradicted" or reward < _COLLAPSED * best:
+        return "collapsed", f"reward {best:.2f} at best, {reward:.2f} at the end; {points}"
+    return "did not learn", points
 
 
 def _fate_of_unscored(run: NotScored) -> RunFate:
@@ -280,6 +275,6 @@ def _fate_of_unscored(run: NotScored) -> RunFate:
     return RunFate(Path(run.folder).name, run.method, run.seed, fate, run.reason)
 
 
-def _mean(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
-    values = [line[key] for line in lines if line.get(key) is not None]
-    return sum(values) / len(values) if values else None
+def _mean(values_T: NDArray[np.float64]) -> float | None:
+    told_T = values_T[~np.isnan(values_T)]
+    return float(told_T.mean()) if len(told_T) else None

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from statistics import fmean
-from typing import Any
 
-from verirank.record import step_seconds
+import numpy as np
+
+from verirank.report._curve import Curve
 from verirank.report.leaderboard import Leaderboard
 
 _WINDOW = 10
-_Lines = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,13 @@ def at_equal_time(board: Leaderboard) -> list[EqualTime]:
     Seconds are those of the runs as they were, so they compare only runs of one machine.
     """
     seconds = min((row.seconds for row in board.main), default=0.0)
-    steps = {arm.label: [run.metrics() for run in arm.runs] for arm in board.arms}
-    found = [_at(label, lines, seconds) for label, lines in steps.items() if all(lines)]
+    trained = [arm for arm in board.arms if all(len(curve.step_T) for curve in arm.curves)]
+    found = [_at(arm.label, arm.curves, seconds) for arm in trained]
     return sorted(found, key=lambda view: -view.reward)
 
 
-def _at(label: str, runs: Sequence[_Lines], seconds: float) -> EqualTime:
-    reached = [_reached(lines, seconds) for lines in runs]
+def _at(label: str, curves: Sequence[Curve], seconds: float) -> EqualTime:
+    reached = [_reached(curve, seconds) for curve in curves]
     return EqualTime(
         label=label,
         seconds=seconds,
@@ -52,9 +51,8 @@ def _at(label: str, runs: Sequence[_Lines], seconds: float) -> EqualTime:
     )
 
 
-def _reached(lines: _Lines, seconds: float) -> tuple[int, float, float]:
+def _reached(curve: Curve, seconds: float) -> tuple[int, float, float]:
     """Return the steps taken within a time, the reward then, and the reward at the end."""
-    rewards = [line["reward_mean"] for line in lines]
-    spent = accumulate(map(step_seconds, lines))
-    steps = max(1, sum(so_far <= seconds * (1 + 1e-9) for so_far in spent))
-    return steps, fmean(rewards[:steps][-_WINDOW:]), fmean(rewards[-_WINDOW:])
+    steps = max(1, int(np.sum(np.cumsum(curve.seconds_T) <= seconds * (1 + 1e-9))))
+    by_then_T = curve.reward_T[:steps]
+    return steps, float(by_then_T[-_WINDOW:].mean()), float(curve.reward_T[-_WINDOW:].mean())

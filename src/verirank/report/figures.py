@@ -81,6 +81,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
         f"the base at {percent(best.base_avg_at_k)} %."
     )
     note = f" {without_width(board)}".rstrip()
+    curves = curve_rows(board)
     key = _KEY if best.rank is not None else _KEY_WITHOUT_RANKS
     return [
         Figure(
@@ -116,8 +117,8 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             "first. Grey: the range of all methods. A band around a line: the range of its seeds.",
             "A small panel a method with its mean training reward by step; the data beside the "
             "page has every point.",
-            lambda palette: curve_chart(board, palette),
-            curve_rows(board),
+            lambda palette: curve_chart(curves, board, palette),
+            curves,
         ),
         *([_rate_figure(searches)] if searches.rows else []),
     ]

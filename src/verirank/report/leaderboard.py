@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from verirank.config import InputError
 from verirank.record import find_runs, write_csv, write_file
 from verirank.report._arms import Arm, NotScored, sort_runs
-from verirank.report._sample_index import SampleIndex
+from verirank.report._run_index import RunIndex
 from verirank.statistics import (
     avg_at_k,
     bootstrap_accuracy,
@@ -124,7 +124,7 @@ def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Lea
 
     Args:
         folders: run folders, or folders that hold runs anywhere below.
-        index: a file that keeps what is read of the samples, so that next time only runs that are
+        index: a file that keeps what is read of the runs, so that next time only those that are
             new or changed are read.
 
     Returns:
@@ -133,7 +133,7 @@ def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Lea
     Raises:
         InputError: there is no run, none can be scored, or the runs cannot be compared.
     """
-    known = SampleIndex(index)
+    known = RunIndex(index)
     arms, not_scored = sort_runs(find_runs(folders), known)
     known.save()
     if not arms:

@@ -25,8 +25,8 @@ from verirank.report._views import EqualTime, at_equal_time
 from verirank.report.figures import build_figures, javascript
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
-INDEX = "samples_index.parquet"
-"""Beside a report: what was read of the runs' samples."""
+INDEX = "runs_index.parquet"
+"""Beside a report: what was read of the runs."""
 _ROOM = files("verirank.report")
 _SHOWN_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "vllm")
 

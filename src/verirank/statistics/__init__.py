@@ -21,9 +21,11 @@ from verirank.statistics._scores import avg_at_k, maj_at_k, pass_at_k
 from verirank.statistics._simulation import SimulatedStudies, StudyModel
 from verirank.statistics._verdict import (
     Claim,
+    Outcome,
     Verdict,
     judge_accuracy,
     judge_difference,
+    judge_runs,
 )
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Noise",
+    "Outcome",
     "Remedy",
     "Resolution",
     "SeedNoise",
@@ -50,6 +53,7 @@ __all__ = [
     "interquartile_mean",
     "judge_accuracy",
     "judge_difference",
+    "judge_runs",
     "maj_at_k",
     "paired_difference",
     "pass_at_k",

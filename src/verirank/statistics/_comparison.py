@@ -9,7 +9,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._bootstrap import CONFIDENCE, Interval, SeedNoise, bootstrap_mean
+from verirank.statistics._bootstrap import (
+    CONFIDENCE,
+    Interval,
+    SeedNoise,
+    bootstrap_mean,
+    bootstrap_means,
+)
 from verirank.statistics._scores import FloatArray, as_correct
 
 
@@ -72,8 +78,9 @@ def rank_with_ties(
     """Return the methods from best to worst mean, with ranks that show ties as ties.
 
     Every pair is compared on the same seeds and problems; two methods are told apart where the
-    p-value of their difference, corrected by Holm over all pairs, is at most 1 - confidence. The
-    seeds' noise is pooled over the methods, save for pairs whose own is significantly larger.
+    p-value of their difference, corrected by Holm over all pairs, is at most 1 - confidence. All
+    pairs are resampled alike. The seeds' noise is pooled over the methods, save for pairs whose own
+    is significantly larger.
 
     Args:
         correct_SPK: per method, whether each sample is right.
@@ -93,7 +100,9 @@ def rank_with_ties(
     order = sorted(scores_SP, key=lambda name: -scores_SP[name].mean())
     pooled = noise_of_a_difference(np.stack([scores_SP[name].mean(axis=1) for name in order]))
     pairs = list(combinations(order, 2))
-    p_values = [bootstrap_mean(scores_SP[a] - scores_SP[b], generator, pooled).p for a, b in pairs]
+    differences = [scores_SP[a] - scores_SP[b] for a, b in pairs]
+    found = bootstrap_means(np.stack(differences), generator, pooled) if pairs else []
+    p_values = [difference.p for difference in found]
     apart = dict(zip(pairs, (holm(p_values) <= 1 - CONFIDENCE).tolist(), strict=True))
     better = [sum(apart[a, b] for a in order[:place]) for place, b in enumerate(order)]
     return [

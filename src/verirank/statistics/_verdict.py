@@ -104,6 +104,26 @@ def judge_difference(
     return _verdict(claim, values_SP, _Measured.of(a, b), (-1.0, 1.0), generator, about)
 
 
+def judge_runs(
+    claim: Claim, a_SPK: ArrayLike, b_SPK: ArrayLike, generator: np.random.Generator
+) -> list[tuple[Outcome, Interval]]:
+    """Return for each of S runs what it says of itself, as `judge_difference` about that run alone.
+
+    Arguments and errors are those of `judge_difference`; all runs are judged on the same resamples.
+    """
+    a, b = as_correct(a_SPK, ndim=3), as_correct(b_SPK, ndim=3)
+    if a.shape[:2] != b.shape[:2]:
+        raise ValueError(f"pairs need the same seeds and problems: {a.shape[:2]} and {b.shape[:2]}")
+    values_S1P = (a.mean(axis=2) - b.mean(axis=2))[:, None]
+    found = []
+    for values_1P, interval in zip(values_S1P, bootstrap_means(values_S1P, generator), strict=True):
+        if np.ptp(values_1P) == 0:
+            interval, _ = _interval_without_variance(claim, values_1P, (-1.0, 1.0))
+        bounded = interval.within(-1.0, 1.0)
+        found.append((claim.judge(bounded.low, bounded.high), bounded))
+    return found
+
+
 def judge_accuracy(
     claim: Claim,
     correct_SPK: ArrayLike,

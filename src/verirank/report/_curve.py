@@ -1,0 +1,59 @@
+"""A run's training by step, as the report needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verirank.record import Run, step_seconds
+
+_FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """T training steps: their numbers, seconds, mean rewards, and two shares of 1.
+
+    `truncated_T` is the share of completions that were cut off, `moved_T` that of the served
+    weights that moved by more than half a ULP; NaN where a step does not tell.
+    """
+
+    step_T: _FloatArray
+    seconds_T: _FloatArray
+    reward_T: _FloatArray
+    truncated_T: _FloatArray
+    moved_T: _FloatArray
+
+
+def read_curve(run: Run) -> Curve:
+    """Read a run's metrics.jsonl.
+
+    Raises:
+        ValueError: a line is not JSON, or lacks its step, reward or seconds.
+    """
+    lines = run.metrics()
+    try:
+        told = [(line["step"], step_seconds(line), line["reward_mean"]) for line in lines]
+    except KeyError as error:
+        raise ValueError(f"{run.folder / 'metrics.jsonl'}: a line lacks {error}") from None
+    step_T, seconds_T, reward_T = np.array(told, dtype=np.float64).reshape(-1, 3).T
+    truncated_T, moved_T = (
+        _where_told(lines, key) for key in ("truncated_fraction", "served_changed_fraction")
+    )
+    return Curve(step_T, seconds_T, reward_T, truncated_T, moved_T)
+
+
+def trailing_mean(values_T: _FloatArray, window: int) -> _FloatArray:
+    """Return at every step the mean of the last `window` values up to it."""
+    total_T = np.concatenate([[0.0], np.cumsum(values_T)])
+    last_T = np.arange(1, len(values_T) + 1)
+    first_T = np.maximum(last_T - window, 0)
+    return (total_T[last_T] - total_T[first_T]) / (last_T - first_T)
+
+
+def _where_told(lines: list[dict[str, Any]], key: str) -> _FloatArray:
+    values = [line.get(key) for line in lines]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
