@@ -37,4 +37,4 @@ def test_an_unknown_command_leaves_with_2(
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 2
-    assert "trian" in capsys.readouterr().err
+    assert "no command 'trian'; did you mean 'train'?" in capsys.readouterr().err

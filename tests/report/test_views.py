@@ -31,7 +31,7 @@ def test_what_was_read_once_is_not_read_again_unless_it_changed(tmp_path: Path) 
     again = build_leaderboard([tmp_path / "runs"], index)
     assert again.as_json() == first.as_json()
     (run / "eval" / "test.parquet").write_bytes(b"not Parquet")
-    with pytest.raises(InputError, match="no run can be scored"):
+    with pytest.raises(InputError, match="none of 1 runs can be scored"):
         build_leaderboard([tmp_path / "runs"], index)
     index.write_bytes(b"broken")
     write_run(tmp_path / "runs" / "a", "lora", METHODS["lora"])

@@ -77,6 +77,26 @@ def test_a_failed_trial_is_told_and_the_others_go_on(
     assert any(outcome.error for outcome in remote)
 
 
+def test_two_hundred_small_trials_end_as_they_do_on_one_machine(
+    tmp_path: Path, cluster: Any, small_study: Any
+) -> None:
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    trial = {
+        "training": {"steps": 1},
+        "sampling": {"problems_per_step": 1, "group_size": 2, "max_new_tokens": 4},
+        "evaluation": {"benches": ["test"], "problems": 2, "samples": 1},
+    }
+    study = small_study("ia3", "ln-tuning", trial=trial, seeds=list(range(100)))
+    outcomes = run_study(study, tmp_path / "ray", executor=RayExecutor(cluster.address))
+    assert [outcome.error for outcome in outcomes] == [None] * 200
+    few = small_study("ia3", "ln-tuning", trial=trial, seeds=[0, 50, 99])
+    run_study(few, tmp_path / "local", executor=LocalExecutor(2))
+    local, remote = scores(tmp_path / "local"), scores(tmp_path / "ray")
+    assert len(remote) == 200
+    assert local == {name: remote[name] for name in local}
+
+
 def test_no_cluster_is_one_line(tmp_path: Path, small_study: Any) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with pytest.raises(InputError, match=r"no Ray cluster at '127\.0\.0\.1:1'"):

@@ -245,3 +245,13 @@ def test_a_study_stays_what_it_is_when_its_preset_changes(
     assert open_study(tmp_path / "s").arms()[0].training.steps == 2
     with pytest.raises(InputError, match="its preset was changed"):
         run_study(study, tmp_path / "s")
+
+
+def test_a_trial_computes_on_as_many_threads_as_it_is_given(
+    tmp_path: Path, small_study: Make
+) -> None:
+    (outcome,) = run_study(
+        small_study("ia3", steps=1), tmp_path / "s", executor=LocalExecutor(1, threads=2)
+    )
+    manifest = json.loads((outcome.folder / "manifest.json").read_text())
+    assert (manifest["status"], manifest["threads"]) == ("done", 2)

@@ -51,7 +51,9 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            from verirank.config import nearest
+
+            ctx.fail(f"no command {cmd_name!r}{nearest(cmd_name, _COMMANDS)}")
         return import_module(f"verirank.cli.{cmd_name}_command").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

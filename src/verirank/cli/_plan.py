@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 
 def render_plan(plan: Plan) -> Group:
     """Return a line for every method and part of the study, and the totals."""
+    told = _axes_in_words(plan)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title, justify in (
         ("method", "left"),
+        *([("axes", "left")] if any(told.values()) else []),
         ("part", "left"),
         ("trials", "right"),
         ("done", "right"),
@@ -27,10 +31,34 @@ def render_plan(plan: Plan) -> Group:
         ("a trial", "right"),
         ("from", "left"),
     ):
-        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for (method, role), group in groupby(plan.trials, key=lambda t: (t.method, t.role)):
-        table.add_row(method, role, *_cells(list(group)))
+        table.add_column(title, justify=justify, no_wrap=title != "axes")  # type: ignore[arg-type]
+    for (method, axes, role), group in groupby(
+        plan.trials, key=lambda t: (t.method, told[_key(t)], t.role)
+    ):
+        shown = [axes] if any(told.values()) else []
+        table.add_row(method, *shown, role, *_cells(list(group)))
     return Group(table, Text(_total(plan), style="bold"))
+
+
+def _axes_in_words(plan: Plan) -> dict[str, str]:
+    """Return by an arm's axes the values that most arms do not have; rates have a column."""
+    axes = {key for trial in plan.trials for key in trial.axes} - {"method.learning_rate"}
+    usual = {
+        key: Counter(str(t.axes[key]) for t in plan.trials if key in t.axes).most_common(1)[0][0]
+        for key in axes
+    }
+    return {
+        _key(trial): ", ".join(
+            str(value) if key == "algorithm.name" else f"{key.split('.')[-1]} {value}"
+            for key, value in trial.axes.items()
+            if key in axes and (str(value) != usual[key] or len(axes) == 1)
+        )
+        for trial in plan.trials
+    }
+
+
+def _key(trial: PlannedTrial) -> str:
+    return json.dumps(trial.axes, sort_keys=True)
 
 
 def _cells(trials: list[PlannedTrial]) -> tuple[str, ...]:
@@ -49,10 +77,14 @@ def _cells(trials: list[PlannedTrial]) -> tuple[str, ...]:
 
 def _total(plan: Plan) -> str:
     totals = plan.totals()
-    left = totals["core_seconds_left"]
-    if left is None:
-        cost = "what is left was not measured, or the model is not here"
+    core, on_gpu = totals["core_seconds_left"], totals["gpu_seconds_left"]
+    if core is None:
+        cost = ["what is left was not measured, or the model is not here"]
     else:
-        wall = duration(left / plan.processes)
-        cost = f"{duration(left)} of one core left, about {wall} on {plan.processes} side by side"
-    return f"{plan.name} ({plan.protocol}): {totals['total']} trials, {totals['done']} done, {cost}"
+        wall = duration(core / plan.processes)
+        cost = [f"{duration(core)} of one core left, about {wall} on {plan.processes} side by side"]
+        if on_gpu:
+            hours = [f"about {duration(on_gpu)} of one {plan.gpu} left, by the model's shape"]
+            cost = cost * bool(core) + hours
+    counts = f"{totals['total']} trials, {totals['done']} done"
+    return f"{plan.name} ({plan.protocol}): {', '.join([counts, *cost])}"

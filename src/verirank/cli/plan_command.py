@@ -89,14 +89,12 @@ def _row(
 ) -> dict[str, Any]:
     from verirank.methods import create_method
     from verirank.models import load_shape
-    from verirank.planning import Lengths, memory_of, work_of
-    from verirank.tasks import load_task
+    from verirank.planning import Lengths, memory_of, token_limit, usual_lengths, work_of
 
-    limit = arm.sampling.max_new_tokens or load_task(arm.task).max_new_tokens
-    lengths = Lengths(prompt, completion or max(1, limit // 2))
+    lengths = usual_lengths(arm, prompt, completion)
     shape = load_shape(arm.model)
     work = work_of(arm, shape, lengths)
-    memory = memory_of(arm, shape, Lengths(prompt, limit))
+    memory = memory_of(arm, shape, Lengths(prompt, token_limit(arm)))
     return {
         "method": arm.method.name,
         "algorithm": arm.algorithm.name,

@@ -24,6 +24,7 @@ _EXECUTION = [
     click.option(
         "--processes", type=click.IntRange(1), help="Trials side by side; all cores by default."
     ),
+    click.option("--threads", type=click.IntRange(1), help="Of each local trial (1)."),
     click.option(
         "--stall-minutes",
         type=click.FloatRange(min=0, min_open=True),
@@ -57,12 +58,17 @@ def command() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, if begun.")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
 @click.option("--probe/--no-probe", default=True, help="Measure a short run of each method.")
+@click.option(
+    "--gpu", default="h100", show_default=True, help="To estimate for, without the model here."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def plan(source: Path, out: Path | None, store: Path | None, probe: bool, as_json: bool) -> None:
+def plan(
+    source: Path, out: Path | None, store: Path | None, probe: bool, gpu: str, as_json: bool
+) -> None:
     """List a study's trials, what each costs, and what is done already."""
     from verirank.study import plan_study, read_study
 
-    found = plan_study(read_study(source), out=out, store=store, probe=probe)
+    found = plan_study(read_study(source), out=out, store=store, probe=probe, on=gpu)
     if as_json:
         return click.echo(json.dumps(asdict(found) | found.totals(), indent=2))
     from rich.console import Console
@@ -135,6 +141,7 @@ def _executor(
     executor: str,
     address: str | None,
     processes: int | None,
+    threads: int | None,
     stall_minutes: float,
     cpus: float | None,
     gpus: float | None,
@@ -144,11 +151,11 @@ def _executor(
 
     stall = 60 * stall_minutes
     on_ray = {"--address": address, "--cpus": cpus, "--gpus": gpus, "--memory": memory_gb}
-    foreign = on_ray if executor == "local" else {"--processes": processes}
+    foreign = on_ray if executor == "local" else {"--processes": processes, "--threads": threads}
     if given := [option for option, value in foreign.items() if value is not None]:
         other = "ray" if executor == "local" else "local"
         raise InputError(f"{given[0]} goes with --executor {other}")
     if executor == "local":
-        return LocalExecutor(processes, stall_seconds=stall)
+        return LocalExecutor(processes, threads or 1, stall)
     memory = int(memory_gb * 1e9) if memory_gb else None
     return RayExecutor(address, cpus or 1.0, gpus or 0.0, memory, stall_seconds=stall)

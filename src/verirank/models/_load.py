@@ -56,6 +56,19 @@ def load_shape(config: ModelConfig) -> ModelShape:
         raise InputError(f"cannot read the shape of {config.name!r}: {reason}") from error
 
 
+def is_local(config: ModelConfig) -> bool:
+    """Return whether a model is on this machine, so that loading it downloads nothing."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if config.name in ("micro", "smollm2") or Path(config.name).expanduser().is_dir():
+        return True
+    try:
+        found = try_to_load_from_cache(config.name, "config.json", revision=config.revision)
+    except ValueError:  # the name is none that the Hub could have
+        return False
+    return isinstance(found, str)
+
+
 def _source(config: ModelConfig) -> str:
     if config.name == "micro":
         return str(files("verirank.models") / "micro")

@@ -19,6 +19,10 @@ class GPU:
     memory_bytes: float
 
 
+UTILISATION = 0.3
+"""Share of a GPU's bf16 peak that is reached, in sampling and training together."""
+
+
 @cache
 def gpus() -> dict[str, GPU]:
     """Return the known GPUs by name (planning/gpus.toml)."""

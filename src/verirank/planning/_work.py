@@ -10,6 +10,9 @@ from verirank.methods import create_method
 from verirank.models import LINEARS, ModelShape
 from verirank.tasks import bench_settings, load_task
 
+PROMPT_TOKENS = 150
+"""Of a problem of competition mathematics with its template, on average."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
@@ -17,6 +20,18 @@ class Lengths:
 
     prompt: int
     completion: int
+
+
+def usual_lengths(
+    config: TrialConfig, prompt: int = PROMPT_TOKENS, completion: int | None = None
+) -> Lengths:
+    """Return the lengths that are planned with: completions of half their limit, if not told."""
+    return Lengths(prompt, completion or max(1, token_limit(config) // 2))
+
+
+def token_limit(config: TrialConfig) -> int:
+    """Return how many tokens a completion may have at most."""
+    return config.sampling.max_new_tokens or load_task(config.task).max_new_tokens
 
 
 @dataclass(frozen=True, slots=True)

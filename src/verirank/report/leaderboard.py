@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -137,8 +138,9 @@ def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Lea
     arms, not_scored = sort_runs(find_runs(folders), known)
     known.save()
     if not arms:
-        reasons = "; ".join(f"{run.folder}: {run.reason}" for run in not_scored[:3])
-        raise InputError(f"no run can be scored yet ({reasons})")
+        reasons = Counter(run.reason for run in not_scored).most_common(3)
+        told = "; ".join(f"{times}: {reason}" for reason, times in reasons)
+        raise InputError(f"none of {len(not_scored)} runs can be scored yet ({told})")
     benches = list(dict.fromkeys(bench for arm in arms for bench in arm.samples))
     benches.sort(key=lambda bench: bench != "test")
     rows = [row for bench in benches for row in _bench_rows(arms, bench)]

@@ -1,4 +1,4 @@
-"""What a trial costs in seconds, from its own record, another seed's, or a short probe."""
+"""What a trial costs in seconds: from a record, a short probe, or the shape of its model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from typing import Any, Literal
 import torch
 
 from verirank.config import InputError, TrialConfig, cache_folder
-from verirank.models import load_base
+from verirank.models import load_base, load_shape
+from verirank.planning import GPU, UTILISATION, usual_lengths, work_of
 from verirank.record import package_versions, processor, step_seconds, write_json
 from verirank.study._digest import digest
-from verirank.study._local import one_thread_each
+from verirank.study._local import threads_each
 from verirank.study._trial import Rung, run_trial, start_trial
 from verirank.tasks import bench_settings, load_task
 
-Source = Literal["measured", "another seed", "probe", "unknown"]
+Source = Literal["measured", "another seed", "probe", "estimate", "unknown"]
 _PROBE_STEPS = 3
 _PROBE_PROBLEMS = 32
 
@@ -54,12 +55,24 @@ def probe_speed(arm: TrialConfig) -> Speed | None:
     place = _place(arm)
     if not place.is_file():
         # A trial runs on one thread, and so has its probe to.
-        with one_thread_each() as context, ProcessPoolExecutor(1, mp_context=context) as pool:
+        with threads_each(1) as context, ProcessPoolExecutor(1, mp_context=context) as pool:
             speed = pool.submit(_probe, arm).result()
         if speed is None:
             return None
         write_json(place, asdict(speed))
     return Speed(**json.loads(place.read_text("utf-8")))
+
+
+def estimated_speed(arm: TrialConfig, on: GPU) -> Speed | None:
+    """Return what a GPU is expected to take, as `verirank plan` has it; None without a shape."""
+    try:
+        work = work_of(arm, load_shape(arm.model), usual_lengths(arm))
+    except InputError:
+        return None
+    rate = on.flops * UTILISATION
+    training = work.sampling_flops + work.training_flops
+    benches = max(1, len(arm.evaluation.benches))
+    return Speed(training / arm.training.steps / rate, work.evaluation_flops / benches / rate)
 
 
 def _probe(arm: TrialConfig) -> Speed | None:

@@ -156,7 +156,10 @@ class Study(Section):
         settings["seed"] = self.seeds[0]
         for key, value in changes.items():
             settings = _merged(settings, _nested(key, value))
-        arm = resolve(settings)
+        try:
+            arm = resolve(settings)
+        except InputError as error:
+            raise InputError(f"study {self.name!r}, {method}: {error}") from None
         if self.match == "parameters":
             arm = _matched(arm)
         return with_learning_rate(arm, learning_rate_of(arm.method, arm.model.name))

@@ -1,4 +1,4 @@
-"""Trials as parallel one-thread processes on this machine."""
+"""Trials as parallel processes on this machine, of one or more threads each."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from verirank.study._stall import StallClock
 from verirank.study._trial import record_failure
 
 _PRELOAD = ["verirank.study._worker"]
-ONE_THREAD = {
-    # Threads that spin while they wait collapse once two processes share the cores.
-    "OMP_NUM_THREADS": "1",
-    "KMP_BLOCKTIME": "0",
-    "OMP_WAIT_POLICY": "passive",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 _STOP_SECONDS = 60.0
 _FIRST_GUESS_BYTES = 2**30
 """What a trial is taken to need before any has told."""
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """Return the environment of a process that computes on so many threads."""
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        # Threads that spin while they wait collapse once two processes share the cores.
+        "KMP_BLOCKTIME": "0",
+        "OMP_WAIT_POLICY": "passive",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
 
 
 @dataclass
@@ -54,10 +58,12 @@ class LocalExecutor:
     Args:
         processes: how many trials run at the same time; None takes all cores, as far as the free
             memory suffices for what the largest trial so far has needed.
+        threads: of each trial. Results are the same to the bit on the same number of threads only.
         stall_seconds: a trial that writes nothing for so long is killed.
     """
 
     processes: int | None = None
+    threads: int = 1
     stall_seconds: float = 3600.0
 
     def run(self, jobs: Sequence[Job], on_poll: Callable[[], None] = lambda: None) -> list[Outcome]:
@@ -65,12 +71,12 @@ class LocalExecutor:
         outcomes: dict[Path, Outcome] = {}
         waiting = [(job, 1) for job in jobs]
         largest, clock = _FIRST_GUESS_BYTES, StallClock(self.stall_seconds)
-        with one_thread_each() as context, _ending_together() as running:
+        with threads_each(self.threads) as context, _ending_together() as running:
             while waiting or running:
                 while waiting and len(running) < self._room(len(running), largest):
                     job, number = waiting.pop(0)
                     clock.forget(job.folder)
-                    running[job.folder] = _start(context, job, number)
+                    running[job.folder] = _start(context, job, number, self.threads)
                 processes = [attempt.process for attempt in running.values()]
                 wait([process.sentinel for process in processes], timeout=POLL_SECONDS)
                 for folder, attempt in list(running.items()):
@@ -95,13 +101,13 @@ class LocalExecutor:
         if self.processes is not None:
             return self.processes
         more = int(psutil.virtual_memory().available // largest)
-        return max(1, min(usable_cores(), running + more))
+        return max(1, min(usable_cores() // self.threads, running + more))
 
 
-def _start(context: ForkServerContext, job: Job, number: int) -> _Attempt:
+def _start(context: ForkServerContext, job: Job, number: int, threads: int) -> _Attempt:
     from verirank.study._worker import work
 
-    process = context.Process(target=work, args=(job,), name=job.folder.name)
+    process = context.Process(target=work, args=(job, threads), name=job.folder.name)
     process.start()
     return _Attempt(job, process, number)
 
@@ -130,10 +136,11 @@ def _resident(process: ForkServerProcess) -> int:
 
 
 @contextmanager
-def one_thread_each() -> Iterator[ForkServerContext]:
-    """Yield a context whose children start with the libraries loaded, limited to one thread."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
+def threads_each(threads: int) -> Iterator[ForkServerContext]:
+    """Yield a context whose children start with the libraries loaded, limited to some threads."""
+    limited = thread_environment(threads)
+    before = {name: os.environ.get(name) for name in limited}
+    os.environ.update(limited)
     context = get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     try:

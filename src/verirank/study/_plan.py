@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from verirank.config import TrialConfig
+from verirank.models import is_local
+from verirank.planning import GPU, gpu
 from verirank.record import Role, Run, read_trial_list, usable_cores
-from verirank.study._cost import Source, Speed, measured_speed, probe_speed
+from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
 from verirank.study._search import candidates, rungs, search_arms, search_ends, search_state
 from verirank.study._store import Store, trial_id
@@ -18,8 +21,10 @@ from verirank.study._store import Store, trial_id
 class PlannedTrial:
     """A trial to come or done already.
 
-    `id` and `learning_rate` are None where a search has still to find the rate. `seconds` are those
-    of the whole trial on one core; in a search, what is expected of a trial that may be pruned.
+    `id` and `learning_rate` are None where a search has still to find the rate. `axes` are the
+    arm's own values of the study's axes. `seconds` are those of the whole trial, on one core where
+    they were measured and on a GPU where they are an estimate; in a search, what is expected of a
+    trial that may be pruned. `step` of its `steps` are taken already.
     """
 
     id: str | None
@@ -27,35 +32,63 @@ class PlannedTrial:
     method: str
     seed: int
     learning_rate: float | None
+    axes: dict[str, Any]
+    step: int
     steps: int
     state: str
     seconds: float | None
     source: Source
 
+    @property
+    def seconds_left(self) -> float | None:
+        """The seconds that what is not done takes; None where nothing is known."""
+        if self.state in {"done", "pruned", "searched"}:
+            return 0.0
+        return None if self.seconds is None else self.seconds * (1 - self.step / self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A study's trials and how many run side by side on this machine."""
+    """A study's trials and how many run side by side on this machine.
+
+    `gpu` is the one that estimates are for.
+    """
 
     name: str
     protocol: str
     processes: int
+    gpu: str
     trials: tuple[PlannedTrial, ...]
 
     def totals(self) -> dict[str, float | int | None]:
-        """Return how many trials there are and are done, and the seconds of those left."""
-        left = [t.seconds for t in self.trials if t.state not in {"done", "pruned", "searched"}]
-        seconds = None if None in left else sum(s for s in left if s is not None)
+        """Return how many trials there are and are done, and the seconds of what is left.
+
+        Seconds of one core and of one GPU are summed apart; each is None where some are unknown.
+        """
+        left = [t for t in self.trials if t.state not in {"done", "pruned", "searched"}]
+        known = all(trial.seconds is not None for trial in left)
+        core, on_gpu = (
+            sum(t.seconds_left or 0.0 for t in left if (t.source == "estimate") is estimated)
+            if known
+            else None
+            for estimated in (False, True)
+        )
         return {
             "total": len(self.trials),
             "done": len(self.trials) - len(left),
-            "core_seconds_left": seconds,
-            "wall_seconds_left": None if seconds is None else seconds / self.processes,
+            "core_seconds_left": core,
+            "wall_seconds_left": None if core is None else core / self.processes,
+            "gpu_seconds_left": on_gpu,
         }
 
 
 def plan_study(
-    study: Study, *, out: Path | None = None, store: Path | None = None, probe: bool = True
+    study: Study,
+    *,
+    out: Path | None = None,
+    store: Path | None = None,
+    probe: bool = True,
+    on: str = "h100",
 ) -> Plan:
     """Return the plan of a study.
 
@@ -64,10 +97,12 @@ def plan_study(
         out: the folder that it runs in, if it was begun.
         store: the folder of its trials, if it is not OUT/trials.
         probe: measure a few steps of every arm that nothing is known of, where its model is here.
+        on: the GPU that seconds are estimated for, where its model is not here.
 
     Raises:
-        InputError: a method, key or value is wrong.
+        InputError: a method, key or value is wrong, or the GPU is not known.
     """
+    device = gpu(on)
     listed = read_trial_list(out) if out else None
     place = Store(store or (listed.store if listed else (out or Path()) / "trials"))
     trials: list[PlannedTrial] = []
@@ -76,12 +111,27 @@ def plan_study(
         rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
         ranked = {seed: _look_up(arm, seed, rate, place) for seed in study.seeds}
         speeds = [found.speed for found in ranked.values() if found.speed]
-        probed = probe_speed(arm) if probe and not speeds else None
-        known = _Known(speeds[0], "another seed") if speeds else _Known(probed, "probe")
+        known = _Known(speeds[0], "another seed") if speeds else _first_guess(arm, probe, device)
+        axes = {key: value for key in study.axes if (value := _value(arm, key)) is not None}
         if study.protocol == "fair":
-            trials += _search_trials(arm, study.search, place, known, ends)
-        trials += [_ranked(arm, seed, rate, found, known) for seed, found in ranked.items()]
-    return Plan(study.name, study.protocol, usable_cores(), tuple(trials))
+            trials += _search_trials(arm, study.search, place, known, ends, axes)
+        trials += [_ranked(arm, seed, rate, found, known, axes) for seed, found in ranked.items()]
+    return Plan(study.name, study.protocol, usable_cores(), device.name, tuple(trials))
+
+
+def _value(arm: TrialConfig, key: str) -> Any:
+    """Return an arm's value of a dotted key; None where its method has no such setting."""
+    found: Any = arm.model_dump(mode="json")
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
+def _first_guess(arm: TrialConfig, probe: bool, device: GPU) -> _Known:
+    """Return the speed of an arm that no run is known of."""
+    if is_local(arm.model):
+        return _Known(probe_speed(arm) if probe else None, "probe")
+    return _Known(estimated_speed(arm, device), "estimate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +153,23 @@ class _Found:
 
     id: str | None
     state: str
+    step: int
     speed: Speed | None
 
 
 def _look_up(arm: TrialConfig, seed: int, rate: float | None, store: Store) -> _Found:
     if rate is None:
-        return _Found(None, "waiting", None)
+        return _Found(None, "waiting", 0, None)
     name = trial_id(with_seed(with_learning_rate(arm, rate), seed))
-    manifest = Run(store.folder / name).manifest
-    return _Found(name, manifest.get("status", "waiting"), measured_speed(manifest, arm))
+    run = Run(store.folder / name)
+    state, speed = run.manifest.get("status", "waiting"), measured_speed(run.manifest, arm)
+    return _Found(name, state, _steps_taken(run, state), speed)
+
+
+def _steps_taken(run: Run, state: str) -> int:
+    """Return the steps that a trial which is not finished has behind it."""
+    lines = [] if state in {"waiting", "done"} else run.metrics()
+    return lines[-1]["step"] if lines else 0
 
 
 def _winners(out: Path | None) -> dict[str, float]:
@@ -121,14 +179,29 @@ def _winners(out: Path | None) -> dict[str, float]:
 
 
 def _ranked(
-    arm: TrialConfig, seed: int, rate: float | None, found: _Found, known: _Known
+    arm: TrialConfig,
+    seed: int,
+    rate: float | None,
+    found: _Found,
+    known: _Known,
+    axes: dict[str, Any],
 ) -> PlannedTrial:
     if found.speed:
         known = _Known(found.speed, "measured")
     steps = arm.training.steps
     seconds, source = known.seconds(steps, len(arm.evaluation.benches))
     return PlannedTrial(
-        found.id, "ranked", arm.method.name, seed, rate, steps, found.state, seconds, source
+        id=found.id,
+        role="ranked",
+        method=arm.method.name,
+        seed=seed,
+        learning_rate=rate,
+        axes=axes,
+        step=found.step,
+        steps=steps,
+        state=found.state,
+        seconds=seconds,
+        source=source,
     )
 
 
@@ -138,7 +211,12 @@ def _state_in_search(run: Run, trial: TrialConfig, ends: Mapping[str, int]) -> s
 
 
 def _search_trials(
-    arm: TrialConfig, search: SearchConfig, store: Store, known: _Known, ends: Mapping[str, int]
+    arm: TrialConfig,
+    search: SearchConfig,
+    store: Store,
+    known: _Known,
+    ends: Mapping[str, int],
+    axes: dict[str, Any],
 ) -> list[PlannedTrial]:
     at = rungs(arm.training.steps, search)
     # One trial in `reduction` is expected to reach each further rung.
@@ -153,6 +231,8 @@ def _search_trials(
             method=arm.method.name,
             seed=trial.seed,
             learning_rate=trial.method.learning_rate,
+            axes=axes,
+            step=_steps_taken(Run(store.search_trial(trial, search)), "searched"),
             steps=trial.training.steps,
             state=_state_in_search(Run(store.search_trial(trial, search)), trial, ends),
             seconds=seconds,

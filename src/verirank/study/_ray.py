@@ -12,7 +12,7 @@ from typing import Any
 from verirank.config import InputError
 from verirank.record import Run
 from verirank.study._jobs import ATTEMPTS, POLL_SECONDS, Job, Outcome, failure
-from verirank.study._local import ONE_THREAD
+from verirank.study._local import thread_environment
 from verirank.study._stall import StallClock
 from verirank.study._trial import record_failure
 
@@ -26,7 +26,7 @@ class RayExecutor:
 
     Args:
         address: of the cluster, such as `auto`; None starts one on this machine for the time being.
-        cpus: cores that a trial reserves; it computes on one thread.
+        cpus: cores that a trial reserves; it computes on as many threads, at least one.
         gpus: GPUs that a trial reserves, or a fraction of one.
         memory_bytes: memory that a trial reserves; Ray's own default if None.
         stall_seconds: a trial that has begun and writes nothing for so long is cancelled.
@@ -55,15 +55,18 @@ class RayExecutor:
                 ray.shutdown()
 
     def _run(self, ray: Any, jobs: Sequence[Job], on_poll: Callable[[], None]) -> list[Outcome]:
+        threads = max(1, int(self.cpus))
         task = ray.remote(
             num_cpus=self.cpus,
             num_gpus=self.gpus,
             memory=self.memory_bytes,
             max_retries=ATTEMPTS - 1,
-            runtime_env={"env_vars": ONE_THREAD},
+            runtime_env={"env_vars": thread_environment(threads)},
         )(_do)
         # Workers have a working folder of their own.
-        pending = {task.remote(replace(job, folder=job.folder.absolute())): job for job in jobs}
+        pending = {
+            task.remote(replace(job, folder=job.folder.absolute()), threads): job for job in jobs
+        }
         outcomes: dict[Path, Outcome] = {}
         clock = StallClock(self.stall_seconds)
         try:
@@ -90,11 +93,11 @@ def _stalls(clock: StallClock, folder: Path) -> bool:
     return False
 
 
-def _do(job: Job) -> bool:
+def _do(job: Job, threads: int) -> bool:
     """Do one job in a Ray worker; return whether it came to its end."""
     from verirank.study import _worker
 
-    return _worker.try_to_do(job)
+    return _worker.try_to_do(job, threads)
 
 
 def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:

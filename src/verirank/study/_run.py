@@ -22,7 +22,7 @@ from verirank.record import (
 )
 from verirank.study._definition import Study, read_study, with_seed
 from verirank.study._jobs import Executor, Job, Outcome
-from verirank.study._local import LocalExecutor, one_thread_each
+from verirank.study._local import LocalExecutor, threads_each
 from verirank.study._search import candidates, search_rates
 from verirank.study._store import Store, trial_entry
 from verirank.study._trial import Rung, expect_benches, is_finished, record_failure
@@ -247,7 +247,7 @@ def _prepare(
     samples = {store.base_samples(t): t for t in trials.values()} if with_base_samples else {}
     unproven: dict[str, str] = {}
     with (
-        one_thread_each() as context,
+        threads_each(1) as context,
         ProcessPoolExecutor(
             min(usable_cores(), 4), mp_context=context, initializer=_worker.die_by_ctrl_c
         ) as pool,

@@ -28,7 +28,7 @@ _PATIENCE = 120.0
 """Seconds: a worker whose study was killed ends its step before it lets go of its run."""
 
 
-def work(job: Job) -> None:
+def work(job: Job, threads: int) -> None:
     """Do one job in a process of its own; the exit code tells how it ended."""
     # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -36,7 +36,7 @@ def work(job: Job) -> None:
     threading.Thread(target=_end_with_the_study, daemon=True).start()
     _write_to(job.folder / "log.txt")
     try:
-        _do(job)
+        _do(job, threads)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     except BusyError:
@@ -56,10 +56,10 @@ def _record(job: Job, error: Exception) -> None:
             record_failure(run, f"{type(error).__name__}: {error}", passing=may_pass(error))
 
 
-def try_to_do(job: Job) -> bool:
+def try_to_do(job: Job, threads: int) -> bool:
     """Do one job in a process that serves many; return whether it was done."""
     try:
-        _do(job)
+        _do(job, threads)
     except Exception as error:
         with suppress(OSError), (job.folder / "log.txt").open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
@@ -68,9 +68,9 @@ def try_to_do(job: Job) -> bool:
     return True
 
 
-def _do(job: Job) -> None:
-    """Take a trial as far as the job says, on one thread."""
-    torch.set_num_threads(1)
+def _do(job: Job, threads: int) -> None:
+    """Take a trial as far as the job says."""
+    torch.set_num_threads(threads)
     run = Run.open(job.folder)
     run_trial(
         run,

@@ -1,0 +1,70 @@
+"""What a study is planned to cost: measured where its model is here, else by the model's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from verirank.cli._plan import render_plan
+from verirank.config import InputError
+from verirank.models import load_shape
+from verirank.planning import UTILISATION, gpu, usual_lengths, work_of
+from verirank.study import Store, Study, make_study, plan_study
+
+Make = Callable[..., Study]
+
+
+def paper(**settings: object) -> Study:
+    return make_study({"name": "p", "preset": "paper-1.5b", "methods": ["lora"], **settings})
+
+
+def test_without_the_model_seconds_are_those_of_a_gpu_by_its_shape() -> None:
+    study = paper(seeds=[0, 1])
+    plan = plan_study(study, on="a100-80gb")
+    assert [trial.source for trial in plan.trials] == ["estimate", "estimate"]
+    (arm,) = study.arms()
+    flops = work_of(arm, load_shape(arm.model), usual_lengths(arm)).flops
+    each = flops / gpu("a100-80gb").flops / UTILISATION
+    assert [trial.seconds for trial in plan.trials] == pytest.approx([each, each])
+    totals = plan.totals()
+    assert totals["gpu_seconds_left"] == pytest.approx(2 * each)
+    assert totals["core_seconds_left"] == 0
+    assert "of one a100-80gb left, by the model's shape" in str(render_plan(plan).renderables[-1])
+
+
+def test_a_faster_gpu_takes_less() -> None:
+    slow, fast = (plan_study(paper(), on=name).totals() for name in ("a100-80gb", "h200"))
+    assert fast["gpu_seconds_left"] < slow["gpu_seconds_left"]  # type: ignore[operator]
+    with pytest.raises(InputError, match="unknown GPU 'h20'"):
+        plan_study(paper(), on="h20")
+
+
+def test_a_model_that_is_nowhere_costs_nobody_knows_what(tmp_path: Path) -> None:
+    study = paper(trial={"model": {"name": str(tmp_path / "absent")}})
+    plan = plan_study(study)
+    assert [trial.source for trial in plan.trials] == ["unknown"]
+    assert plan.totals()["core_seconds_left"] is None
+
+
+def test_steps_that_are_taken_are_not_owed_again(tmp_path: Path, small_study: Make) -> None:
+    study, store = small_study("ia3", steps=4), Store(tmp_path)
+    (arm,) = study.arms()
+    before = plan_study(study, store=tmp_path)
+    store.start(arm, store.trial(arm))
+    line = {"step": 3, "reward_mean": 0.0}
+    (store.trial(arm) / "metrics.jsonl").write_text(f"{line}\n".replace("'", '"'))
+    after = plan_study(study, store=tmp_path)
+    (trial,) = after.trials
+    assert trial.step == 3
+    left = before.totals()["core_seconds_left"]
+    assert after.totals()["core_seconds_left"] == pytest.approx(left / 4)  # type: ignore[operator]
+
+
+def test_each_arm_tells_its_own_values_of_the_axes(small_study: Make) -> None:
+    axes = {"method.rank": [1, 8], "training.steps": [2, 3]}
+    plan = plan_study(small_study("lora", axes=axes), probe=False)
+    assert [trial.axes for trial in plan.trials] == [
+        {"method.rank": rank, "training.steps": steps} for rank in (1, 8) for steps in (2, 3)
+    ]
