@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= passive
 export KMP_BLOCKTIME ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint smollm2 reasoning-gym ray clean
+.PHONY: help install demo test lint smollm2 reasoning-gym ray bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ ray: $(RAY) ## add Ray, which runs studies on a cluster and which some tests use
 $(RAY): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock ray==2.60.0
 	@touch $@
+
+bench: $(SMOLLM2) ## time a training step beside TRL's, into docs/benchmarks.md (half an hour)
+	$(BIN)/python benchmarks/compare.py --out docs/benchmarks.md
 
 clean: ## remove .venv, demo/ and caches
 	rm -rf $(VENV) demo build .pytest_cache .ruff_cache .hypothesis src/*.egg-info

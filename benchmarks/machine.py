@@ -1,0 +1,37 @@
+"""The machine's own peak: a matrix product of a small model's size, and how fast it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import torch
+from workload import arguments
+
+_SHAPE = (1024, 576, 1536)
+_SECONDS = 2.0
+
+
+def main() -> None:
+    """Print the GFLOP/s of bf16 and fp32 products on so many threads."""
+    torch.set_num_threads(arguments()["threads"])
+    print(json.dumps({str(d).removeprefix("torch."): _peak(d) for d in _TYPES}))
+
+
+_TYPES = (torch.bfloat16, torch.float32)
+
+
+@torch.inference_mode()
+def _peak(dtype: torch.dtype) -> float:
+    rows, inner, columns = _SHAPE
+    a, b = torch.randn(rows, inner, dtype=dtype), torch.randn(inner, columns, dtype=dtype)
+    best, end = float("inf"), time.perf_counter() + _SECONDS
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - start)
+    return 2 * rows * inner * columns / best / 1e9
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""One process of VeriRank's trainer on a workload; prints what it measured."""
+
+from __future__ import annotations
+
+import torch
+from workload import (
+    RANK,
+    WORKLOADS,
+    FixedLength,
+    Timing,
+    arguments,
+    endless_base,
+    peak_bytes,
+    since_start,
+)
+
+from verirank.config import VerifierConfig, resolve
+from verirank.sampling import TransformersSampler
+from verirank.training import Trainer
+from verirank.verifier import Verifier
+
+
+def main() -> None:
+    """Train some steps and tell their time."""
+    asked = arguments()
+    torch.set_num_threads(asked["threads"])
+    work = WORKLOADS[asked["workload"]]
+    base = endless_base(work)
+    settings = {
+        "model": {"name": work.model, "dtype": work.dtype},
+        "method": {"name": asked["method"], **({"rank": RANK} if asked["ranked"] else {})},
+        "algorithm": {"name": "grpo"},
+        "sampling": {"problems_per_step": work.problems, "group_size": work.group},
+        "training": {
+            "steps": asked["steps"] + 1,
+            "micro_batch_tokens": asked["micro_batch_tokens"],
+        },
+    }
+    with Verifier(VerifierConfig()) as verifier:
+        trainer = Trainer(resolve(settings), base, TransformersSampler(base), verifier)
+        trainer.task = FixedLength(work.task)
+        trainer.max_new_tokens = trainer.task.max_new_tokens
+        started = since_start()
+        steps = [trainer.train_step() for _ in range(asked["steps"] + 1)][1:]
+    phases = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
+    tokens = {sum(len(c.tokens) for g in step.groups for c in g.completions) for step in steps}
+    used = {step.metrics["groups_used"] for step in steps}
+    assert used == {work.problems}, f"groups without a signal: {used}"
+    Timing(
+        start_seconds=started,
+        step_seconds=[sum(float(s.metrics[p] or 0) for p in phases) for s in steps],
+        sample_seconds=[float(s.metrics["seconds_sample"] or 0) for s in steps],
+        tokens=tokens.pop(),
+        peak_bytes=peak_bytes(),
+    ).tell()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""One process of TRL's GRPOTrainer on the same workload; prints what it measured."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from itertools import pairwise
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import TrainerCallback
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+from workload import (
+    RANK,
+    TOKENS,
+    WORKLOADS,
+    FixedLength,
+    Timing,
+    arguments,
+    endless_base,
+    peak_bytes,
+    since_start,
+)
+
+from verirank.config import VerifierConfig
+from verirank.integrations.trl import reward_function, training_rows
+from verirank.models import LINEARS
+from verirank.verifier import Verifier
+
+
+class _Timed(GRPOTrainer):
+    """Keeps the seconds that generating and scoring take."""
+
+    generating = 0.0
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        start = time.perf_counter()
+        found = super()._generate_and_score_completions(inputs)
+        self.generating += time.perf_counter() - start
+        return found
+
+
+class _Clock(TrainerCallback):
+    """Marks the beginning of each step, and what was generated until then."""
+
+    def __init__(self) -> None:
+        self.marks: list[tuple[float, float]] = []
+        self.trainer: _Timed | None = None
+        self.started = 0.0
+        self.lengths: list[float] = []
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Mark the start."""
+        self.started = since_start()
+        self._mark()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Mark the end of a step."""
+        self._mark()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Keep the length of completions, which has to be the workload's."""
+        if logs and "completions/mean_length" in logs:
+            self.lengths.append(float(logs["completions/mean_length"]))
+
+    def _mark(self) -> None:
+        assert self.trainer is not None
+        self.marks.append((time.perf_counter(), self.trainer.generating))
+
+
+def main() -> None:
+    """Train some steps and tell their time."""
+    asked = arguments()
+    torch.set_num_threads(asked["threads"])
+    work = WORKLOADS[asked["workload"]]
+    base, task = endless_base(work), FixedLength(work.task)
+    micro_batch = asked["micro_batch"]
+    args = GRPOConfig(
+        output_dir=tempfile.mkdtemp(),
+        max_steps=asked["steps"] + 1,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=work.completions // micro_batch,
+        num_generations=work.group,
+        max_completion_length=TOKENS,
+        generation_kwargs={"min_new_tokens": TOKENS} if not asked["vllm"] else None,
+        learning_rate=1e-5,
+        gradient_checkpointing=False,
+        bf16=work.dtype == "bfloat16",
+        use_cpu=True,
+        use_vllm=asked["vllm"],
+        report_to=[],
+        save_strategy="no",
+        logging_steps=1,
+        disable_tqdm=True,
+    )
+    clock = _Clock()
+    with Verifier(VerifierConfig()) as verifier:
+        trainer = _Timed(
+            model=base.model.requires_grad_(True),
+            args=args,
+            processing_class=base.tokenizer,
+            train_dataset=Dataset.from_list(training_rows(task, 64, seed=0)),
+            reward_funcs=reward_function(task, verifier),
+            peft_config=LoraConfig(
+                r=RANK,
+                lora_alpha=2 * RANK,
+                target_modules=list(LINEARS),
+                use_dora=asked["method"] == "dora",
+                task_type="CAUSAL_LM",
+            ),
+            callbacks=[clock],
+        )
+        clock.trainer = trainer
+        trainer.train()
+    assert set(clock.lengths) == {float(TOKENS)}, f"completions ended early: {clock.lengths}"
+    marks = clock.marks[1:]
+    Timing(
+        start_seconds=clock.started,
+        step_seconds=[b[0] - a[0] for a, b in pairwise(marks)],
+        sample_seconds=[b[1] - a[1] for a, b in pairwise(marks)],
+        tokens=work.completions * TOKENS,
+        peak_bytes=peak_bytes(),
+    ).tell()
+
+
+if __name__ == "__main__":
+    main()
