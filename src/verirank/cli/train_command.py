@@ -16,6 +16,7 @@ _SHORT = {
     "task": "task.name",
     "method": "method.name",
     "algorithm": "algorithm.name",
+    "sampler": "sampling.sampler",
     "steps": "training.steps",
     "seed": "seed",
 }
@@ -31,6 +32,9 @@ _SHORT = {
 @click.option("--algorithm", help="See `verirank algorithms`.")
 @click.option("--steps", type=int, help="Training steps.")
 @click.option("--seed", type=int, help="The trial's seed.")
+@click.option(
+    "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run."
