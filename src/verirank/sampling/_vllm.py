@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +19,7 @@ from verirank.sampling._completion import Completion, Published
 from verirank.sampling._publishing import Casting
 from verirank.sampling._stop_tokens import find_stop_tokens
 
-if TYPE_CHECKING:
-    from vllm import LLM
-
-_ENVIRONMENT = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
+_QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
 """What vLLM says and sends of itself, unless the user has decided."""
 _CPU_CACHE_BYTES = 2**30
 _CPU_BLOCK_TOKENS = 32
@@ -80,32 +77,25 @@ class VLLMSampler:
         Raises:
             InputError: a prompt fills the whole context.
         """
-        from vllm import SamplingParams
-        from vllm.inputs import TokensPrompt
-
         stop_tokens = self._stop_tokens(stop)
         tokens = [self.tokenizer(prompt).input_ids for prompt in prompts]
         self._expect_room(max(map(len, tokens), default=0))
+        draw = partial(
+            _vllm().SamplingParams,
+            temperature=temperature,
+            max_tokens=max_new_tokens,
+            stop_token_ids=stop_tokens,
+            logprobs=0,
+            detokenize=False,
+        )
         requests = [
-            (
-                TokensPrompt(prompt_token_ids=ids),
-                SamplingParams(
-                    temperature=temperature,
-                    max_tokens=max_new_tokens,
-                    seed=seed,
-                    stop_token_ids=stop_tokens,
-                    logprobs=0,
-                    detokenize=False,
-                ),
-            )
+            ({"prompt_token_ids": ids}, draw(seed=seed))
             for ids, group in zip(tokens, seeds, strict=True)
             for seed in group
         ]
         with self._awake(), self._uncompiled():
             outputs = self._llm.generate(
-                [prompt for prompt, _ in requests],
-                [params for _, params in requests],
-                use_tqdm=False,
+                [prompt for prompt, _ in requests], [how for _, how in requests], use_tqdm=False
             )
         flat = iter(outputs)
         return [
@@ -180,21 +170,24 @@ def _completion(
     )
 
 
-def _start_engine(base: BaseModel, model: ModelConfig, config: VLLMConfig) -> LLM:
-    for name, value in _ENVIRONMENT.items():
+def _vllm() -> Any:
+    """Return vLLM, imported to be quiet and to keep its engine in this process."""
+    for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    from vllm import LLM
-    from vllm.platforms import current_platform
+    import vllm  # pyright: ignore[reportMissingImports]
 
-    settings = config.model_dump(exclude={"kv_cache_memory_bytes"})
-    settings["kv_cache_memory_bytes"] = config.kv_cache_memory_bytes
-    if current_platform.is_cpu():
+    return vllm
+
+
+def _start_engine(base: BaseModel, model: ModelConfig, config: VLLMConfig) -> Any:
+    vllm, settings = _vllm(), config.model_dump()
+    if vllm.platforms.current_platform.is_cpu():
         settings["kv_cache_memory_bytes"] = config.kv_cache_memory_bytes or _CPU_CACHE_BYTES
         settings["block_size"] = _CPU_BLOCK_TOKENS
     with _process_left_as_it_was():
         try:
-            return LLM(
+            return vllm.LLM(
                 model=base.source,
                 revision=model.revision,
                 trust_remote_code=model.trust_remote_code,
