@@ -121,6 +121,11 @@ def _progress(config: Any, done: int) -> Iterator[Any]:
 
 
 def _print_scores(run: Any) -> None:
+    if silent := sum(not line["groups_used"] for line in run.metrics()):
+        click.echo(
+            f"{silent} of {run.config.training.steps} steps had no signal: the rewards of every "
+            "group were all equal, and nothing was learned from them"
+        )
     for bench, s in run.scores.items():
         click.echo(
             f"{bench}: Avg@{s['k']} {s['base_avg_at_k']:.3f} → {s['avg_at_k']:.3f} "

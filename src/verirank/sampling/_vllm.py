@@ -182,7 +182,9 @@ def _vllm() -> Any:
 
 def _start_engine(base: BaseModel, model: ModelConfig, config: VLLMConfig) -> Any:
     vllm, settings = _vllm(), config.model_dump()
-    if vllm.platforms.current_platform.is_cpu():
+    from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
+
+    if current_platform.is_cpu():
         settings["kv_cache_memory_bytes"] = config.kv_cache_memory_bytes or _CPU_CACHE_BYTES
         settings["block_size"] = _CPU_BLOCK_TOKENS
     with _process_left_as_it_was():
