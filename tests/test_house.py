@@ -146,6 +146,19 @@ def test_the_lock_is_what_these_tests_run_with() -> None:
         assert version(name).partition("+")[0] == pins[name]
 
 
+def test_the_lock_of_vllm_names_no_package_of_the_lock() -> None:
+    first, second = (
+        {
+            re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()
+            for line in (ROOT / name).read_text("utf-8").splitlines()
+            if not line.startswith("#")
+        }
+        for name in ("requirements.lock", "requirements-vllm.lock")
+    )
+    assert not first & second
+    assert not {"torch", "torchvision", "torchaudio", "torchcodec", "triton"} & second
+
+
 def test_ci_runs_the_test_command_that_the_readme_gives() -> None:
     command = re.findall(r"^make .*test$", (ROOT / ".ci" / "run").read_text("utf-8"), re.M)
     assert len(command) == 1

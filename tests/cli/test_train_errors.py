@@ -125,3 +125,16 @@ def test_a_model_that_is_neither_here_nor_on_the_hub_is_refused_in_one_line(
     monkeypatch.setitem(ENVIRONMENT, "HF_HUB_OFFLINE", "1")
     done = verirank("train", "--model", "nowhere/nothing", "--out", tmp_path / "run")
     assert_refused(done, "no folder here", "nowhere/nothing")
+
+
+def test_the_vllm_sampler_without_vllm_says_how_to_install_it(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['vllm'] = None; from verirank.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, "train", "--sampler", "vllm", "--out", tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert_refused(done, "vLLM", "not installed", "pip install 'verirank[vllm]'", "make vllm")
+    assert not (tmp_path / "run").exists()

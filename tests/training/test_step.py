@@ -14,6 +14,7 @@ from verirank.training import Trainer
 from verirank.training._batch import prepare
 from verirank.training._logprobs import completion_logprobs
 from verirank.training._metrics import Clock
+from verirank.training._trainer import SamplerDriftError
 from verirank.verifier import Reward, Verifier
 
 SMALL = ["sampling.problems_per_step=4", "sampling.group_size=4", "training.steps=4"]
@@ -159,3 +160,17 @@ def test_bf16_bases_train_fp32_parameters(verifier: Verifier) -> None:
         one = trainer(base, verifier, f"method.name={method}", "model.dtype=bfloat16")
         assert {p.dtype for p in one.policy.trainable().values()} == {torch.float32}
         assert one.train_step().metrics["grad_norm"] > 0
+
+
+def test_a_sampler_that_serves_another_policy_stops_the_run_before_an_update(
+    base: BaseModel, verifier: Verifier
+) -> None:
+    one = trainer(base, verifier, "sampling.kl_limit=0.01")
+    before = {name: tensor.clone() for name, tensor in one.policy.state().items()}
+    weight = dict(base.model.named_parameters())["model.norm.weight"].float()
+    one.sampler.publish([("model.norm.weight", 0.6 * weight)])
+    with pytest.raises(
+        SamplerDriftError, match=r"at step 1 is .* above sampling\.kl_limit = 0\.01$"
+    ):
+        one.train_step()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in one.policy.state().items())

@@ -26,6 +26,9 @@ import click
     "--temperature", type=click.FloatRange(min=0, min_open=True), help="The bench's own by default."
 )
 @click.option("--seed", type=click.IntRange(0), help="Of the sampling.")
+@click.option(
+    "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for every sample, as Parquet.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
@@ -78,6 +81,7 @@ def _settings(
             ("evaluation.problems", options["problems"]),
             ("evaluation.samples", options["samples"]),
             ("evaluation.temperature", options["temperature"]),
+            ("sampling.sampler", options["sampler"]),
             ("seed", options["seed"]),
         )
         if value is not None

@@ -16,6 +16,7 @@ _SHORT = {
     "task": "task.name",
     "method": "method.name",
     "algorithm": "algorithm.name",
+    "sampler": "sampling.sampler",
     "steps": "training.steps",
     "seed": "seed",
 }
@@ -31,6 +32,9 @@ _SHORT = {
 @click.option("--algorithm", help="See `verirank algorithms`.")
 @click.option("--steps", type=int, help="Training steps.")
 @click.option("--seed", type=int, help="The trial's seed.")
+@click.option(
+    "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run."
@@ -117,6 +121,11 @@ def _progress(config: Any, done: int) -> Iterator[Any]:
 
 
 def _print_scores(run: Any) -> None:
+    if silent := sum(not line["groups_used"] for line in run.metrics()):
+        click.echo(
+            f"{silent} of {run.config.training.steps} steps had no signal: the rewards of every "
+            "group were all equal, and nothing was learned from them"
+        )
     for bench, s in run.scores.items():
         click.echo(
             f"{bench}: Avg@{s['k']} {s['base_avg_at_k']:.3f} → {s['avg_at_k']:.3f} "

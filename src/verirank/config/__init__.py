@@ -26,6 +26,7 @@ from verirank.config.trial import (
     TrainingConfig,
     TrialConfig,
     VerifierConfig,
+    VLLMConfig,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "TaskConfig",
     "TrainingConfig",
     "TrialConfig",
+    "VLLMConfig",
     "VerifierConfig",
     "cache_folder",
     "first_error",

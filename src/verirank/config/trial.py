@@ -60,13 +60,38 @@ class AlgorithmConfig(Section):
     inner_updates: int = Field(default=1, ge=1)
 
 
-class SamplingConfig(Section):
-    """How completions are drawn; `max_new_tokens` of None stands for the task's own limit."""
+class VLLMConfig(Section):
+    """Settings of vLLM under its own names.
 
+    `kv_cache_memory_bytes` of None stands for 1 GiB on a CPU, and on a GPU for what
+    `gpu_memory_utilization` leaves. On a GPU, `enforce_eager` of false lets vLLM compile the model
+    and capture CUDA graphs, and `enable_sleep_mode` frees its memory while the policy is trained;
+    neither, nor `gpu_memory_utilization`, has been tested by this project.
+    """
+
+    max_model_len: int | None = Field(default=None, ge=1)
+    max_num_seqs: int = Field(default=128, ge=1)
+    kv_cache_memory_bytes: int | None = Field(default=None, gt=0)
+    gpu_memory_utilization: float = Field(default=0.4, gt=0, le=1)
+    tensor_parallel_size: int = Field(default=1, ge=1)
+    enforce_eager: bool = True
+    enable_sleep_mode: bool = False
+
+
+class SamplingConfig(Section):
+    """How completions are drawn; `max_new_tokens` of None stands for the task's own limit.
+
+    `kl_limit` bounds the mean KL from sampler to trainer of a step, nats a token: a run fails above
+    it, because its sampler does not serve the policy that is trained. bf16 alone makes up to 0.1.
+    """
+
+    sampler: Literal["transformers", "vllm"] = "transformers"
     problems_per_step: int = Field(default=16, ge=1)
     group_size: int = Field(default=8, ge=2)
     temperature: float = Field(default=1.0, gt=0)
     max_new_tokens: int | None = Field(default=None, ge=1)
+    kl_limit: float = Field(default=0.5, gt=0)
+    vllm: VLLMConfig = VLLMConfig()
 
 
 class TrainingConfig(Section):

@@ -11,7 +11,7 @@ from verirank.evaluation._samples import sample_bench
 from verirank.methods import load_policy
 from verirank.models import load_base
 from verirank.record import Run
-from verirank.sampling import TransformersSampler
+from verirank.sampling import open_sampler
 from verirank.tasks import load_task
 from verirank.verifier import Verifier
 
@@ -30,10 +30,10 @@ def evaluate(
         The name of a bench and its samples, whose stage is `after` for a run, else `before`.
 
     Raises:
-        InputError: the run is not finished, its base has changed, or a bench is unknown.
+        InputError: the run is not finished, its base has changed, a bench is unknown, or the
+            sampler is not installed.
     """
     base, task = load_base(config.model), load_task(config.task)
-    sampler = TransformersSampler(base)
     if run is not None:
         adapter = run.folder / "adapter"
         if not adapter.is_dir():
@@ -41,7 +41,9 @@ def evaluate(
                 f"{run.folder} is not trained to its end; run: verirank train --resume {run.folder}"
             )
         run.expect_base(base.fingerprint())
-        sampler.publish(load_policy(base, adapter).effective_weights())
-    stage = "before" if run is None else "after"
-    for bench in config.evaluation.benches:
-        yield bench, sample_bench(sampler, verifier, task, bench, config, stage)
+    with open_sampler(config, base) as sampler:
+        if run is not None:
+            sampler.publish(load_policy(base, run.folder / "adapter").effective_weights())
+        stage = "before" if run is None else "after"
+        for bench in config.evaluation.benches:
+            yield bench, sample_bench(sampler, verifier, task, bench, config, stage)

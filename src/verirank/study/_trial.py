@@ -13,7 +13,7 @@ from verirank.config import InputError, TaskConfig, TrialConfig
 from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.models import BaseModel
 from verirank.record import Run, read_samples, write_json, write_samples
-from verirank.sampling import Sampler, TransformersSampler
+from verirank.sampling import Sampler, expect_sampler, open_sampler
 from verirank.study._proof import prove
 from verirank.tasks import bench_settings, load_task
 from verirank.training import Step, train
@@ -25,8 +25,9 @@ def start_trial(config: TrialConfig, folder: Path) -> Run:
 
     Raises:
         InputError: task or bench are unknown, a bench has fewer than the two problems that an
-            interval needs, or the folder is taken.
+            interval needs, the sampler is not installed, or the folder is taken.
     """
+    expect_sampler(config.sampling)
     expect_benches(config.task, config.evaluation.benches)
     return Run.create(folder, config)
 
@@ -127,11 +128,10 @@ def _run(
     config = run.config
     (proof,) = prove([config.method], config.model, base)
     run.update_manifest(status="running", conformance=proof, error=None, passing=None)
-    with closing(Verifier(config.verifier)) as verifier:
+    with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
         if base_samples is None and rung is None:
             base_samples = run.folder / "eval" / "base"
-            sample_base(config, base, verifier, base_samples)
-        sampler = TransformersSampler(base)
+            sample_base(config, sampler, verifier, base_samples)
         until = rung.steps if rung else None
         policy = train(run, base, sampler, verifier, on_step, until=until)
         started = time.perf_counter()
@@ -145,9 +145,12 @@ def _run(
     run.update_manifest(status="paused" if rung else "done", seconds_evaluate=spent)
 
 
-def sample_base(config: TrialConfig, base: BaseModel, verifier: Verifier, folder: Path) -> None:
-    """Write the base's samples of every bench into a folder, unless they are there."""
-    sampler, task = TransformersSampler(base), load_task(config.task)
+def sample_base(config: TrialConfig, sampler: Sampler, verifier: Verifier, folder: Path) -> None:
+    """Write the base's samples of every bench into a folder, unless they are there.
+
+    The sampler has to serve the base's own weights, as it does when it is opened.
+    """
+    task = load_task(config.task)
     for bench in config.evaluation.benches:
         path = folder / f"{bench}.parquet"
         if not path.is_file():

