@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,25 +57,34 @@ def command(
     if out is None:
         raise InputError("say where the run goes: --out RUN")
     from verirank.models import load_base
+    from verirank.processes import expect_same, joined, on_first
     from verirank.study import start_trial
 
-    base = load_base(trial.model)
-    _run(start_trial(trial, out), base)
+    with joined():
+        expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
+        base = load_base(trial.model)
+        _run(on_first(lambda: start_trial(trial, out)), base)
 
 
 def _resume(folder: Path) -> None:
     from verirank.models import load_base
+    from verirank.processes import expect_same, joined
     from verirank.record import Run
 
     run = Run.open(folder)
     if run.manifest["status"] == "done":
         return click.echo(f"{folder} is done already; nothing to resume")
-    _run(run, load_base(run.config.model))
+    with joined():
+        expect_same({"--resume": str(folder), **_flat(run.settings)})
+        _run(run, load_base(run.config.model))
 
 
 def _run(run: Any, base: Any) -> None:
+    from verirank.processes import is_first
     from verirank.study import run_trial
 
+    if not is_first():
+        return run_trial(run, base)
     try:
         with _progress(run.config, len(run.metrics())) as on_step:
             run_trial(run, base, on_step=on_step)
@@ -134,3 +143,12 @@ def _print_scores(run: Any) -> None:
 
 def _toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings by dotted key."""
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
+        flat |= {f"{prefix}{key}": str(value)} if inner is None else inner
+    return flat

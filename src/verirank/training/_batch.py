@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from verirank.algorithms import Algorithm, BatchTotals, Group, TokenBatch
+from verirank.processes import count, rank
 from verirank.sampling import Completion
 from verirank.training._logprobs import Sequences
 
@@ -28,6 +29,15 @@ class MicroBatch:
         """Keep log-probabilities for later passes: `old_NT`, `reference_NT`."""
         self.tokens = replace(self.tokens, **logprobs_NT)
 
+    def silent(self) -> MicroBatch:
+        """Return the same sequences with neither loss nor metrics."""
+        mask_NT, weights_N = self.tokens.mask_NT, self.tokens.weights_N
+        nothing = {
+            "mask_NT": torch.zeros_like(mask_NT),
+            "weights_N": torch.zeros_like(weights_N),
+        }
+        return MicroBatch(self.sequences, replace(self.tokens, **nothing))
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -35,6 +45,16 @@ class Batch:
 
     parts: list[MicroBatch]
     groups_used: int
+
+    def share(self) -> Batch:
+        """Return what this process trains on: as many micro-batches as every other.
+
+        Where they do not come out even, silent ones fill up, because the passes of a sharded model
+        are taken by all processes together. The sum over the processes is the batch.
+        """
+        missing = -len(self.parts) % count()
+        parts = self.parts + [self.parts[0].silent() for _ in range(missing)]
+        return replace(self, parts=parts[rank() :: count()])
 
 
 def _advantages(

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from verirank.processes import shard
+
 _ROWS = 1024
 """Tokens whose logits exist at the same time; the backward pass computes them again."""
 
@@ -61,6 +63,27 @@ class Sequences:
             self.part_RL[:, None, :] == self.part_RL[:, :, None]
         )
         return (seen & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
+
+
+class CompletionLogprobs(nn.Module):
+    """Maps sequences to the log-probabilities of their sampled tokens; see `completion_logprobs`.
+
+    A module of its own, because nothing outside its forward pass may use a sharded parameter.
+    """
+
+    def __init__(self, model: Any, temperature: float) -> None:
+        """Compute by a causal language model; the temperature is the one of sampling."""
+        super().__init__()
+        self.model = model
+        self.temperature = temperature
+
+    def forward(self, sequences: Sequences) -> Tensor:
+        """Return N x T, fp32, nats; 0 where there is no token."""
+        return completion_logprobs(self.model, sequences, self.temperature)
+
+    def shard(self) -> None:
+        """Split the model over the processes, a decoder layer at a time."""
+        shard(self, self.model.get_decoder().layers, self.model.device.type)
 
 
 def completion_logprobs(model: Any, sequences: Sequences, temperature: float) -> Tensor:

@@ -10,6 +10,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
 from verirank.algorithms import Group
+from verirank.processes import collect
 
 _PHASES = ("sample", "verify", "train", "publish")
 
@@ -28,12 +29,12 @@ class Clock:
         self._seconds[phase] += time.perf_counter() - start
 
     def metrics(self, sampled: Sequence[Group]) -> dict[str, float]:
-        """Return the seconds of every phase, sampled tokens a second, and peak memory."""
+        """Return the seconds of every phase, tokens a second, and the largest process's memory."""
         tokens = sum(len(c.tokens) for group in sampled for c in group.completions)
         return {
             **{f"seconds_{phase}": seconds for phase, seconds in self._seconds.items()},
             "tokens_per_second": tokens / max(sum(self._seconds.values()), 1e-9),
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": max(collect([peak_memory_bytes()])),
         }
 
 
