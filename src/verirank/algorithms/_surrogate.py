@@ -38,9 +38,10 @@ class LossSums:
     logprobs: Tensor
 
     @classmethod
-    def zero(cls) -> LossSums:
+    def zero(cls, device: torch.device) -> LossSums:
         """Return the sums of no tokens at all."""
-        return cls(torch.tensor(0), torch.tensor(0), torch.tensor(0.0), torch.tensor(0.0))
+        counts = (torch.zeros((), dtype=torch.long, device=device) for _ in range(2))
+        return cls(*counts, *(torch.zeros((), device=device) for _ in range(2)))
 
     def __add__(self, other: LossSums) -> LossSums:
         return LossSums(

@@ -18,6 +18,7 @@ _SHORT = {
     "algorithm": "algorithm.name",
     "steps": "training.steps",
     "seed": "seed",
+    "device": "machine.device",
 }
 
 
@@ -31,6 +32,7 @@ _SHORT = {
 @click.option("--algorithm", help="See `verirank algorithms`.")
 @click.option("--steps", type=int, help="Training steps.")
 @click.option("--seed", type=int, help="The trial's seed.")
+@click.option("--device", help="auto (default), cpu, cuda or mps.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run."
@@ -56,27 +58,28 @@ def command(
         return click.echo(to_toml(trial), nl=False)
     if out is None:
         raise InputError("say where the run goes: --out RUN")
-    from verirank.models import load_base
+    from verirank.models import device_of, load_base
     from verirank.processes import expect_same, joined, on_first
     from verirank.study import start_trial
 
-    with joined():
+    with joined(device_of(trial.machine.device).type):
         expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
-        base = load_base(trial.model)
+        base = load_base(trial.model, trial.machine.device)
         _run(on_first(lambda: start_trial(trial, out)), base)
 
 
 def _resume(folder: Path) -> None:
-    from verirank.models import load_base
+    from verirank.models import device_of, load_base
     from verirank.processes import expect_same, joined
     from verirank.record import Run
 
     run = Run.open(folder)
     if run.manifest["status"] == "done":
         return click.echo(f"{folder} is done already; nothing to resume")
-    with joined():
+    device = run.config.machine.device
+    with joined(device_of(device).type):
         expect_same({"--resume": str(folder), **_flat(run.settings)})
-        _run(run, load_base(run.config.model))
+        _run(run, load_base(run.config.model, device))
 
 
 def _run(run: Any, base: Any) -> None:

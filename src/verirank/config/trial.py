@@ -111,9 +111,11 @@ class VerifierConfig(Section):
 class MachineConfig(Section):
     """How a trial is computed, never what: none of it is in a trial's name, or has to stay.
 
-    With `shard`, full fine-tuning's weights, gradients and moments are split over the processes.
+    `device` of auto is CUDA where there is one, else MPS, else the CPU. With `shard`, full
+    fine-tuning's weights, gradients and moments are split over the processes.
     """
 
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
 
 

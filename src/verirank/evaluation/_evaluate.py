@@ -32,7 +32,7 @@ def evaluate(
     Raises:
         InputError: the run is not finished, its base has changed, or a bench is unknown.
     """
-    base, task = load_base(config.model), load_task(config.task)
+    base, task = load_base(config.model, config.machine.device), load_task(config.task)
     sampler = TransformersSampler(base)
     if run is not None:
         adapter = run.folder / "adapter"

@@ -64,6 +64,8 @@ class Policy:
             InputError: the settings do not suit the model.
         """
         method = create_method(config)
+        if initial is not None:
+            initial = {name: tensor.to(base.device) for name, tensor in initial.items()}
         model = method.attach(base.share(), seed=seed, total_steps=total_steps, initial=initial)
         # Adapted models stay in evaluation mode: dropout noise would enter the importance ratio.
         model.eval()
@@ -135,7 +137,7 @@ class Policy:
         """Return the context of forward passes: over a bf16 base, fp32 trainables run in bf16."""
         if self.base.dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.base.model.device.type, dtype=self.base.dtype)
+        return torch.autocast(self.base.device.type, dtype=self.base.dtype)
 
     # The decorator, not a `with`: a generator suspended inside one would leave gradients off.
     @torch.no_grad()
@@ -165,4 +167,6 @@ class Policy:
         with torch.no_grad():
             for name, parameter in self.trainable().items():
                 parameter.copy_(sharded_like(state[name], parameter))
-            self.method.load_extra_state(self, state)
+            trainable = self.trainable()
+            extra = {n: t.to(self.base.device) for n, t in state.items() if n not in trainable}
+            self.method.load_extra_state(self, extra)

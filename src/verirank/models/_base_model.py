@@ -40,6 +40,11 @@ class BaseModel:
         """The dtype that the frozen weights are kept in."""
         return self.model.dtype
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and all that is computed from them."""
+        return self.model.device
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of all weights, read now."""
         return sha256_of(self.model.state_dict())

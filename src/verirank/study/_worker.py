@@ -74,7 +74,7 @@ def _do(job: Job) -> None:
     run = Run.open(job.folder)
     run_trial(
         run,
-        load_base(run.config.model),
+        load_base(run.config.model, run.config.machine.device),
         base_samples=job.base_samples,
         rung=job.rung,
         patience=_PATIENCE,
@@ -101,7 +101,7 @@ def sample_the_base(config: TrialConfig, folder: Path) -> None:
     torch.set_num_threads(1)
     config = config.model_copy(update={"seed": 0})
     with closing(Verifier(config.verifier)) as verifier:
-        sample_base(config, load_base(config.model), verifier, folder)
+        sample_base(config, load_base(config.model, config.machine.device), verifier, folder)
 
 
 def base_fingerprint(model: ModelConfig) -> str:

@@ -33,11 +33,12 @@ class Sequences:
 
     def mask_NT(self) -> Tensor:
         """Return which of the N x T places hold a sampled token."""
-        return torch.arange(int(self.lengths_N.max())) < self.lengths_N[:, None]
+        places_T = torch.arange(int(self.lengths_N.max()), device=self.lengths_N.device)
+        return places_T < self.lengths_N[:, None]
 
     def positions_RL(self) -> Tensor:
         """Return each token's position: every completion counts on from the end of its prompt."""
-        columns = torch.arange(self.tokens_RL.shape[1]).expand_as(self.tokens_RL).clone()
+        columns = torch.ones_like(self.tokens_RL).cumsum(1) - 1
         for row, start, length, prompt in zip(
             self.row_N.tolist(),
             self.start_N.tolist(),
@@ -62,7 +63,8 @@ class Sequences:
         seen = (self.part_RL[:, None, :] == 0) | (
             self.part_RL[:, None, :] == self.part_RL[:, :, None]
         )
-        return (seen & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
+        causal = torch.ones(length, length, dtype=torch.bool, device=seen.device).tril()
+        return (seen & causal)[:, None]
 
 
 class CompletionLogprobs(nn.Module):
@@ -114,7 +116,8 @@ def completion_logprobs(model: Any, sequences: Sequences, temperature: float) ->
         checkpoint(_chosen_logprobs, head, hidden, tokens, temperature, use_reentrant=False)
         for hidden, tokens in zip(hidden_MH.split(_ROWS), tokens_M.split(_ROWS), strict=True)
     ]
-    return torch.zeros(mask_NT.shape).index_put((n, t), torch.cat(chunks))
+    nothing_NT = torch.zeros(mask_NT.shape, device=mask_NT.device)
+    return nothing_NT.index_put((n, t), torch.cat(chunks))
 
 
 def _chosen_logprobs(

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
+import torch
+
 from verirank.algorithms import Group
 from verirank.processes import collect
 
@@ -54,12 +56,19 @@ def sampling_metrics(sampled: Sequence[Group], *, groups_used: int) -> dict[str,
 
 def reset_peak_memory() -> None:
     """Let the peak be counted from now on, where the system can (Linux)."""
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_bytes() -> int:
-    """Return the largest resident size of this process since `reset_peak_memory`."""
+    """Return the largest resident size of this process since `reset_peak_memory`.
+
+    Where it computes by CUDA: the most that torch had allocated on the GPU.
+    """
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

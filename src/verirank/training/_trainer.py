@@ -82,7 +82,7 @@ class Trainer:
                 self.algorithm,
                 max_new_tokens=self.max_new_tokens,
                 padded_tokens=self.config.training.micro_batch_tokens,
-            ).share()
+            ).share(self.base.device)
             self._remember_reference(batch)
             update: dict[str, float | None] = {}
             for _ in range(self.config.algorithm.inner_updates):
@@ -161,7 +161,7 @@ class Trainer:
         """
         for parameter in self.policy.trainable().values():
             parameter.grad = torch.zeros_like(parameter)
-        sums = LossSums.zero()
+        sums = LossSums.zero(self.base.device)
         for part in batch.parts:
             with self.policy.autocast():
                 logprobs_NT = self.logprobs(part.sequences)
