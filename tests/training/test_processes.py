@@ -94,7 +94,7 @@ def one_process(runs: dict[str, Path], method: str) -> Path:
         ("lora", []),
         ("adalora", []),
         ("full", []),
-        ("full", ["--set", "machine.shard=true"]),
+        ("full", ["--set", "machine.shard=true", "--set", "machine.gradient_checkpointing=true"]),
     ],
     ids=["lora", "adalora", "full", "full-sharded"],
 )

@@ -112,11 +112,14 @@ class MachineConfig(Section):
     """How a trial is computed, never what: none of it is in a trial's name, or has to stay.
 
     `device` of auto is CUDA where there is one, else MPS, else the CPU. With `shard`, full
-    fine-tuning's weights, gradients and moments are split over the processes.
+    fine-tuning's weights, gradients and moments are split over the processes. With
+    `gradient_checkpointing`, a decoder layer keeps its input alone for the backward pass, which
+    computes the rest again: for completions that are long for the memory, at a third more time.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
+    gradient_checkpointing: bool = False
 
 
 class TrialConfig(Section):

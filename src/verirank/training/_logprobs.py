@@ -83,6 +83,14 @@ class CompletionLogprobs(nn.Module):
         """Return N x T, fp32, nats; 0 where there is no token."""
         return completion_logprobs(self.model, sequences, self.temperature)
 
+    def checkpoint_layers(self) -> None:
+        """Let every decoder layer keep its input alone, and compute the rest again backward."""
+        self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        for layer in self.model.get_decoder().layers:
+            # transformers checkpoints a layer in training mode only; what could drop out in that
+            # mode stands inside the layer, and stays in evaluation mode.
+            layer.training = True
+
     def shard(self) -> None:
         """Split the model over the processes, a decoder layer at a time."""
         shard(self, self.model.get_decoder().layers, self.model.device.type)

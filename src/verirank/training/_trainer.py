@@ -60,6 +60,8 @@ class Trainer:
             base, config.method, seed=config.seed, total_steps=updates, initial=initial
         )
         self.logprobs = CompletionLogprobs(self.policy.model, config.sampling.temperature)
+        if config.machine.gradient_checkpointing:
+            self.logprobs.checkpoint_layers()
         if config.machine.shard:
             self.logprobs.shard()
         self.reference_logprobs = CompletionLogprobs(
