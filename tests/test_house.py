@@ -35,6 +35,7 @@ ROOMS = [
     "verifier",
     "models",
     "statistics",
+    "processes",
     "record",
     "config",
 ]

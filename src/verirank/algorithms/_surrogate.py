@@ -35,25 +35,32 @@ class LossSums:
     tokens: Tensor
     clipped: Tensor
     kl_train_sampler: Tensor
+    logprobs: Tensor
 
     @classmethod
-    def zero(cls) -> LossSums:
+    def zero(cls, device: torch.device) -> LossSums:
         """Return the sums of no tokens at all."""
-        return cls(torch.tensor(0), torch.tensor(0), torch.tensor(0.0))
+        counts = (torch.zeros((), dtype=torch.long, device=device) for _ in range(2))
+        return cls(*counts, *(torch.zeros((), device=device) for _ in range(2)))
 
     def __add__(self, other: LossSums) -> LossSums:
         return LossSums(
             self.tokens + other.tokens,
             self.clipped + other.clipped,
             self.kl_train_sampler + other.kl_train_sampler,
+            self.logprobs + other.logprobs,
         )
 
     def means(self) -> dict[str, float]:
-        """Return `clip_fraction` and `kl_train_sampler` (nats a token) over the tokens summed."""
+        """Return `clip_fraction`, `kl_train_sampler` and `entropy` (nats a token) over the tokens.
+
+        The entropy is estimated by the mean negative log-probability of what was sampled.
+        """
         tokens = self.tokens.clamp(min=1)
         return {
             "clip_fraction": (self.clipped / tokens).item(),
             "kl_train_sampler": (self.kl_train_sampler / tokens).item(),
+            "entropy": (-self.logprobs / tokens).item(),
         }
 
 
@@ -119,6 +126,7 @@ def clipped_surrogate(
         tokens=mask_NT.sum(),
         clipped=((too_low_NT | too_high_NT) & mask_NT).sum(),
         kl_train_sampler=k3(sampler_gap_NT).sum(),
+        logprobs=_masked(logprobs_NT.detach(), mask_NT).sum(),
     )
     return loss, sums
 

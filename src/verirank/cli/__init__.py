@@ -65,6 +65,13 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="verirank")
 def _root() -> None:
     """Measure which PEFT method to use for RL with verifiable rewards."""
+    from verirank.config import InputError
+
+    command = click.get_current_context().invoked_subcommand
+    if command != "train" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            f"`verirank {command}` is one process; only `verirank train` runs under torchrun"
+        )
 
 
 def main() -> None:
@@ -84,8 +91,10 @@ def main() -> None:
 
 def _exit_code(error: Exception) -> int:
     """Tell the user what went wrong; an error that only a developer can mend is raised again."""
-    from verirank.config import InputError, RunFailedError
+    from verirank.config import InputError, RunFailedError, SaidByFirstError
 
+    if isinstance(error, SaidByFirstError):
+        return 1
     if isinstance(error, InputError):
         return _say(str(error), 2)
     if isinstance(error, RunFailedError):

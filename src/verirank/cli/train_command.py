@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ _SHORT = {
     "sampler": "sampling.sampler",
     "steps": "training.steps",
     "seed": "seed",
+    "device": "machine.device",
 }
 
 
@@ -35,6 +36,7 @@ _SHORT = {
 @click.option(
     "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
 )
+@click.option("--device", help="auto (default), cpu, cuda or mps.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run."
@@ -60,26 +62,36 @@ def command(
         return click.echo(to_toml(trial), nl=False)
     if out is None:
         raise InputError("say where the run goes: --out RUN")
-    from verirank.models import load_base
+    from verirank.models import device_of, load_base
+    from verirank.processes import expect_same, joined, on_first
     from verirank.study import start_trial
 
-    base = load_base(trial.model)
-    _run(start_trial(trial, out), base)
+    with joined(device_of(trial.machine.device).type):
+        expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
+        base = load_base(trial.model, trial.machine.device)
+        _run(on_first(lambda: start_trial(trial, out)), base)
 
 
 def _resume(folder: Path) -> None:
-    from verirank.models import load_base
+    from verirank.models import device_of, load_base
+    from verirank.processes import expect_same, joined
     from verirank.record import Run
 
     run = Run.open(folder)
     if run.manifest["status"] == "done":
         return click.echo(f"{folder} is done already; nothing to resume")
-    _run(run, load_base(run.config.model))
+    device = run.config.machine.device
+    with joined(device_of(device).type):
+        expect_same({"--resume": str(folder), **_flat(run.settings)})
+        _run(run, load_base(run.config.model, device))
 
 
 def _run(run: Any, base: Any) -> None:
+    from verirank.processes import is_first
     from verirank.study import run_trial
 
+    if not is_first():
+        return run_trial(run, base)
     try:
         with _progress(run.config, len(run.metrics())) as on_step:
             run_trial(run, base, on_step=on_step)
@@ -143,3 +155,12 @@ def _print_scores(run: Any) -> None:
 
 def _toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings by dotted key."""
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
+        flat |= {f"{prefix}{key}": str(value)} if inner is None else inner
+    return flat

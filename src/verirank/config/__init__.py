@@ -2,7 +2,7 @@
 
 from verirank.config._plugins import load_plugin, nearest, plugin_names
 from verirank.config.cache_folder import cache_folder
-from verirank.config.errors import InputError, RunFailedError
+from verirank.config.errors import InputError, RunFailedError, SaidByFirstError
 from verirank.config.hub_errors import first_line, why_refused
 from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
@@ -18,6 +18,7 @@ from verirank.config.trial import (
     AlgorithmConfig,
     CheckpointConfig,
     EvaluationConfig,
+    MachineConfig,
     MethodConfig,
     ModelConfig,
     SamplingConfig,
@@ -34,9 +35,11 @@ __all__ = [
     "CheckpointConfig",
     "EvaluationConfig",
     "InputError",
+    "MachineConfig",
     "MethodConfig",
     "ModelConfig",
     "RunFailedError",
+    "SaidByFirstError",
     "SamplingConfig",
     "Section",
     "TaskConfig",

@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class RunFailedError(RuntimeError):
     """A check or a run failed, though the input was right (exit code 1)."""
+
+
+class SaidByFirstError(RunFailedError):
+    """The first of several processes tells the user why; this one ends with it, in silence."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from verirank.config._plugins import Kind, load_plugin
 
@@ -133,6 +133,20 @@ class VerifierConfig(Section):
     workers: int = Field(default=2, ge=1)
 
 
+class MachineConfig(Section):
+    """How a trial is computed, never what: none of it is in a trial's name, or has to stay.
+
+    `device` of auto is CUDA where there is one, else MPS, else the CPU. With `shard`, full
+    fine-tuning's weights, gradients and moments are split over the processes. With
+    `gradient_checkpointing`, a decoder layer keeps its input alone for the backward pass, which
+    computes the rest again: for completions that are long for the memory, at a third more time.
+    """
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    shard: bool = False
+    gradient_checkpointing: bool = False
+
+
 class TrialConfig(Section):
     """One training run of (model, method, algorithm, task, hyper-parameters, seed)."""
 
@@ -146,6 +160,16 @@ class TrialConfig(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     verifier: VerifierConfig = VerifierConfig()
+    machine: MachineConfig = MachineConfig()
+
+    @model_validator(mode="after")
+    def _only_full_weights_are_sharded(self) -> Self:
+        if self.machine.shard and self.method.name != "full":
+            raise ValueError(
+                f"machine.shard splits the weights of full fine-tuning; {self.method.name} "
+                "trains few, and needs no sharding"
+            )
+        return self
 
     @field_validator("method", "algorithm", "task", mode="before")
     @classmethod

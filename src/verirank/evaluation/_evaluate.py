@@ -33,7 +33,7 @@ def evaluate(
         InputError: the run is not finished, its base has changed, a bench is unknown, or the
             sampler is not installed.
     """
-    base, task = load_base(config.model), load_task(config.task)
+    base, task = load_base(config.model, config.machine.device), load_task(config.task)
     if run is not None:
         adapter = run.folder / "adapter"
         if not adapter.is_dir():

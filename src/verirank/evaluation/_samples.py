@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from verirank.config import TrialConfig
+from verirank.processes import collect, share
 from verirank.sampling import Completion, Sampler, sample_seed
 from verirank.tasks import Problem, Task, bench_settings, grade
 from verirank.verifier import Reward, Verifier
@@ -37,6 +38,8 @@ def sample_bench(
 ) -> pa.Table:
     """Sample and grade every problem of a bench, as often as the trial or else the bench says.
 
+    Of several processes each takes its share of the problems, and all return all rows.
+
     Args:
         sampler: serves the weights to be scored.
         verifier: judges the answers.
@@ -49,7 +52,7 @@ def sample_bench(
         A row a sample, in the order of problems and samples.
     """
     settings = bench_settings(task, bench, config)
-    problems = task.bench(bench, settings.problems)
+    problems = share(task.bench(bench, settings.problems))
     completions = sampler.sample(
         [task.render(problem, sampler.tokenizer) for problem in problems],
         [
@@ -70,7 +73,7 @@ def sample_bench(
         for problem, group, verdicts in zip(problems, completions, rewards, strict=True)
         for k, (completion, reward) in enumerate(zip(group, verdicts, strict=True))
     ]
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+    return pa.Table.from_pylist(collect(rows), schema=_SCHEMA)
 
 
 def _row(

@@ -19,14 +19,18 @@ class ClosedFormDora(DoraLinearLayer):
     2 s <W0 A^T, B> + s^2 <B A A^T, B>, kept for as long as A and B stay as they are.
     """
 
+    _squares: Tensor
+    _norms: Tensor
+
     def __init__(self, weight: Tensor) -> None:
         """Start with the magnitudes of a base weight (out x in), in fp32."""
         super().__init__(fan_in_fan_out=False)
         # The same norm as in publishing, so that the first published weights are the base's bits.
         self.weight = nn.Parameter(torch.linalg.norm(weight.to(torch.float32), dim=1))
-        self._squares = self.weight.detach().square()
+        # Buffers follow the module to another device; none is part of what is saved.
+        self.register_buffer("_squares", self.weight.detach().square(), persistent=False)
+        self.register_buffer("_norms", self._squares, persistent=False)
         self._taken_at: tuple[int, ...] | None = None
-        self._norms = self._squares
 
     def factor(self, layer: Any) -> Tensor:
         """Return f of the layer that this belongs to, out, in fp32."""

@@ -67,6 +67,8 @@ class PeftMethod(Method):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+        # peft leaves what layers share (VeRA's projections) where it was drawn.
+        adapted.to(next(model.parameters()).device)  # pyright: ignore[reportArgumentType]
         # In bf16, steps below half a ULP would be rounded away.
         for parameter in adapted.parameters():
             if parameter.requires_grad:

@@ -15,7 +15,8 @@ from torch.nn.utils import clip_grad_norm_
 from verirank.config import MethodConfig, RunFailedError, TrainingConfig
 from verirank.methods._method import Method
 from verirank.methods._registry import create_method
-from verirank.models import BaseModel
+from verirank.models import BaseModel, sha256_of
+from verirank.processes import is_sharded, sharded_like, whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -63,6 +64,8 @@ class Policy:
             InputError: the settings do not suit the model.
         """
         method = create_method(config)
+        if initial is not None:
+            initial = {name: tensor.to(base.device) for name, tensor in initial.items()}
         model = method.attach(base.share(), seed=seed, total_steps=total_steps, initial=initial)
         # Adapted models stay in evaluation mode: dropout noise would enter the importance ratio.
         model.eval()
@@ -122,7 +125,7 @@ class Policy:
         if penalty is not None:
             penalty.backward()
         self.method.project_gradients(self)
-        norm = float(clip_grad_norm_(self.trainable().values(), max_norm))
+        norm = float(whole(clip_grad_norm_(self.trainable().values(), max_norm)))
         if not math.isfinite(norm):
             raise DivergedError(
                 f"method {self.method.name!r} diverged: the gradient's norm is {norm} at optimiser "
@@ -134,7 +137,7 @@ class Policy:
         """Return the context of forward passes: over a bf16 base, fp32 trainables run in bf16."""
         if self.base.dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.base.model.device.type, dtype=self.base.dtype)
+        return torch.autocast(self.base.device.type, dtype=self.base.dtype)
 
     # The decorator, not a `with`: a generator suspended inside one would leave gradients off.
     @torch.no_grad()
@@ -147,8 +150,13 @@ class Policy:
         return self.initial
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that a resume to the same bits needs; the tensors are live, not copies."""
+        """Return all that a resume to the same bits needs; tensors are live, and may be sharded."""
         return {n: p.detach() for n, p in self.trainable().items()} | self.method.extra_state(self)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all that the policy started from and has learnt, unless sharded."""
+        tensors = {f"initial.{name}": tensor for name, tensor in self.initial.items()}
+        return sha256_of({n: t for n, t in (tensors | self.state()).items() if not is_sharded(t)})
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` returned, for the same base, settings and initial state.
@@ -158,5 +166,7 @@ class Policy:
         """
         with torch.no_grad():
             for name, parameter in self.trainable().items():
-                parameter.copy_(state[name])
-            self.method.load_extra_state(self, state)
+                parameter.copy_(sharded_like(state[name], parameter))
+            trainable = self.trainable()
+            extra = {n: t.to(self.base.device) for n, t in state.items() if n not in trainable}
+            self.method.load_extra_state(self, extra)

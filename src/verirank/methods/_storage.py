@@ -18,12 +18,13 @@ from verirank.methods._registry import method_config
 from verirank.models import BaseModel
 
 
-def save_policy(policy: Policy, folder: Path) -> None:
+def save_policy(policy: Policy, folder: Path, state: Mapping[str, Tensor] | None = None) -> None:
     """Write `policy.json`, `state.safetensors` and, where there is one, `initial.safetensors`.
 
     Args:
         policy: the policy to write.
         folder: is made if missing; whoever needs an atomic write renames it afterwards.
+        state: the policy's state, where it has been gathered from several processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     description = {
@@ -32,7 +33,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
         "total_steps": policy.total_steps,
     }
     (folder / "policy.json").write_text(json.dumps(description, indent=2) + "\n")
-    write_tensors(policy.state(), folder / "state.safetensors")
+    write_tensors(policy.state() if state is None else state, folder / "state.safetensors")
     if initial := policy.initial_state():
         write_tensors(initial, folder / "initial.safetensors")
 

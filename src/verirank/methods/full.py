@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from verirank.methods._method import Method
 from verirank.methods._policy import Policy
 from verirank.models import ModelShape
+from verirank.processes import whole
 
 
 class Full(Method):
@@ -43,7 +44,7 @@ class Full(Method):
     def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
         """Yield copies of the trained parameters."""
         for name, parameter in policy.trainable().items():
-            yield name, parameter.detach().clone()
+            yield name, whole(parameter.detach()).clone()
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Every parameter of the base is trained, and none shares the base's storage."""

@@ -1,6 +1,7 @@
 """Base models: the built-in micro, SmolLM2, folders and hub ids; shapes for counting."""
 
-from verirank.models._base_model import BaseModel
+from verirank.models._base_model import BaseModel, sha256_of
+from verirank.models._device import device_of
 from verirank.models._load import is_local, load_base, load_shape
 from verirank.models._shape import LINEARS, SHAPES, ModelShape, shape_of
 
@@ -9,8 +10,10 @@ __all__ = [
     "SHAPES",
     "BaseModel",
     "ModelShape",
+    "device_of",
     "is_local",
     "load_base",
     "load_shape",
+    "sha256_of",
     "shape_of",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from verirank.models._shape import ModelShape, shape_of
 
@@ -39,13 +40,14 @@ class BaseModel:
         """The dtype that the frozen weights are kept in."""
         return self.model.dtype
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and all that is computed from them."""
+        return self.model.device
+
     def fingerprint(self) -> str:
-        """Return the SHA-256 of every weight's name, dtype, shape and bytes, read now."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().contiguous().view(torch.uint8).cpu().numpy())
-        return digest.hexdigest()
+        """Return the SHA-256 of all weights, read now."""
+        return sha256_of(self.model.state_dict())
 
     def share(self) -> PreTrainedModel:
         """Return a new frozen model whose parameters use the base's storage.
@@ -57,3 +59,12 @@ class BaseModel:
         }
         memo |= {id(b): b for b in self.model.buffers()}
         return copy.deepcopy(self.model, memo)
+
+
+def sha256_of(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of every tensor's name, dtype, shape and bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).cpu().numpy().data)
+    return digest.hexdigest()

@@ -9,22 +9,28 @@ import torch
 
 from verirank.config import InputError, ModelConfig
 from verirank.models._base_model import BaseModel
+from verirank.models._device import device_of
 from verirank.models._hub import expect_on_hub
 from verirank.models._shape import HUB_SHAPES, SHAPES, ModelShape, shape_of
 
 
-def load_base(config: ModelConfig) -> BaseModel:
+def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
     """Load a frozen base model in evaluation mode, from safetensors only.
 
+    Args:
+        config: which model, and its dtype.
+        device: where to: cpu, cuda, mps, or auto.
+
     Raises:
-        InputError: the model is not there, has no safetensors weights, or needs remote code.
+        InputError: the model is not there, has no safetensors weights, or needs remote code; or
+            there is no such device.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     # Its bar of read tensors would stand between the lines of every command and of every worker.
     logging.disable_progress_bar()
-    source = _source(config)
+    place, source = device_of(device), _source(config)
     options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
@@ -34,7 +40,7 @@ def load_base(config: ModelConfig) -> BaseModel:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"cannot load model {config.name!r}: {reason}") from error
-    model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False).to(place)  # pyright: ignore[reportArgumentType]
     return BaseModel(name=config.name, source=str(source), model=model, tokenizer=tokenizer)
 
 

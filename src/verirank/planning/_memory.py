@@ -40,8 +40,8 @@ def memory_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Memor
     The base in its dtype; the served copy of the weights that the method changes; 16 bytes a
     trained number (itself, gradient and two moments of AdamW, in fp32); the activations of one
     micro-batch that the backward pass needs, which are 8 H + 3 (H_q + 2 H_k) + 4 I numbers a token
-    and layer, with the logits of 1,024 tokens; or, in sampling, the cache of keys and values and
-    the last logits.
+    and layer (with gradient checkpointing H, and the others of one layer), with the logits of 1,024
+    tokens; or, in sampling, the cache of keys and values and the last logits.
     """
     method = create_method(config.method)
     width = _BYTES[config.model.dtype]
@@ -53,6 +53,9 @@ def memory_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Memor
     batch = trained_tokens(prompts, group, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
     numbers = 8 * shape.hidden + 3 * (query + 2 * key) + 4 * shape.intermediate
+    kept_a_token = numbers * shape.layers
+    if config.machine.gradient_checkpointing:
+        kept_a_token = shape.hidden * shape.layers + numbers
     logits = min(_HEAD_ROWS, tokens, written) * shape.vocabulary * 4 * 3
     rows = prompts * group
     kept = rows * longest * shape.layers * 2 * key * width + rows * shape.vocabulary * 4 * 2
@@ -60,7 +63,7 @@ def memory_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Memor
         base=shape.parameters * width,
         served=_served(config, shape) * width,
         trained=16 * trained,
-        activations=tokens * shape.layers * numbers * width + logits,
+        activations=tokens * kept_a_token * width + logits,
         cache=kept,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -66,14 +67,16 @@ class TransformersSampler:
         """Return, per prompt, one completion per seed; see `Sampler.sample`."""
         completions: list[list[Completion]] = []
         for start, end in _chunks(seeds, self._rows):
-            batch = _Batch(self.tokenizer, prompts[start:end], seeds[start:end], max_new_tokens)
-            self._decode(batch, temperature, torch.tensor(self._stop_tokens(stop)))
+            chunk = prompts[start:end], seeds[start:end]
+            batch = _Batch(self.tokenizer, *chunk, max_new_tokens, self._model.device)
+            stop_tokens = torch.tensor(self._stop_tokens(stop), device=self._model.device)
+            self._decode(batch, temperature, stop_tokens)
             completions += batch.completions(self.tokenizer)
         return completions
 
     def _decode(self, batch: _Batch, temperature: float, stop_tokens: Tensor) -> None:
         logits, cache = self._prefill(batch)
-        rows = torch.arange(len(batch.uniforms_NT))
+        rows = torch.arange(len(batch.uniforms_NT), device=self._model.device)
         for t in range(batch.uniforms_NT.shape[1]):
             tokens, logprobs = _draw(logits, batch.uniforms_NT[rows, t], temperature)
             batch.tokens_NT[rows, t] = tokens
@@ -107,7 +110,7 @@ class TransformersSampler:
         self, batch: _Batch, cache: DecodeCache, rows: Tensor, tokens: Tensor, t: int
     ) -> Tensor:
         prompt_mask = batch.prompt_mask_PL[batch.prompt_of_sample_N[rows]].bool()
-        written = torch.ones((len(rows), t + 1), dtype=torch.bool)
+        written = prompt_mask.new_ones((len(rows), t + 1))
         return self._model(
             input_ids=tokens[:, None],
             attention_mask=torch.cat((prompt_mask, written), 1)[:, None, None],
@@ -132,28 +135,37 @@ class _Batch:
     """The state of one decoding batch: P prompts, N samples, L prompt tokens, T new tokens."""
 
     def __init__(
-        self, tokenizer, prompts: Sequence[str], seeds: Sequence[Sequence[int]], max_new_tokens: int
+        self,
+        tokenizer,
+        prompts: Sequence[str],
+        seeds: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        device: torch.device,
     ) -> None:
         self.prompt_tokens = [tuple(tokenizer(prompt).input_ids) for prompt in prompts]
         self.seeds_N = [seed for group in seeds for seed in group]
         self.group_sizes = [len(group) for group in seeds]
-        self.prompt_of_sample_N = torch.repeat_interleave(torch.tensor(self.group_sizes))
-        self._pad_prompts(tokenizer.pad_token_id or 0)
+        sizes_P = torch.tensor(self.group_sizes, device=device)
+        self.prompt_of_sample_N = torch.repeat_interleave(sizes_P)
+        self._pad_prompts(tokenizer.pad_token_id or 0, device)
         shape = (len(self.seeds_N), max_new_tokens)
-        # float64, so that the tail of a large vocabulary is drawn as often as it should be
-        self.uniforms_NT = torch.stack([_uniforms(seed, max_new_tokens) for seed in self.seeds_N])
-        self.tokens_NT = torch.zeros(shape, dtype=torch.long)
-        self.logprobs_NT = torch.zeros(shape)
-        self.lengths_N = torch.zeros(shape[0], dtype=torch.long)
-        self.ended_N = torch.zeros(shape[0], dtype=torch.bool)
+        # float64, so that the tail of a large vocabulary is drawn as often as it should be; MPS has
+        # none. Drawn on the CPU, so that a seed means the same everywhere.
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        uniforms_NT = torch.stack([_uniforms(seed, max_new_tokens) for seed in self.seeds_N])
+        self.uniforms_NT = uniforms_NT.to(device, exact)
+        self.tokens_NT = torch.zeros(shape, dtype=torch.long, device=device)
+        self.logprobs_NT = torch.zeros(shape, device=device)
+        self.lengths_N = torch.zeros(shape[0], dtype=torch.long, device=device)
+        self.ended_N = torch.zeros(shape[0], dtype=torch.bool, device=device)
 
-    def _pad_prompts(self, pad: int) -> None:
+    def _pad_prompts(self, pad: int, device: torch.device) -> None:
         width = max(map(len, self.prompt_tokens))
-        self.prompts_PL = torch.full((len(self.prompt_tokens), width), pad)
-        self.prompt_mask_PL = torch.zeros((len(self.prompt_tokens), width), dtype=torch.long)
-        for row, tokens in enumerate(self.prompt_tokens):
-            self.prompts_PL[row, width - len(tokens) :] = torch.tensor(tokens)
-            self.prompt_mask_PL[row, width - len(tokens) :] = 1
+        padded = [[pad] * (width - len(tokens)) + [*tokens] for tokens in self.prompt_tokens]
+        self.prompts_PL = torch.tensor(padded, device=device)
+        lengths_P = torch.tensor([len(tokens) for tokens in self.prompt_tokens], device=device)
+        places_L = torch.arange(width, device=device)
+        self.prompt_mask_PL = (places_L >= width - lengths_P[:, None]).long()
 
     def completions(self, tokenizer) -> list[list[Completion]]:
         """Cut the batch into one list of completions per prompt."""
@@ -180,14 +192,14 @@ class _Batch:
                 )
             )
         ]
-        ends = torch.tensor(self.group_sizes).cumsum(0).tolist()
+        ends = accumulate(self.group_sizes)
         return [flat[end - size : end] for end, size in zip(ends, self.group_sizes, strict=True)]
 
 
 def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Invert each row's distribution at its uniform number; return tokens and log-probabilities."""
     logprobs_NV = (logits_NV.float() / temperature).log_softmax(-1)
-    cumulative = logprobs_NV.double().exp().cumsum(-1)
+    cumulative = logprobs_NV.to(uniforms_N.dtype).exp().cumsum(-1)
     target = (uniforms_N * cumulative[:, -1])[:, None]
     tokens_N1 = torch.searchsorted(cumulative, target, right=True)
     tokens_N1 = tokens_N1.clamp(max=logits_NV.shape[-1] - 1)
@@ -195,7 +207,8 @@ def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Te
 
 
 def _uniforms(seed: int, n: int) -> Tensor:
-    return torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    random = torch.Generator("cpu").manual_seed(seed)
+    return torch.rand(n, generator=random, dtype=torch.float64, device="cpu")
 
 
 def _chunks(seeds: Sequence[Sequence[int]], rows: int) -> Iterable[tuple[int, int]]:

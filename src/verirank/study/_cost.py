@@ -78,7 +78,7 @@ def estimated_speed(arm: TrialConfig, on: GPU) -> Speed | None:
 def _probe(arm: TrialConfig) -> Speed | None:
     torch.set_num_threads(1)
     try:
-        base = load_base(arm.model)
+        base = load_base(arm.model, arm.machine.device)
     except InputError:
         return None
     bench = arm.evaluation.benches[0]

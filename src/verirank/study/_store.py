@@ -15,10 +15,12 @@ _DIGITS = 10
 
 
 def trial_id(config: TrialConfig) -> str:
-    """Return method, seed and a hash of all settings: equal settings have equal names."""
-    return (
-        f"{config.method.name}-seed{config.seed}-{digest(config.model_dump(mode='json'), _DIGITS)}"
-    )
+    """Return method, seed and a hash of all settings: equal settings have equal names.
+
+    All but the machine's, which may be another when a trial goes on.
+    """
+    settings = config.model_dump(mode="json", exclude={"machine"})
+    return f"{config.method.name}-seed{config.seed}-{digest(settings, _DIGITS)}"
 
 
 def trial_entry(config: TrialConfig, role: Role, name: str) -> TrialEntry:

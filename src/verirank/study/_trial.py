@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyarrow import Table
+
 from verirank.config import InputError, TaskConfig, TrialConfig
 from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.models import BaseModel
+from verirank.processes import is_first, on_first
 from verirank.record import Run, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, expect_sampler, open_sampler
 from verirank.study._proof import prove
@@ -78,8 +81,9 @@ def run_trial(
         MethodUnprovenError: the method failed its conformance checks on this model.
         KeyboardInterrupt: the run was stopped; it can be resumed.
     """
-    with run.locked(patience):
-        if not is_finished(run, rung):
+    with ExitStack() as stack:
+        on_first(lambda: stack.enter_context(run.locked(patience)))
+        if not on_first(lambda: is_finished(run, rung)):
             _attempt(run, base, base_samples, rung, on_step)
 
 
@@ -99,10 +103,12 @@ def _attempt(
     try:
         _run(run, base, base_samples, rung, on_step)
     except KeyboardInterrupt:
-        run.update_manifest(status="stopped")
+        if is_first():
+            run.update_manifest(status="stopped")
         raise
     except Exception as error:
-        record_failure(run, f"{type(error).__name__}: {error}", passing=may_pass(error))
+        if is_first():
+            record_failure(run, f"{type(error).__name__}: {error}", passing=may_pass(error))
         raise
 
 
@@ -126,8 +132,7 @@ def _run(
     on_step: Callable[[Step], None],
 ) -> None:
     config = run.config
-    (proof,) = prove([config.method], config.model, base)
-    run.update_manifest(status="running", conformance=proof, error=None, passing=None)
+    on_first(lambda: _prove(run, base))
     with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
         if base_samples is None and rung is None:
             base_samples = run.folder / "eval" / "base"
@@ -136,13 +141,23 @@ def _run(
         policy = train(run, base, sampler, verifier, on_step, until=until)
         started = time.perf_counter()
         sampler.publish(policy.effective_weights())
-        if rung is None:
-            assert base_samples is not None
-            _evaluate(run, sampler, verifier, base_samples)
-        else:
-            _select(run, sampler, verifier, rung)
-        spent = run.manifest.get("seconds_evaluate", 0.0) + time.perf_counter() - started
+        benches = (rung.bench,) if rung else config.evaluation.benches
+        task = load_task(config.task)
+        after = {b: sample_bench(sampler, verifier, task, b, config, "after") for b in benches}
+    if not is_first():
+        return
+    if rung is None:
+        assert base_samples is not None
+        _record_scores(run, after, base_samples)
+    else:
+        _record_selection(run, after[rung.bench], rung)
+    spent = run.manifest.get("seconds_evaluate", 0.0) + time.perf_counter() - started
     run.update_manifest(status="paused" if rung else "done", seconds_evaluate=spent)
+
+
+def _prove(run: Run, base: BaseModel) -> None:
+    (proof,) = prove([run.config.method], run.config.model, base)
+    run.update_manifest(status="running", conformance=proof, error=None, passing=None)
 
 
 def sample_base(config: TrialConfig, sampler: Sampler, verifier: Verifier, folder: Path) -> None:
@@ -153,18 +168,18 @@ def sample_base(config: TrialConfig, sampler: Sampler, verifier: Verifier, folde
     task = load_task(config.task)
     for bench in config.evaluation.benches:
         path = folder / f"{bench}.parquet"
-        if not path.is_file():
+        if not on_first(path.is_file):
             before = sample_bench(sampler, verifier, task, bench, config, "before")
-            write_samples(path, [before])
+            if is_first():
+                write_samples(path, [before])
 
 
-def _evaluate(run: Run, sampler: Sampler, verifier: Verifier, base_samples: Path) -> None:
+def _record_scores(run: Run, sampled: Mapping[str, Table], base_samples: Path) -> None:
     """Write eval/BENCH.parquet and eval.json: the base's scores beside the policy's."""
     config, scores = run.config, dict[str, Any]()
     task = load_task(config.task)
-    for bench in config.evaluation.benches:
+    for bench, after in sampled.items():
         before = read_samples(base_samples / f"{bench}.parquet", "before")
-        after = sample_bench(sampler, verifier, task, bench, config, "after")
         write_samples(run.bench_file(bench), [before, after])
         overlapping = task.overlapping(bench)
         scores[bench] = _beside(score(after), score(before))
@@ -182,10 +197,8 @@ def _beside(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     return after | {f"base_{name}": before[name] for name in shown}
 
 
-def _select(run: Run, sampler: Sampler, verifier: Verifier, rung: Rung) -> None:
+def _record_selection(run: Run, after: Table, rung: Rung) -> None:
     """Write selection/step-N.parquet and selection.json: a search's scores, never a test's."""
-    config = run.config
-    after = sample_bench(sampler, verifier, load_task(config.task), rung.bench, config, "after")
     write_samples(run.folder / "selection" / f"step-{rung.steps}.parquet", [after])
     scores = run.selection | {str(rung.steps): {"bench": rung.bench, **score(after)}}
     write_json(run.folder / "selection.json", scores)

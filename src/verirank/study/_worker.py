@@ -75,7 +75,7 @@ def _do(job: Job, threads: int) -> None:
     run = Run.open(job.folder)
     run_trial(
         run,
-        load_base(run.config.model),
+        load_base(run.config.model, run.config.machine.device),
         base_samples=job.base_samples,
         rung=job.rung,
         patience=_PATIENCE,
@@ -101,7 +101,7 @@ def sample_the_base(config: TrialConfig, folder: Path) -> None:
     """Take the base's samples that all trials share, whatever their seeds; see `sample_base`."""
     torch.set_num_threads(1)
     config = config.model_copy(update={"seed": 0})
-    base = load_base(config.model)
+    base = load_base(config.model, config.machine.device)
     with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
         sample_base(config, sampler, verifier, folder)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import compress
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from verirank.algorithms import Algorithm, BatchTotals, Group, TokenBatch
+from verirank.processes import count, rank
 from verirank.sampling import Completion
 from verirank.training._logprobs import Sequences
 
+T = TypeVar("T", Sequences, TokenBatch)
 Row = list[tuple[Completion, float]]
 """Completions of one prompt that go through the model behind it, each with its advantage."""
 
@@ -28,6 +31,24 @@ class MicroBatch:
         """Keep log-probabilities for later passes: `old_NT`, `reference_NT`."""
         self.tokens = replace(self.tokens, **logprobs_NT)
 
+    def to(self, device: torch.device) -> MicroBatch:
+        """Return the micro-batch on a device."""
+        return MicroBatch(_on(device, self.sequences), _on(device, self.tokens))
+
+    def silent(self) -> MicroBatch:
+        """Return the same sequences with neither loss nor metrics."""
+        mask_NT, weights_N = self.tokens.mask_NT, self.tokens.weights_N
+        nothing = {
+            "mask_NT": torch.zeros_like(mask_NT),
+            "weights_N": torch.zeros_like(weights_N),
+        }
+        return MicroBatch(self.sequences, replace(self.tokens, **nothing))
+
+
+def _on(device: torch.device, tensors: T) -> T:
+    held = {f.name: getattr(tensors, f.name) for f in fields(tensors)}
+    return replace(tensors, **{n: t.to(device) for n, t in held.items() if t is not None})
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -35,6 +56,16 @@ class Batch:
 
     parts: list[MicroBatch]
     groups_used: int
+
+    def share(self, device: torch.device) -> Batch:
+        """Return what this process trains on: as many micro-batches as every other, on its device.
+
+        Where they do not come out even, silent ones fill up, because the passes of a sharded model
+        are taken by all processes together. The sum over the processes is the batch.
+        """
+        missing = -len(self.parts) % count()
+        parts = self.parts + [self.parts[0].silent() for _ in range(missing)]
+        return replace(self, parts=[part.to(device) for part in parts[rank() :: count()]])
 
 
 def _advantages(

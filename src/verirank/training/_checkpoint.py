@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from verirank.methods import write_tensors
+from verirank.processes import gathered, is_first, sharded_like
 from verirank.record import Run, whole_folder, write_json
 from verirank.training._trainer import Trainer
 
@@ -19,10 +20,14 @@ _COUNTS = ("step", "updates", "problems_drawn")
 
 def save_checkpoint(trainer: Trainer, run: Run, keep: int) -> None:
     """Write checkpoints/step-N whole or not at all, then drop all but the newest `keep`."""
+    policy = gathered(trainer.policy.state())
+    tensors, groups = _optimizer_state(trainer.optimizer)
+    optimizer = gathered(tensors)
+    if not is_first():
+        return
     with whole_folder(run.checkpoint_folder / f"step-{trainer.step}") as target:
-        write_tensors(trainer.policy.state(), target / "policy.safetensors")
-        tensors, groups = _optimizer_state(trainer.optimizer)
-        write_tensors(tensors, target / "optimizer.safetensors")
+        write_tensors(policy, target / "policy.safetensors")
+        write_tensors(optimizer, target / "optimizer.safetensors")
         counts = {name: getattr(trainer, name) for name in _COUNTS}
         write_json(target / "state.json", {**counts, "param_groups": groups})
     for old in run.checkpoints()[:-keep]:
@@ -57,8 +62,9 @@ def _restore_optimizer(
     tensors: dict[str, torch.Tensor],
     groups: list[dict[str, Any]],
 ) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
+        state.setdefault(int(index), {})[name] = sharded_like(tensor, parameters[int(index)])
     optimizer.load_state_dict({"state": state, "param_groups": groups})

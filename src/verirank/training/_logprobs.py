@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from verirank.processes import shard
+
 _ROWS = 1024
 """Tokens whose logits exist at the same time; the backward pass computes them again."""
 
@@ -31,11 +33,12 @@ class Sequences:
 
     def mask_NT(self) -> Tensor:
         """Return which of the N x T places hold a sampled token."""
-        return torch.arange(int(self.lengths_N.max())) < self.lengths_N[:, None]
+        places_T = torch.arange(int(self.lengths_N.max()), device=self.lengths_N.device)
+        return places_T < self.lengths_N[:, None]
 
     def positions_RL(self) -> Tensor:
         """Return each token's position: every completion counts on from the end of its prompt."""
-        columns = torch.arange(self.tokens_RL.shape[1]).expand_as(self.tokens_RL).clone()
+        columns = torch.ones_like(self.tokens_RL).cumsum(1) - 1
         for row, start, length, prompt in zip(
             self.row_N.tolist(),
             self.start_N.tolist(),
@@ -60,7 +63,37 @@ class Sequences:
         seen = (self.part_RL[:, None, :] == 0) | (
             self.part_RL[:, None, :] == self.part_RL[:, :, None]
         )
-        return (seen & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
+        causal = torch.ones(length, length, dtype=torch.bool, device=seen.device).tril()
+        return (seen & causal)[:, None]
+
+
+class CompletionLogprobs(nn.Module):
+    """Maps sequences to the log-probabilities of their sampled tokens; see `completion_logprobs`.
+
+    A module of its own, because nothing outside its forward pass may use a sharded parameter.
+    """
+
+    def __init__(self, model: Any, temperature: float) -> None:
+        """Compute by a causal language model; the temperature is the one of sampling."""
+        super().__init__()
+        self.model = model
+        self.temperature = temperature
+
+    def forward(self, sequences: Sequences) -> Tensor:
+        """Return N x T, fp32, nats; 0 where there is no token."""
+        return completion_logprobs(self.model, sequences, self.temperature)
+
+    def checkpoint_layers(self) -> None:
+        """Let every decoder layer keep its input alone, and compute the rest again backward."""
+        self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        for layer in self.model.get_decoder().layers:
+            # transformers checkpoints a layer in training mode only; what could drop out in that
+            # mode stands inside the layer, and stays in evaluation mode.
+            layer.training = True
+
+    def shard(self) -> None:
+        """Split the model over the processes, a decoder layer at a time."""
+        shard(self, self.model.get_decoder().layers, self.model.device.type)
 
 
 def completion_logprobs(model: Any, sequences: Sequences, temperature: float) -> Tensor:
@@ -91,7 +124,8 @@ def completion_logprobs(model: Any, sequences: Sequences, temperature: float) ->
         checkpoint(_chosen_logprobs, head, hidden, tokens, temperature, use_reentrant=False)
         for hidden, tokens in zip(hidden_MH.split(_ROWS), tokens_M.split(_ROWS), strict=True)
     ]
-    return torch.zeros(mask_NT.shape).index_put((n, t), torch.cat(chunks))
+    nothing_NT = torch.zeros(mask_NT.shape, device=mask_NT.device)
+    return nothing_NT.index_put((n, t), torch.cat(chunks))
 
 
 def _chosen_logprobs(

@@ -9,7 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
+import torch
+
 from verirank.algorithms import Group
+from verirank.processes import collect
 
 _PHASES = ("sample", "verify", "train", "publish")
 
@@ -28,12 +31,12 @@ class Clock:
         self._seconds[phase] += time.perf_counter() - start
 
     def metrics(self, sampled: Sequence[Group]) -> dict[str, float]:
-        """Return the seconds of every phase, sampled tokens a second, and peak memory."""
+        """Return the seconds of every phase, tokens a second, and the largest process's memory."""
         tokens = sum(len(c.tokens) for group in sampled for c in group.completions)
         return {
             **{f"seconds_{phase}": seconds for phase, seconds in self._seconds.items()},
             "tokens_per_second": tokens / max(sum(self._seconds.values()), 1e-9),
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": max(collect([peak_memory_bytes()])),
         }
 
 
@@ -53,12 +56,19 @@ def sampling_metrics(sampled: Sequence[Group], *, groups_used: int) -> dict[str,
 
 def reset_peak_memory() -> None:
     """Let the peak be counted from now on, where the system can (Linux)."""
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_bytes() -> int:
-    """Return the largest resident size of this process since `reset_peak_memory`."""
+    """Return the largest resident size of this process since `reset_peak_memory`.
+
+    Where it computes by CUDA: the most that torch had allocated on the GPU.
+    """
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -17,6 +17,7 @@ from verirank.algorithms import Group
 from verirank.config import RunFailedError
 from verirank.methods import Policy, save_policy
 from verirank.models import BaseModel
+from verirank.processes import any_process, count, expect_same, gathered, is_first, on_first
 from verirank.record import Run, whole_folder
 from verirank.sampling import Sampler
 from verirank.training._checkpoint import load_checkpoint, save_checkpoint
@@ -42,7 +43,8 @@ def train(
 
     With `until`, the run pauses with a checkpoint after that step, and goes on when trained again.
     A run with a checkpoint goes on from it to the same bits. The first Ctrl-C ends the run after
-    the step under way with a checkpoint, the second at once.
+    the step under way with a checkpoint, the second at once. Of several processes all train, and
+    the first writes; the others have to see the run's folder.
 
     Raises:
         KeyboardInterrupt: the run was stopped; it can be resumed.
@@ -52,7 +54,8 @@ def train(
     last = min(until or config.training.steps, config.training.steps)
     # Taken before a method is attached: that is when an initialisation could write into the base.
     fingerprint = base.fingerprint()
-    run.expect_base(fingerprint)
+    expect_same({"the base's SHA-256": fingerprint})
+    on_first(lambda: run.expect_base(fingerprint))
     reset_peak_memory()
     trainer = Trainer(config, base, sampler, verifier, initial=_stored_initial(run.folder))
     _begin(run, trainer)
@@ -60,38 +63,51 @@ def train(
     with _interruptible() as stopping:
         while trainer.step < last:
             step = trainer.train_step()
-            run.append_metrics(step.metrics)
+            if is_first():
+                run.append_metrics(step.metrics)
             unsaved.append(step.groups)
             on_step(step)
-            ends = stopping() or trainer.step == last
-            if ends or trainer.step % config.checkpoint.every == 0:
-                _write_rollouts(run, trainer.step, unsaved)
+            stops = any_process(stopping())
+            if stops or trainer.step == last or trainer.step % config.checkpoint.every == 0:
+                if is_first():
+                    _write_rollouts(run, trainer.step, unsaved)
                 save_checkpoint(trainer, run, config.checkpoint.keep)
                 unsaved = []
-            if stopping():
+            if stops:
                 raise KeyboardInterrupt
     if base.fingerprint() != fingerprint:
         raise BaseChangedError("the base's weights changed during the run; its result is invalid")
     if last == config.training.steps:
-        with whole_folder(run.folder / "adapter") as folder:
-            save_policy(trainer.policy, folder)
-    run.update_manifest(**run.totals())
+        _save_policy(trainer.policy, run.folder / "adapter")
+    if is_first():
+        run.update_manifest(**run.totals())
     return trainer.policy
+
+
+def _save_policy(policy: Policy, place: Path) -> None:
+    state = gathered(policy.state())
+    if is_first():
+        with whole_folder(place) as folder:
+            save_policy(policy, folder, state)
 
 
 def _begin(run: Run, trainer: Trainer) -> None:
     policy = trainer.policy
-    if not (run.folder / "init").is_dir():
-        with whole_folder(run.folder / "init") as folder:
-            save_policy(policy, folder)
+    if not on_first((run.folder / "init").is_dir):
+        _save_policy(policy, run.folder / "init")
     if checkpoints := run.checkpoints():
         load_checkpoint(trainer, checkpoints[-1])
+    expect_same({"the newest checkpoint": f"step {trainer.step}", "the policy": policy.digest()})
+    if not is_first():
+        return
     run.rewind(trainer.step)
     run.sweep()
     run.update_manifest(
         status="running",
         error=None,
         threads=torch.get_num_threads(),
+        processes=count(),
+        device=str(trainer.base.device),
         learning_rate=trainer.learning_rate,
         adapted_modules=sorted(policy.method.targets(trainer.base.model)),
         trainable_parameters=sum(p.numel() for p in policy.trainable().values()),

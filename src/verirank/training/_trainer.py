@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,10 +12,11 @@ from verirank.algorithms import Algorithm, Group, LossSums
 from verirank.config import RunFailedError, TrialConfig, learning_rate_of, load_plugin
 from verirank.methods import Policy
 from verirank.models import BaseModel
+from verirank.processes import collect, share, sum_gradients, summed
 from verirank.sampling import Sampler, sample_seed
 from verirank.tasks import grade, load_task
-from verirank.training._batch import Batch, MicroBatch, prepare
-from verirank.training._logprobs import completion_logprobs
+from verirank.training._batch import Batch, prepare
+from verirank.training._logprobs import CompletionLogprobs
 from verirank.training._metrics import Clock, sampling_metrics
 from verirank.verifier import Verifier
 
@@ -62,6 +63,14 @@ class Trainer:
         self.policy = Policy.create(
             base, config.method, seed=config.seed, total_steps=updates, initial=initial
         )
+        self.logprobs = CompletionLogprobs(self.policy.model, config.sampling.temperature)
+        if config.machine.gradient_checkpointing:
+            self.logprobs.checkpoint_layers()
+        if config.machine.shard:
+            self.logprobs.shard()
+        self.reference_logprobs = CompletionLogprobs(
+            self.policy.reference, config.sampling.temperature
+        )
         self.learning_rate = learning_rate_of(config.method, config.model.name)
         self.optimizer = self.policy.optimizer(config.training, self.learning_rate)
         self.full_rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -79,7 +88,7 @@ class Trainer:
                 self.algorithm,
                 max_new_tokens=self.max_new_tokens,
                 padded_tokens=self.config.training.micro_batch_tokens,
-            )
+            ).share(self.base.device)
             self._remember_reference(batch)
             update: dict[str, float | None] = {}
             for _ in range(self.config.algorithm.inner_updates):
@@ -114,10 +123,16 @@ class Trainer:
         return sampled, selected
 
     def _answer(self, n: int, clock: Clock) -> list[Group]:
-        """Sample and verify one group for each of the next n problems of the stream."""
-        sampling, first = self.config.sampling, self.problems_drawn
+        """Answer the next n problems of the stream, each process its share of them."""
+        first = self.problems_drawn
         self.problems_drawn += n
-        places = range(first, self.problems_drawn)
+        groups = self._groups(share(range(first, self.problems_drawn)), clock)
+        with clock("sample"):  # where a process waits for the others
+            return collect(groups)
+
+    def _groups(self, places: Sequence[int], clock: Clock) -> list[Group]:
+        """Sample and verify one group for the problem at each place of the stream."""
+        sampling = self.config.sampling
         problems = [self.task.training_problem(self.config.seed, place) for place in places]
         with clock("sample"):
             completions = self.sampler.sample(
@@ -145,24 +160,29 @@ class Trainer:
             return
         with torch.no_grad(), self.policy.autocast():
             for part in batch.parts:
-                part.remember(reference_NT=self._logprobs(self.policy.reference, part))
+                part.remember(reference_NT=self.reference_logprobs(part.sequences))
 
     def _accumulate_gradients(self, batch: Batch) -> dict[str, float | None]:
-        """Backpropagate the whole batch, a micro-batch at a time; its losses add up exactly."""
+        """Backpropagate the whole batch, a micro-batch at a time; its losses add up exactly.
+
+        They do so over processes too: every token's weight comes from the totals of all.
+        """
         for parameter in self.policy.trainable().values():
             parameter.grad = torch.zeros_like(parameter)
-        sums, logprob = LossSums.zero(), 0.0
+        sums = LossSums.zero(self.base.device)
         for part in batch.parts:
             with self.policy.autocast():
-                logprobs_NT = self._logprobs(self.policy.model, part)
+                logprobs_NT = self.logprobs(part.sequences)
             loss, part_sums = self.algorithm.loss(logprobs_NT, part.tokens)
             loss.backward()
-            sums, logprob = sums + part_sums, logprob + float(logprobs_NT.detach().sum())
+            sums += part_sums
             if part.tokens.old_NT is None:
                 part.remember(old_NT=logprobs_NT.detach())
         if not batch.parts:
             return dict.fromkeys(("clip_fraction", "kl_train_sampler", "entropy"))
-        return {**sums.means(), "entropy": -logprob / int(sums.tokens)}
+        sum_gradients(self.policy.trainable().values())
+        totals = summed(sums.tokens, sums.clipped, sums.kl_train_sampler, sums.logprobs)
+        return {**LossSums(*totals).means()}
 
     def _expect_served(self, kl: float | None) -> None:
         """Refuse to learn from completions of another policy than the one that is trained."""
@@ -172,9 +192,6 @@ class Trainer:
                 f"the sampler does not serve the trained policy: their KL at step {self.step + 1} "
                 f"is {kl:.3g} nats a token, above sampling.kl_limit = {limit:g}"
             )
-
-    def _logprobs(self, model: torch.nn.Module, part: MicroBatch) -> Tensor:
-        return completion_logprobs(model, part.sequences, self.config.sampling.temperature)
 
     def _update(self) -> float:
         """Take one optimiser step at the warm-up's rate; return the gradient's norm."""

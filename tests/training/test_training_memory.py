@@ -1,0 +1,102 @@
+"""What a training step keeps: no logits of a whole batch, and with checkpointing little else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from verirank.config import override, resolve
+from verirank.models import BaseModel
+from verirank.sampling import TransformersSampler
+from verirank.training import Trainer
+from verirank.training._batch import prepare
+from verirank.training._logprobs import CompletionLogprobs, Sequences
+from verirank.training._metrics import Clock
+from verirank.verifier import Verifier
+
+
+class LargestLogits(TorchDispatchMode):
+    """Counts the rows of the largest tensor whose last dimension is the vocabulary's."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.vocabulary, self.rows = vocabulary, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor) and tensor.shape[-1:] == (self.vocabulary,):
+                self.rows = max(self.rows, tensor.numel() // self.vocabulary)
+        return out
+
+
+def test_logits_of_more_than_1024_tokens_never_exist_together(
+    base: BaseModel, verifier: Verifier
+) -> None:
+    rows, prompt, length = 20, 4, 150
+    one = Trainer(resolve({}), base, TransformersSampler(base), verifier)
+    tokens_RL = torch.randint(2, 20, (rows, prompt + length))
+    part_RL = torch.tensor([0] * prompt + [1] * length).expand(rows, -1)
+    every = torch.ones(rows, dtype=torch.long)
+    sequences = Sequences(
+        tokens_RL, part_RL, every.cumsum(0) - 1, every * prompt, every * length, every * prompt
+    )
+    with LargestLogits(base.shape.vocabulary) as seen:
+        one.logprobs(sequences).sum().backward()
+    assert seen.rows == 1024 < rows * length
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "adalora", "full"])
+def test_checkpointing_leaves_the_gradients_as_they_are(
+    base: BaseModel, verifier: Verifier, method: str
+) -> None:
+    found = []
+    for checkpointing in ("false", "true"):
+        settings = [
+            f"method.name={method}",
+            f"machine.gradient_checkpointing={checkpointing}",
+            "sampling.problems_per_step=4",
+            "sampling.group_size=4",
+        ]
+        one = Trainer(resolve(override({}, settings)), base, TransformersSampler(base), verifier)
+        _, groups = one._sample_groups(Clock())
+        one._accumulate_gradients(
+            prepare(groups, one.algorithm, max_new_tokens=64, padded_tokens=512)
+        )
+        found.append(torch.cat([p.grad.flatten() for p in one.policy.trainable().values()]))
+    assert found[0].norm() > 0
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-9)
+
+
+def test_checkpointing_keeps_a_fraction_of_the_activations(
+    base: BaseModel, verifier: Verifier
+) -> None:
+    def kept(checkpointing: bool) -> int:
+        settings = {"machine": {"gradient_checkpointing": checkpointing}}
+        one = Trainer(resolve(settings), base, TransformersSampler(base), verifier)
+        own = {p.untyped_storage().data_ptr() for p in one.policy.model.parameters()}
+        storages: dict[int, int] = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                storages[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        tokens_NT = torch.randint(2, 20, (4, 100))
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            hidden = one.policy.model.get_decoder()(input_ids=tokens_NT, use_cache=False)[0]
+        assert hidden.requires_grad
+        return sum(storages.values())
+
+    assert 0 < kept(True) < kept(False) / 10
+
+
+def test_the_layers_inside_stay_in_evaluation_mode(base: BaseModel) -> None:
+    model = CompletionLogprobs(base.share(), 1.0)
+    model.eval()
+    model.checkpoint_layers()
+    layers = set(model.model.get_decoder().layers)
+    assert all(module.training == (module in layers) for module in model.modules())
