@@ -84,7 +84,7 @@ def test_training_costs_what_is_counted(model: str, method: str, lengths: Length
     with Verifier(config.verifier) as verifier:
         trainer = Trainer(config, base, TransformersSampler(base), verifier)
     made = groups(lengths, base.shape.vocabulary)
-    batch = prepare(made, trainer.algorithm, max_new_tokens=1024, padded_tokens=1024)
+    batch = prepare(made, trainer.algorithm, max_new_tokens=1024, most_tokens=1024)
     with counter() as counted:
         trainer._accumulate_gradients(batch)
     forward = _Forward(base.shape)

@@ -10,9 +10,9 @@ from verirank.config import TrialConfig, override, resolve
 from verirank.models import BaseModel, load_base
 from verirank.sampling import Completion, TransformersSampler
 from verirank.tasks import Problem
-from verirank.training import Trainer
+from verirank.training import Trainer, _attention
 from verirank.training._batch import prepare
-from verirank.training._logprobs import completion_logprobs
+from verirank.training._logprobs import CompletionLogprobs
 from verirank.training._metrics import Clock
 from verirank.training._trainer import SamplerDriftError
 from verirank.verifier import Reward, Verifier
@@ -28,8 +28,8 @@ def trainer(base: BaseModel, verifier: Verifier, *assignments: str) -> Trainer:
     return Trainer(trial(*assignments), base, TransformersSampler(base), verifier)
 
 
-def gradients(one: Trainer, groups: list[Group], padded_tokens: int) -> torch.Tensor:
-    batch = prepare(groups, one.algorithm, max_new_tokens=64, padded_tokens=padded_tokens)
+def gradients(one: Trainer, groups: list[Group], most_tokens: int) -> torch.Tensor:
+    batch = prepare(groups, one.algorithm, max_new_tokens=64, most_tokens=most_tokens)
     one._accumulate_gradients(batch)
     return torch.cat([p.grad.flatten() for p in one.policy.trainable().values()])
 
@@ -45,9 +45,11 @@ def test_micro_batches_add_up_to_the_whole_batch(
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-7)
 
 
-def test_logprobs_equal_plain_forward_passes_with_shared_prompts_and_padding(
-    base: BaseModel, verifier: Verifier
+@pytest.mark.parametrize("pairs", [2**18, 100], ids=["one block", "blocks"])
+def test_logprobs_equal_plain_forward_passes_with_shared_prompts(
+    base: BaseModel, verifier: Verifier, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_attention, "_PAIRS", pairs)
     random = torch.Generator().manual_seed(0)
     groups = []
     right, wrong = (Reward(float(c), c, "exact", 0.0) for c in (True, False))
@@ -58,19 +60,18 @@ def test_logprobs_equal_plain_forward_passes_with_shared_prompts_and_padding(
         problem = Problem(id="a", prompt="", answer="")
         groups.append(Group(problem, answers, (right, wrong, right, wrong)))
     one = trainer(base, verifier, "sampling.temperature=0.7")
-    batch = prepare(groups, one.algorithm, max_new_tokens=64, padded_tokens=10**6)
+    batch = prepare(groups, one.algorithm, max_new_tokens=64, most_tokens=10**6)
     (part,) = batch.parts
-    assert len(part.sequences.tokens_RL) < 8, "prompts are shared"
-    logprobs_NT = completion_logprobs(base.model, part.sequences, temperature=0.7)
-    rows = part.sequences
-    for n in range(8):
-        row, start = int(rows.row_N[n]), int(rows.start_N[n])
-        length, prompt = int(rows.lengths_N[n]), int(rows.prompt_lengths_N[n])
-        sequence = torch.cat(
-            [rows.tokens_RL[row, :prompt], rows.tokens_RL[row, start : start + length]]
-        )[None]
+    packed = part.sequences
+    assert len(packed.tokens_M) == 30 + 4 + (5 + 9 + 4 + 8) + (6 + 2 + 3 + 7), "no token twice"
+    logprobs_NT = CompletionLogprobs(base.share(), 0.7)(packed)
+    # The group whose longest completion is shorter comes first; each begins with its shortest.
+    ordered = [sorted(g.completions, key=lambda c: len(c.tokens)) for g in reversed(groups)]
+    for n, completion in enumerate(ordered[0] + ordered[1]):
+        sequence = torch.tensor([[*completion.prompt_tokens, *completion.tokens]])
         plain = (base.model(sequence).logits[0] / 0.7).log_softmax(-1)[:-1]
-        expected = plain.gather(1, sequence[0, 1:, None])[prompt - 1 :, 0]
+        expected = plain.gather(1, sequence[0, 1:, None])[len(completion.prompt_tokens) - 1 :, 0]
+        length = len(completion.tokens)
         torch.testing.assert_close(logprobs_NT[n, :length], expected, atol=1e-5, rtol=1e-5)
         assert (logprobs_NT[n, length:] == 0).all()
 
@@ -80,7 +81,7 @@ def test_groups_without_signal_cost_no_forward_pass(base: BaseModel, verifier: V
     _, groups = one._sample_groups(Clock())
     right = Reward(value=1.0, correct=True, reason="exact", seconds=0.0)
     silent = [Group(g.problem, g.completions, (right,) * len(g.rewards)) for g in groups]
-    batch = prepare(silent, one.algorithm, max_new_tokens=64, padded_tokens=4096)
+    batch = prepare(silent, one.algorithm, max_new_tokens=64, most_tokens=4096)
     assert batch.parts == []
     assert batch.groups_used == 0
 

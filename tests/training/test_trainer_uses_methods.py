@@ -26,7 +26,7 @@ def trainer(base: BaseModel, verifier: Verifier, *assignments: str) -> Trainer:
 def gradients(one: Trainer) -> dict[str, torch.Tensor]:
     """Return the loss's gradients at the first step, as the method has not yet touched them."""
     _, groups = one._sample_groups(Clock())
-    batch = prepare(groups, one.algorithm, max_new_tokens=one.max_new_tokens, padded_tokens=10**6)
+    batch = prepare(groups, one.algorithm, max_new_tokens=one.max_new_tokens, most_tokens=10**6)
     one._accumulate_gradients(batch)
     return {name: p.grad for name, p in one.policy.trainable().items() if p.grad is not None}
 

@@ -9,11 +9,12 @@ from torch.utils._pytree import tree_leaves
 
 from verirank.config import override, resolve
 from verirank.models import BaseModel
-from verirank.sampling import TransformersSampler
+from verirank.sampling import Completion, TransformersSampler
 from verirank.training import Trainer
 from verirank.training._batch import prepare
-from verirank.training._logprobs import CompletionLogprobs, Sequences
+from verirank.training._logprobs import CompletionLogprobs
 from verirank.training._metrics import Clock
+from verirank.training._sequences import Sequences
 from verirank.verifier import Verifier
 
 
@@ -32,20 +33,16 @@ class LargestLogits(TorchDispatchMode):
         return out
 
 
-def test_logits_of_more_than_1024_tokens_never_exist_together(
+def test_logits_of_more_than_256_tokens_never_exist_together(
     base: BaseModel, verifier: Verifier
 ) -> None:
     rows, prompt, length = 20, 4, 150
     one = Trainer(resolve({}), base, TransformersSampler(base), verifier)
-    tokens_RL = torch.randint(2, 20, (rows, prompt + length))
-    part_RL = torch.tensor([0] * prompt + [1] * length).expand(rows, -1)
-    every = torch.ones(rows, dtype=torch.long)
-    sequences = Sequences(
-        tokens_RL, part_RL, every.cumsum(0) - 1, every * prompt, every * length, every * prompt
-    )
+    made = Completion((2,) * prompt, (3,) * length, (0.0,) * length, "", False, 0)
+    sequences = Sequences.pack([[(made, 1.0)]] * rows)
     with LargestLogits(base.shape.vocabulary) as seen:
         one.logprobs(sequences).sum().backward()
-    assert seen.rows == 1024 < rows * length
+    assert seen.rows == 256 < rows * length
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "adalora", "full"])
@@ -63,7 +60,7 @@ def test_checkpointing_leaves_the_gradients_as_they_are(
         one = Trainer(resolve(override({}, settings)), base, TransformersSampler(base), verifier)
         _, groups = one._sample_groups(Clock())
         one._accumulate_gradients(
-            prepare(groups, one.algorithm, max_new_tokens=64, padded_tokens=512)
+            prepare(groups, one.algorithm, max_new_tokens=64, most_tokens=512)
         )
         found.append(torch.cat([p.grad.flatten() for p in one.policy.trainable().values()]))
     assert found[0].norm() > 0

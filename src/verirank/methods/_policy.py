@@ -78,8 +78,8 @@ class Policy:
 
     @property
     def reference(self) -> PreTrainedModel:
-        """The model that a KL penalty pulls towards: the base itself, never an adapter put off."""
-        return self.base.model
+        """A model that a KL penalty pulls towards: the base itself, never an adapter put off."""
+        return self.base.share()
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Return the tensors that require a gradient, by name; tied ones once."""

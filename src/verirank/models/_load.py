@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,7 +24,7 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
 
     Raises:
         InputError: the model is not there, has no safetensors weights, or needs remote code; or
-            there is no such device.
+            there is no such device; or it attends otherwise than fully and causally.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -40,8 +41,20 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"cannot load model {config.name!r}: {reason}") from error
+    _refuse_other_attention(model.config)
     model.eval().requires_grad_(False).to(place)  # pyright: ignore[reportArgumentType]
     return BaseModel(name=config.name, source=str(source), model=model, tokenizer=tokenizer)
+
+
+def _refuse_other_attention(config: Any) -> None:
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None) if len(kinds) == 1 else None
+    windowed = window is not None and getattr(config, "use_sliding_window", True)
+    if kinds != {"full_attention"} or windowed or getattr(config, "attn_logit_softcapping", None):
+        raise InputError(
+            f"model type {config.model_type!r} has attention other than full causal attention "
+            "(a sliding window, linear layers or soft-capping), which is not known here yet"
+        )
 
 
 def load_shape(config: ModelConfig) -> ModelShape:

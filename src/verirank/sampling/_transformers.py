@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
 from itertools import accumulate
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionMaskInterface
 from transformers.cache_utils import DynamicCache
 from transformers.masking_utils import sdpa_mask
 
-from verirank.config import InputError
 from verirank.models import BaseModel
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
 from verirank.sampling._completion import Completion, Published
@@ -22,6 +20,8 @@ from verirank.sampling._stop_tokens import find_stop_tokens
 
 AttentionMaskInterface.register(DECODE_ATTENTION, sdpa_mask)
 
+_BLOCK = 256
+"""Tokens of the vocabulary whose probabilities are added up together in drawing."""
 _COMPACT_BELOW = 0.8
 """Finished rows leave the batch once fewer than this share of its rows are still being written."""
 
@@ -36,7 +36,6 @@ class TransformersSampler:
             base: the model whose architecture is served; its storage is shared, never written.
             rows: the most samples that are decoded side by side.
         """
-        _refuse_what_decoding_leaves_out(base.model.config)
         self._base = dict(base.model.named_parameters())
         self.tokenizer = base.tokenizer
         self._rows = rows
@@ -91,7 +90,7 @@ class TransformersSampler:
                 kept = writing.nonzero().squeeze(1)
                 cache.keep(kept)
                 rows, tokens = rows[kept], tokens[kept]
-            logits = self._step(batch, cache, rows, tokens, t)
+            logits = self._step(cache, tokens)
 
     def _prefill(self, batch: _Batch) -> tuple[Tensor, DecodeCache]:
         output = self._model(
@@ -103,32 +102,20 @@ class TransformersSampler:
             logits_to_keep=1,
         )
         fan_out = batch.prompt_of_sample_N
-        cache = DecodeCache(output.past_key_values, fan_out, batch.uniforms_NT.shape[1])
+        cache = DecodeCache(
+            output.past_key_values, fan_out, batch.prompt_mask_PL, batch.uniforms_NT.shape[1]
+        )
         return output.logits[:, -1][fan_out], cache
 
-    def _step(
-        self, batch: _Batch, cache: DecodeCache, rows: Tensor, tokens: Tensor, t: int
-    ) -> Tensor:
-        prompt_mask = batch.prompt_mask_PL[batch.prompt_of_sample_N[rows]].bool()
-        written = prompt_mask.new_ones((len(rows), t + 1))
+    def _step(self, cache: DecodeCache, tokens: Tensor) -> Tensor:
+        bias, positions = cache.next_token()
         return self._model(
             input_ids=tokens[:, None],
-            attention_mask=torch.cat((prompt_mask, written), 1)[:, None, None],
-            position_ids=(prompt_mask.sum(1) + t)[:, None],
+            attention_mask=bias,
+            position_ids=positions[:, None],
             past_key_values=cache,
             use_cache=True,
         ).logits[:, -1]
-
-
-def _refuse_what_decoding_leaves_out(config: Any) -> None:
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None) if len(kinds) == 1 else None
-    windowed = window is not None and getattr(config, "use_sliding_window", True)
-    if kinds != {"full_attention"} or windowed or getattr(config, "attn_logit_softcapping", None):
-        raise InputError(
-            f"model type {config.model_type!r} has attention other than full causal attention "
-            "(a sliding window, linear layers or soft-capping), which sampling does not know yet"
-        )
 
 
 class _Batch:
@@ -197,12 +184,28 @@ class _Batch:
 
 
 def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Invert each row's distribution at its uniform number; return tokens and log-probabilities."""
-    logprobs_NV = (logits_NV.float() / temperature).log_softmax(-1)
-    cumulative = logprobs_NV.to(uniforms_N.dtype).exp().cumsum(-1)
-    target = (uniforms_N * cumulative[:, -1])[:, None]
-    tokens_N1 = torch.searchsorted(cumulative, target, right=True)
-    tokens_N1 = tokens_N1.clamp(max=logits_NV.shape[-1] - 1)
+    """Invert each row's distribution at its uniform number; return tokens and log-probabilities.
+
+    The number's place is found among the sums of blocks of tokens, then within its block, so that
+    only these sums need the precision that the tail of a large vocabulary asks for.
+    """
+    logits_NV = logits_NV.float()
+    if temperature != 1:
+        logits_NV = logits_NV / temperature
+    n, vocabulary = logits_NV.shape
+    logprobs_NV = logits_NV.log_softmax(-1)
+    probs_NV = nn.functional.pad(logprobs_NV.exp(), (0, -vocabulary % _BLOCK))
+    probs_NBK = probs_NV.view(n, -1, _BLOCK)
+    until_NB = probs_NBK.sum(-1, dtype=uniforms_N.dtype).cumsum(-1)
+    target_N1 = uniforms_N[:, None] * until_NB[:, -1:]
+    blocks_N1 = torch.searchsorted(until_NB, target_N1, right=True)
+    blocks_N1 = blocks_N1.clamp(max=until_NB.shape[1] - 1)
+    before_N1 = nn.functional.pad(until_NB, (1, 0)).gather(1, blocks_N1)
+    inside_NK = probs_NBK[torch.arange(n, device=logits_NV.device), blocks_N1[:, 0]]
+    until_NK = inside_NK.to(uniforms_N.dtype).cumsum(-1)
+    places_N1 = torch.searchsorted(until_NK, target_N1 - before_N1, right=True)
+    tokens_N1 = blocks_N1 * _BLOCK + places_N1.clamp(max=_BLOCK - 1)
+    tokens_N1 = tokens_N1.clamp(max=vocabulary - 1)
     return tokens_N1[:, 0], logprobs_NV.gather(1, tokens_N1)[:, 0]
 
 

@@ -1,4 +1,4 @@
-"""From groups to micro-batches: advantages, token weights, length-sorted padding."""
+"""From groups to micro-batches: advantages, token weights, completions of like length together."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from torch import Tensor
 
 from verirank.algorithms import Algorithm, BatchTotals, Group, TokenBatch
 from verirank.processes import count, rank
-from verirank.sampling import Completion
-from verirank.training._logprobs import Sequences
+from verirank.training._sequences import Sequences, Siblings
 
 T = TypeVar("T", Sequences, TokenBatch)
-Row = list[tuple[Completion, float]]
-"""Completions of one prompt that go through the model behind it, each with its advantage."""
 
 
 @dataclass(slots=True)
@@ -82,7 +79,7 @@ def _advantages(
 
 
 def prepare(
-    groups: Sequence[Group], algorithm: Algorithm, *, max_new_tokens: int, padded_tokens: int
+    groups: Sequence[Group], algorithm: Algorithm, *, max_new_tokens: int, most_tokens: int
 ) -> Batch:
     """Turn groups into micro-batches of similar length, leaving out what trains nothing.
 
@@ -90,83 +87,67 @@ def prepare(
         groups: the step's groups.
         algorithm: gives advantages and the weight of each token.
         max_new_tokens: the limit on a completion.
-        padded_tokens: the most tokens, padding included, of one micro-batch (a single longer
-            sequence still makes one).
+        most_tokens: of one micro-batch, its prompts once (a single longer sequence still makes
+            one).
     """
     advantages_PG, trains_PG = _advantages(groups, algorithm, max_new_tokens)
     completions = [completion for group in groups for completion in group.completions]
     totals = BatchTotals(len(completions), sum(len(c.tokens) for c in completions), max_new_tokens)
-    rows = _rows(groups, advantages_PG.tolist(), trains_PG.tolist())
-    rows.sort(key=_row_length)
-    parts = [_micro_batch(part, algorithm, totals) for part in _cut_by_tokens(rows, padded_tokens)]
+    families = [
+        part
+        for group, advantages, trains in zip(
+            groups, advantages_PG.tolist(), trains_PG.tolist(), strict=True
+        )
+        for part in _siblings(group, advantages, trains, most_tokens)
+    ]
+    # Attention pads to the longest completion of a micro-batch.
+    families.sort(key=lambda siblings: (len(siblings[-1][0].tokens), _tokens(siblings)))
+    parts = [_micro_batch(part, algorithm, totals) for part in _cut(families, most_tokens)]
     return Batch(parts, groups_used=int(trains_PG.any(1).sum()))
 
 
-def _rows(
-    groups: Sequence[Group], advantages_PG: list[list[float]], trains_PG: list[list[bool]]
-) -> list[Row]:
-    """Put completions of a prompt into one row for as long as they are shorter than the prompt.
-
-    There a shared prompt saves most; long completions side by side would cost attention instead.
-    """
-    rows: list[Row] = []
-    for group, advantages, trains in zip(groups, advantages_PG, trains_PG, strict=True):
-        row: Row = []
-        for completion, advantage in compress(
-            zip(group.completions, advantages, strict=True), trains
-        ):
-            together = sum(len(c.tokens) for c, _ in row) + len(completion.tokens)
-            if row and together > len(completion.prompt_tokens):
-                rows.append(row)
-                row = []
-            row.append((completion, advantage))
-        if row:
-            rows.append(row)
-    return rows
-
-
-def _row_length(row: Row) -> int:
-    return len(row[0][0].prompt_tokens) + sum(len(c.tokens) for c, _ in row)
-
-
-def _cut_by_tokens(rows: list[Row], padded_tokens: int) -> Iterator[list[Row]]:
-    part: list[Row] = []
-    for row in rows:
-        if part and _row_length(row) * (len(part) + 1) > padded_tokens:
+def _siblings(
+    group: Group, advantages: list[float], trains: list[bool], most_tokens: int
+) -> Iterator[Siblings]:
+    """Yield a group's completions that train, the shortest first, as many at once as there may."""
+    trained = compress(zip(group.completions, advantages, strict=True), trains)
+    part: Siblings = []
+    for sample in sorted(trained, key=lambda sample: len(sample[0].tokens)):
+        if part and _tokens([*part, sample]) > most_tokens:
             yield part
             part = []
-        part.append(row)
+        part.append(sample)
     if part:
         yield part
 
 
-def _micro_batch(rows: list[Row], algorithm: Algorithm, totals: BatchTotals) -> MicroBatch:
-    completions = [completion for row in rows for completion, _ in row]
-    sequences = _sequences(rows)
+def _tokens(siblings: Siblings) -> int:
+    return len(siblings[0][0].prompt_tokens) + sum(len(c.tokens) for c, _ in siblings)
+
+
+def _cut(families: list[Siblings], most_tokens: int) -> Iterator[list[Siblings]]:
+    part: list[Siblings] = []
+    for siblings in families:
+        if part and sum(map(_tokens, [*part, siblings])) > most_tokens:
+            yield part
+            part = []
+        part.append(siblings)
+    if part:
+        yield part
+
+
+def _micro_batch(families: list[Siblings], algorithm: Algorithm, totals: BatchTotals) -> MicroBatch:
+    sequences = Sequences.pack(families)
+    samples = [sample for siblings in families for sample in siblings]
     tokens = TokenBatch(
         mask_NT=sequences.mask_NT(),
-        advantages_N=torch.tensor([advantage for row in rows for _, advantage in row]),
+        advantages_N=torch.tensor([advantage for _, advantage in samples]),
         weights_N=algorithm.token_weights(sequences.lengths_N, totals),
-        sampler_NT=_padded([c.logprobs for c in completions]),
+        sampler_NT=_padded([completion.logprobs for completion, _ in samples]),
     )
     return MicroBatch(sequences, tokens)
 
 
-def _sequences(rows: list[Row]) -> Sequences:
-    tokens, parts, places = [], [], []
-    for number, row in enumerate(rows):
-        prompt = row[0][0].prompt_tokens
-        row_tokens, row_parts = [*prompt], [0] * len(prompt)
-        for part, (completion, _) in enumerate(row, start=1):
-            places.append((number, len(row_tokens), len(completion.tokens), len(prompt)))
-            row_tokens += completion.tokens
-            row_parts += [part] * len(completion.tokens)
-        tokens.append(row_tokens)
-        parts.append(row_parts)
-    row_N, start_N, lengths_N, prompt_lengths_N = torch.tensor(places).T
-    return Sequences(_padded(tokens), _padded(parts), row_N, start_N, lengths_N, prompt_lengths_N)
-
-
 def _padded(rows: Sequence[Sequence[float]]) -> Tensor:
     width = max(map(len, rows))
-    return torch.tensor([[*row, *([0] * (width - len(row)))] for row in rows])
+    return torch.tensor([[*row, *([0.0] * (width - len(row)))] for row in rows])

@@ -87,7 +87,7 @@ class Trainer:
                 selected,
                 self.algorithm,
                 max_new_tokens=self.max_new_tokens,
-                padded_tokens=self.config.training.micro_batch_tokens,
+                most_tokens=self.config.training.micro_batch_tokens,
             ).share(self.base.device)
             self._remember_reference(batch)
             update: dict[str, float | None] = {}

@@ -1,0 +1,87 @@
+"""The tokens of a micro-batch one after another: prompts once, no padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from verirank.sampling import Completion
+
+Siblings = list[tuple[Completion, float]]
+"""Completions of one prompt, which go through the model behind it once, each with its advantage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """N completions of P prompts as M tokens: every prompt with its completions behind it.
+
+    Prompt p begins at place `prompt_start_P[p]` of the M and has `prompt_lengths_P[p]` tokens.
+    Completion n begins at `start_N[n]`, has `lengths_N[n]` and belongs to prompt `prompt_N[n]`.
+    `positions_M` are the positions that the model is told: each completion counts on from the end
+    of its prompt.
+    """
+
+    tokens_M: Tensor
+    positions_M: Tensor
+    prompt_start_P: Tensor
+    prompt_lengths_P: Tensor
+    start_N: Tensor
+    lengths_N: Tensor
+    prompt_N: Tensor
+
+    @classmethod
+    def pack(cls, families: Sequence[Siblings]) -> Sequences:
+        """Lay completions behind their prompts."""
+        tokens: list[int] = []
+        positions: list[int] = []
+        prompts: list[tuple[int, int]] = []
+        completions: list[tuple[int, int, int]] = []
+        for number, siblings in enumerate(families):
+            prompt = siblings[0][0].prompt_tokens
+            prompts.append((len(tokens), len(prompt)))
+            tokens += prompt
+            positions += range(len(prompt))
+            for completion, _ in siblings:
+                completions.append((len(tokens), len(completion.tokens), number))
+                tokens += completion.tokens
+                positions += range(len(prompt), len(prompt) + len(completion.tokens))
+        return cls(
+            torch.tensor(tokens),
+            torch.tensor(positions),
+            *torch.tensor(prompts).T,
+            *torch.tensor(completions).T,
+        )
+
+    def mask_NT(self) -> Tensor:
+        """Return which of the N x T places hold a sampled token."""
+        return _within(self.lengths_N)
+
+    def places_NT(self) -> Tensor:
+        """Return which of the M each sampled token is; beyond a completion's end, its first."""
+        return _places(self.start_N, self.lengths_N)
+
+    def places_PL(self) -> Tensor:
+        """Return which of the M each token of a prompt is; beyond a prompt's end, its first."""
+        return _places(self.prompt_start_P, self.prompt_lengths_P)
+
+    def prompt_mask_PL(self) -> Tensor:
+        """Return which of the P x L places hold a token of a prompt."""
+        return _within(self.prompt_lengths_P)
+
+    def before_NT(self) -> Tensor:
+        """Return which of the M stands before each sampled token, and predicts it."""
+        last_N = (self.prompt_start_P + self.prompt_lengths_P - 1)[self.prompt_N]
+        return torch.cat((last_N[:, None], self.places_NT()[:, :-1]), 1)
+
+
+def _within(lengths: Tensor) -> Tensor:
+    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+
+
+def _places(start: Tensor, lengths: Tensor) -> Tensor:
+    within = _within(lengths)
+    columns = torch.arange(within.shape[1], device=start.device)
+    return start[:, None] + columns * within
