@@ -16,7 +16,7 @@ from verirank.cli.plan_command import command
 from verirank.config import InputError, TrialConfig, resolve
 from verirank.models import load_base, load_shape
 from verirank.planning import Lengths, gpu, memory_of, work_of
-from verirank.planning._work import _Forward, _training_flops, trained_tokens
+from verirank.planning._work import _Forward, _training_flops
 from verirank.record import Run
 from verirank.sampling import Completion, TransformersSampler
 from verirank.study import start_trial
@@ -88,8 +88,7 @@ def test_training_costs_what_is_counted(model: str, method: str, lengths: Length
     with counter() as counted:
         trainer._accumulate_gradients(batch)
     forward = _Forward(base.shape)
-    tokens = trained_tokens(P, G, lengths)
-    expected = _training_flops(config, base.shape, forward, tokens, P * G, lengths)
+    expected = _training_flops(config, base.shape, forward, lengths)
     assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
 
 

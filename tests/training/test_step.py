@@ -11,6 +11,7 @@ from verirank.models import BaseModel, load_base
 from verirank.sampling import Completion, TransformersSampler
 from verirank.tasks import Problem
 from verirank.training import Trainer, _attention
+from verirank.training._attention import Packing
 from verirank.training._batch import prepare
 from verirank.training._logprobs import CompletionLogprobs
 from verirank.training._metrics import Clock
@@ -45,11 +46,17 @@ def test_micro_batches_add_up_to_the_whole_batch(
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("pairs", [2**18, 100], ids=["one block", "blocks"])
+@pytest.mark.parametrize("form", ["one block", "blocks", "fused"])
 def test_logprobs_equal_plain_forward_passes_with_shared_prompts(
-    base: BaseModel, verifier: Verifier, pairs: int, monkeypatch: pytest.MonkeyPatch
+    base: BaseModel, verifier: Verifier, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_attention, "_PAIRS", pairs)
+    if form == "blocks":
+        monkeypatch.setattr(_attention, "_PAIRS", 100)
+    if form == "fused":  # what a GPU computes by
+        of = Packing.of
+        monkeypatch.setattr(
+            Packing, "of", lambda packed, by_products: of(packed, by_products=False)
+        )
     random = torch.Generator().manual_seed(0)
     groups = []
     right, wrong = (Reward(float(c), c, "exact", 0.0) for c in (True, False))

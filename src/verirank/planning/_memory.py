@@ -10,7 +10,7 @@ from verirank.models import LINEARS, ModelShape
 from verirank.planning._work import Lengths, trained_tokens
 
 _BYTES = {"float32": 4, "bfloat16": 2}
-_HEAD_ROWS = 1024
+_HEAD_ROWS = 256
 """Tokens whose logits exist at the same time in training."""
 _PROCESS = 500e6
 """What Python with torch and transformers takes by itself, in bytes."""
@@ -40,7 +40,7 @@ def memory_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Memor
     The base in its dtype; the served copy of the weights that the method changes; 16 bytes a
     trained number (itself, gradient and two moments of AdamW, in fp32); the activations of one
     micro-batch that the backward pass needs, which are 8 H + 3 (H_q + 2 H_k) + 4 I numbers a token
-    and layer (with gradient checkpointing H, and the others of one layer), with the logits of 1,024
+    and layer (with gradient checkpointing H, and the others of one layer), with the logits of 256
     tokens; or, in sampling, the cache of keys and values and the last logits.
     """
     method = create_method(config.method)
@@ -50,7 +50,7 @@ def memory_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Memor
     longest = lengths.prompt + lengths.completion
     prompts, group = config.sampling.problems_per_step, config.sampling.group_size
     written = prompts * group * lengths.completion
-    batch = trained_tokens(prompts, group, lengths)
+    batch = trained_tokens(config, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
     numbers = 8 * shape.hidden + 3 * (query + 2 * key) + 4 * shape.intermediate
     kept_a_token = numbers * shape.layers

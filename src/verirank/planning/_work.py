@@ -61,9 +61,10 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     L the length of a sequence, a forward pass costs 2 M T + 2 V H T' + 4 H_q layers T L / 2, where
     T' are the tokens whose logits are taken and the last term is causal attention (Kaplan et al.,
     arXiv:2001.08361, sec. 2.1). Backward costs as much again for the activations' gradient, and
-    once more for the weights' where they are trained; an adapter adds 6 A T. The head is computed
-    twice, as its logits are not kept. Prompts are shared within a group: when sampled, and in
-    training as long as a row's completions are shorter than its prompt.
+    once more for the weights' where they are trained; an adapter adds 6 A T. A frozen head is
+    passed twice, a trained one four times, as its logits are not kept. Prompts are shared by the
+    completions of a group, in training by those of a micro-batch, where attention is computed once
+    more in the backward pass.
 
     Args:
         config: the trial; benches with sizes of their own are counted at these.
@@ -74,15 +75,14 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     prompts, group = sampling.problems_per_step, sampling.group_size
     forward = _Forward(shape)
     sampled = forward.of_samples(prompts, group, lengths)
-    trained = trained_tokens(prompts, group, lengths)
-    training = _training_flops(config, shape, forward, trained, prompts * group, lengths)
+    training = _training_flops(config, shape, forward, lengths)
     task, evaluated = load_task(config.task), 0.0
     for bench in config.evaluation.benches:
         asked = bench_settings(task, bench, config)
         evaluated += 2 * forward.of_samples(asked.problems, asked.samples, lengths)
     return Work(
         sampled_tokens=float(steps * prompts * group * lengths.completion),
-        trained_tokens=float(steps * trained),
+        trained_tokens=float(steps * trained_tokens(config, lengths)),
         sampling_flops=steps * sampled,
         training_flops=steps * config.algorithm.inner_updates * training,
         evaluation_flops=evaluated,
@@ -114,31 +114,28 @@ class _Forward:
         return flops + self.attention(written, lengths.prompt + lengths.completion / 2)
 
 
-def trained_tokens(prompts: int, group: int, lengths: Lengths) -> int:
+def trained_tokens(config: TrialConfig, lengths: Lengths) -> int:
     """Return the tokens of a step that go through the model in training."""
-    a_row = max(1, lengths.prompt // max(1, lengths.completion))
-    rows = ceil(group / a_row)
-    return prompts * (rows * lengths.prompt + group * lengths.completion)
+    sampling = config.sampling
+    room = config.training.micro_batch_tokens - lengths.prompt
+    together = min(max(1, room // max(1, lengths.completion)), sampling.group_size)
+    read = ceil(sampling.group_size / together) * lengths.prompt
+    return sampling.problems_per_step * (read + sampling.group_size * lengths.completion)
 
 
 def _training_flops(
-    config: TrialConfig,
-    shape: ModelShape,
-    forward: _Forward,
-    tokens: int,
-    completions: int,
-    lengths: Lengths,
+    config: TrialConfig, shape: ModelShape, forward: _Forward, lengths: Lengths
 ) -> float:
     trained = create_method(config.method).count(shape)
-    written = completions * lengths.completion
+    tokens = trained_tokens(config, lengths)
+    written = config.sampling.problems_per_step * config.sampling.group_size * lengths.completion
     full = config.method.name == "full"
-    passes = 3 if full else 2
-    linears = 2 * forward.linears * tokens * passes
-    # Forward, once more where its logits were not kept, and the gradient of what comes in.
-    head = 2 * forward.head * written * (4 if full else 3)
-    attention = 3 * forward.attention(tokens, (lengths.prompt + lengths.completion) / 2)
+    linears = 2 * forward.linears * tokens * (3 if full else 2)
+    head = 2 * forward.head * written * (4 if full else 2)
+    attention = forward.attention(written, lengths.prompt + lengths.completion / 2)
+    attention += forward.attention(tokens - written, lengths.prompt / 2)
     adapter = 0 if full else 6 * trained * tokens
     reference = 0.0
     if config.algorithm.kl_coefficient:
-        reference = 2 * forward.linears * tokens + 2 * forward.head * written
-    return linears + head + attention + adapter + reference
+        reference = 2 * forward.linears * tokens + 2 * forward.head * written + attention
+    return linears + head + 4 * attention + adapter + reference

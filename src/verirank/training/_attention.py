@@ -24,12 +24,13 @@ _PAIRS = 2**18
 class _Block:
     """R rows of Q queries that each see some of K keys, named by their places among M tokens.
 
-    `bias_RQK` is added to their scores: 0 where a key is seen, -inf elsewhere.
+    `bias_RQK` is added to their scores: 0 where a key is seen, -inf elsewhere. Without one the keys
+    are the queries, and each sees those until itself.
     """
 
     queries_RQ: Tensor
     keys_RK: Tensor
-    bias_RQK: Tensor
+    bias_RQK: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,26 @@ class Packing:
     place_M: Tensor
 
     @classmethod
-    def of(cls, sequences: Sequences) -> Packing:
-        """Return the blocks of the prompts, then those of the completions."""
-        prompts_PL, inside_PL = sequences.places_PL(), sequences.prompt_mask_PL()
-        own_NT = sequences.places_NT()
-        nothing = prompts_PL[:, :0], inside_PL[:, :0]
-        context = prompts_PL[sequences.prompt_N], inside_PL[sequences.prompt_N]
-        blocks = [*_causal(prompts_PL, *nothing), *_causal(own_NT, *context)]
+    def of(cls, sequences: Sequences, *, by_products: bool) -> Packing:
+        """Return the blocks of a micro-batch.
+
+        Args:
+            sequences: its tokens.
+            by_products: whether queries meet keys by products, for which prompts and completions
+                are rows of their own; otherwise each completion is a row behind its prompt, in the
+                form that fused causal attention takes.
+        """
+        if by_products:
+            prompts_PL, inside_PL = sequences.places_PL(), sequences.prompt_mask_PL()
+            nothing = prompts_PL[:, :0], inside_PL[:, :0]
+            context = prompts_PL[sequences.prompt_N], inside_PL[sequences.prompt_N]
+            blocks = [
+                *_causal(prompts_PL, *nothing),
+                *_causal(sequences.places_NT(), *context),
+            ]
+        else:
+            rows_NL = sequences.rows_NL()
+            blocks = [_Block(rows_NL, rows_NL, None)]
         return cls(tuple(blocks), _first_places(blocks, len(sequences.tokens_M)))
 
 
@@ -95,57 +109,61 @@ def _packed_attention(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
     scaling = scaling or query.shape[-1] ** -0.5
-    given_MHD = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
     # The scores are computed again in the backward pass, so memory grows with M, not with pairs.
     rows = [
-        checkpoint(_attend, *given_MHD, block, scaling, use_reentrant=False)
+        checkpoint(_attend, query[0], key[0], value[0], block, scaling, use_reentrant=False)
         for block in packing.blocks
     ]
-    mixed_MHD = torch.cat(rows).index_select(0, packing.place_M)
-    return mixed_MHD[None], None
+    return torch.cat(rows).index_select(0, packing.place_M)[None], None
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, block: _Block, scaling: float) -> Tensor:
-    """Return what a block's queries mix of its values, in the order of its rows."""
-    q, k, v = (
-        tensor.index_select(0, places.flatten()).unflatten(0, places.shape).transpose(1, 2)
-        for tensor, places in (
-            (query, block.queries_RQ),
-            (key, block.keys_RK),
-            (value, block.keys_RK),
-        )
-    )
-    bias = block.bias_RQK[:, None]
-    if q.device.type == "cpu":
-        mixed = _by_products(q, k, v, bias, scaling)
-    else:
-        mixed = nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=bias.to(q.dtype), scale=scaling, enable_gqa=True
-        )
-    return mixed.transpose(1, 2).flatten(0, 1)
-
-
-def _by_products(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scaling: float) -> Tensor:
-    """Attend by two products in fp32, which on a CPU is faster than fused attention.
+def _attend(q: Tensor, k: Tensor, v: Tensor, block: _Block, scaling: float) -> Tensor:
+    """Return what a block's queries mix of its values.
 
     Args:
-        q: R x heads x Q x D.
-        k: R x key heads x K x D; query heads in a row share one.
+        q: heads x M x D.
+        k: key heads x M x D; query heads in a row share one.
         v: like k.
-        bias: R x 1 x Q x K, of the scores.
+        block: which of the M are queries and keys.
         scaling: of the scores.
 
     Returns:
-        R x heads x Q x D, in the dtype of q.
+        R Q x heads D, in the dtype of q.
     """
-    rows, heads, queries, width = q.shape
+    if block.bias_RQK is None:
+        return _fused(q, k, v, block.queries_RQ, scaling)
+    return _by_products(q, k, v, block, block.bias_RQK, scaling)
+
+
+def _by_products(
+    q: Tensor, k: Tensor, v: Tensor, block: _Block, bias_RQK: Tensor, scaling: float
+) -> Tensor:
+    """Attend by two products in fp32, which on a CPU is faster than fused attention."""
+    (rows, queries), keys = block.queries_RQ.shape, block.keys_RK.flatten()
+    grouped = q.unflatten(0, (len(k), -1)).transpose(1, 2)
+    grouped = grouped.index_select(1, block.queries_RQ.flatten())
     with torch.autocast(q.device.type, enabled=False):
-        grouped = q.float().reshape(rows, k.shape[1], -1, width)
-        scores = torch.matmul(grouped * scaling, k.float().transpose(-1, -2))
-        scores = scores.view(rows, k.shape[1], -1, queries, k.shape[2])
-        weights = scores.add_(bias[:, :, None]).softmax(-1)
-        mixed = torch.matmul(weights.flatten(2, 3), v.float())
-    return mixed.view(rows, heads, queries, width).to(q.dtype)
+        # Key heads stand first, then rows: in this order nothing has to be copied for a product.
+        by_row = (grouped.float() * scaling).view(len(k), rows, -1, q.shape[-1])
+        k, v = (t.index_select(1, keys).unflatten(1, (rows, -1)).float() for t in (k, v))
+        scores = torch.matmul(by_row, k.transpose(-1, -2))
+        scores = scores.view(len(k), rows, queries, -1, k.shape[2])
+        weights = scores.add_(bias_RQK[:, :, None]).softmax(-1)
+        mixed = torch.matmul(weights.flatten(2, 3), v)
+    mixed = mixed.view(len(k), rows * queries, -1, q.shape[-1]).to(q.dtype)
+    return mixed.transpose(0, 1).flatten(1)
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, rows_RQ: Tensor, scaling: float) -> Tensor:
+    """Attend by torch's own causal attention, whose memory grows with the length of the rows."""
+    q, k, v = (
+        tensor.index_select(1, rows_RQ.flatten()).unflatten(1, rows_RQ.shape).transpose(0, 1)
+        for tensor in (q, k, v)
+    )
+    mixed = nn.functional.scaled_dot_product_attention(
+        q, k, v, is_causal=True, scale=scaling, enable_gqa=True
+    )
+    return mixed.transpose(1, 2).flatten(0, 1).flatten(1)
 
 
 AttentionInterface.register(PACKED_ATTENTION, _packed_attention)

@@ -35,7 +35,7 @@ class CompletionLogprobs(nn.Module):
             attention_mask=tokens_M.new_zeros((1, 1, 1, 1)),
             position_ids=sequences.positions_M[None],
             use_cache=False,
-            packing=Packing.of(sequences),
+            packing=Packing.of(sequences, by_products=tokens_M.device.type == "cpu"),
         )[0][0]
         mask_NT = sequences.mask_NT()
         before, tokens = sequences.before_NT()[mask_NT], tokens_M[sequences.places_NT()[mask_NT]]

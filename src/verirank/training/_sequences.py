@@ -71,6 +71,22 @@ class Sequences:
         """Return which of the P x L places hold a token of a prompt."""
         return _within(self.prompt_lengths_P)
 
+    def rows_NL(self) -> Tensor:
+        """Return which of the M are each completion's prompt and then its own tokens.
+
+        Beyond a completion's end stands its first token again.
+        """
+        prompts_N1 = self.prompt_lengths_P[self.prompt_N, None]
+        lengths_N1 = self.lengths_N[:, None]
+        columns_L = torch.arange(int((prompts_N1 + lengths_N1).max()), device=self.start_N.device)
+        own_NL = columns_L - prompts_N1
+        own_NL = torch.where(own_NL < lengths_N1, own_NL, 0)
+        return torch.where(
+            own_NL < 0,
+            self.prompt_start_P[self.prompt_N, None] + columns_L,
+            self.start_N[:, None] + own_NL,
+        )
+
     def before_NT(self) -> Tensor:
         """Return which of the M stands before each sampled token, and predicts it."""
         last_N = (self.prompt_start_P + self.prompt_lengths_P - 1)[self.prompt_N]

@@ -1,0 +1,81 @@
+"""What packing and the fused head send back equals autograd through plain forward passes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from verirank.config import override, resolve
+from verirank.methods import Policy
+from verirank.models import BaseModel
+from verirank.sampling import Completion
+from verirank.training._attention import Packing
+from verirank.training._head import chosen_logprobs
+from verirank.training._logprobs import CompletionLogprobs
+from verirank.training._sequences import Sequences, Siblings
+
+TEMPERATURE = 0.7
+
+
+def families() -> list[Siblings]:
+    random = torch.Generator().manual_seed(0)
+
+    def tokens(n: int) -> tuple[int, ...]:
+        return tuple(torch.randint(2, 20, (n,), generator=random).tolist())
+
+    made = []
+    for prompt, lengths in ((9, (1, 4, 7)), (3, (6,)), (14, (2, 11))):
+        asked = tokens(prompt)
+        made.append(
+            [(Completion(asked, tokens(n), (0.0,) * n, "", False, 0), 1.0) for n in lengths]
+        )
+    return made
+
+
+def gradients(policy: Policy, loss: torch.Tensor) -> list[torch.Tensor]:
+    return list(torch.autograd.grad(loss, list(policy.trainable().values())))
+
+
+@pytest.mark.parametrize("by_products", [True, False], ids=["products", "fused"])
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_gradients_are_those_of_plain_forward_passes(
+    base: BaseModel, method: str, by_products: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = Packing.of
+    monkeypatch.setattr(Packing, "of", lambda one, **_: of(one, by_products=by_products))
+    config = resolve(override({}, [f"method.name={method}"]))
+    policy = Policy.create(base, config.method, seed=0, total_steps=1)
+    completions = [completion for siblings in families() for completion, _ in siblings]
+    plain = torch.zeros(())
+    for n, completion in enumerate(completions, start=1):
+        tokens = torch.tensor([[*completion.prompt_tokens, *completion.tokens]])
+        logprobs = (policy.model(tokens).logits[0] / TEMPERATURE).log_softmax(-1)[:-1]
+        chosen = logprobs.gather(1, tokens[0, 1:, None])[len(completion.prompt_tokens) - 1 :]
+        plain = plain + n * chosen.sum()
+    expected = gradients(policy, plain)
+    packed_NT = CompletionLogprobs(policy.model, TEMPERATURE)(Sequences.pack(families()))
+    weights_N = torch.arange(1.0, len(completions) + 1)
+    found = gradients(policy, (packed_NT.sum(1) * weights_N).sum())
+    scale = max(float(gradient.abs().max()) for gradient in expected)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["trained head", "frozen head"])
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+def test_the_head_is_a_log_softmax(trained: bool, bias: bool) -> None:
+    torch.manual_seed(0)
+    head = nn.Linear(8, 50, bias=bias).double().requires_grad_(trained)
+    hidden = torch.randn(600, 8, dtype=torch.float64, requires_grad=True)
+    tokens, weights = torch.randint(50, (600,)), torch.randn(600)
+    inputs = [hidden, *head.parameters()] if trained else [hidden]
+    logprobs = (head(hidden) / TEMPERATURE).log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+    found = chosen_logprobs(head, hidden, tokens, TEMPERATURE)
+    torch.testing.assert_close(found, logprobs.float(), atol=1e-6, rtol=0)
+    for one, other in zip(
+        torch.autograd.grad((found * weights).sum(), inputs),
+        torch.autograd.grad((logprobs * weights).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-5)
