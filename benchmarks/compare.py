@@ -64,8 +64,6 @@ class Contestant:
         }
         environment = os.environ | {
             "OMP_NUM_THREADS": str(self.threads),
-            "KMP_BLOCKTIME": "0",
-            "OMP_WAIT_POLICY": "passive",
             "TOKENIZERS_PARALLELISM": "false",
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "VLLM_CPU_KVCACHE_SPACE": "2",
@@ -90,7 +88,7 @@ def _result(name: str, process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def contestants(workload: str, cores: int) -> list[Contestant]:
     """Return who takes part on a workload, the one that ratios are told against first."""
-    ours = {"ranked": True, "micro_batch_tokens": 1024}
+    ours = {"ranked": True, "micro_batch_tokens": 2048, "sampler": "transformers"}
     if workload == "micro":
         whole = {"micro_batch": 128, "vllm": False}
         return [
@@ -102,16 +100,17 @@ def contestants(workload: str, cores: int) -> list[Contestant]:
         ]
     part = {"micro_batch": 16, "vllm": False}
     found = [
-        Contestant("VeriRank, LoRA", "ours.py", workload, "lora", cores, 1, ours),
-        Contestant("VeriRank, DoRA", "ours.py", workload, "dora", cores, 1, ours),
+        Contestant("VeriRank, LoRA, transformers", "ours.py", workload, "lora", cores, 1, ours),
+        Contestant("VeriRank, DoRA, transformers", "ours.py", workload, "dora", cores, 1, ours),
         Contestant("TRL, LoRA, transformers", "peer.py", workload, "lora", cores, 1, part),
         Contestant("TRL, DoRA, transformers", "peer.py", workload, "dora", cores, 1, part),
     ]
     if importlib.util.find_spec("vllm"):
-        with_vllm = part | {"vllm": True}
-        found.append(
-            Contestant("TRL, LoRA, vLLM", "peer.py", workload, "lora", cores, 1, with_vllm)
-        )
+        by_vllm, with_vllm = ours | {"sampler": "vllm"}, part | {"vllm": True}
+        found += [
+            Contestant("VeriRank, LoRA, vLLM", "ours.py", workload, "lora", cores, 1, by_vllm),
+            Contestant("TRL, LoRA, vLLM", "peer.py", workload, "lora", cores, 1, with_vllm),
+        ]
     return found
 
 
@@ -214,7 +213,7 @@ def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
 def peak(threads: int) -> dict[str, float]:
     """Return the machine's GFLOP/s by type on so many threads."""
     command = [sys.executable, str(HERE / "machine.py"), json.dumps({"threads": threads})]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "KMP_BLOCKTIME": "0"}
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     return json.loads(done.stdout)
 

@@ -15,7 +15,7 @@ from workload import (
 )
 
 from verirank.config import VerifierConfig, resolve
-from verirank.sampling import TransformersSampler
+from verirank.sampling import open_sampler
 from verirank.training import Trainer
 from verirank.verifier import Verifier
 
@@ -30,14 +30,19 @@ def main() -> None:
         "model": {"name": work.model, "dtype": work.dtype},
         "method": {"name": asked["method"], **({"rank": RANK} if asked["ranked"] else {})},
         "algorithm": {"name": "grpo"},
-        "sampling": {"problems_per_step": work.problems, "group_size": work.group},
+        "sampling": {
+            "sampler": asked["sampler"],
+            "problems_per_step": work.problems,
+            "group_size": work.group,
+        },
         "training": {
             "steps": asked["steps"] + 1,
             "micro_batch_tokens": asked["micro_batch_tokens"],
         },
     }
-    with Verifier(VerifierConfig()) as verifier:
-        trainer = Trainer(resolve(settings), base, TransformersSampler(base), verifier)
+    config = resolve(settings)
+    with Verifier(VerifierConfig()) as verifier, open_sampler(config, base) as sampler:
+        trainer = Trainer(config, base, sampler, verifier)
         trainer.task = FixedLength(work.task)
         trainer.max_new_tokens = trainer.task.max_new_tokens
         started = since_start()

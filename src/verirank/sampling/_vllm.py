@@ -84,7 +84,9 @@ class VLLMSampler:
             _vllm().SamplingParams,
             temperature=temperature,
             max_tokens=max_new_tokens,
+            # These hold every end of a sequence that the base knows.
             stop_token_ids=stop_tokens,
+            ignore_eos=True,
             logprobs=0,
             detokenize=False,
         )
