@@ -16,6 +16,9 @@ from verirank.cli._watch import duration
 if TYPE_CHECKING:
     from verirank.study import Plan, PlannedTrial
 
+_SAID_ALONE = ("algorithm.name", "defect")
+"""Axes whose values need no name beside them."""
+
 
 def render_plan(plan: Plan) -> Group:
     """Return a line for every method and part of the study, and the totals."""
@@ -49,9 +52,9 @@ def _axes_in_words(plan: Plan) -> dict[str, str]:
     }
     return {
         _key(trial): ", ".join(
-            str(value) if key == "algorithm.name" else f"{key.split('.')[-1]} {value}"
+            str(value) if key in _SAID_ALONE else f"{key.split('.')[-1]} {value}"
             for key, value in trial.axes.items()
-            if key in axes and (str(value) != usual[key] or len(axes) == 1)
+            if key in axes and (str(value) != usual[key] or len(axes) == 1 or key == "defect")
         )
         for trial in plan.trials
     }
