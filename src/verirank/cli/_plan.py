@@ -34,7 +34,8 @@ def render_plan(plan: Plan) -> Group:
         ("a trial", "right"),
         ("from", "left"),
     ):
-        table.add_column(title, justify=justify, no_wrap=title != "axes")  # type: ignore[arg-type]
+        folds = {"no_wrap": False, "overflow": "fold"} if title == "axes" else {"no_wrap": True}
+        table.add_column(title, justify=justify, **folds)  # type: ignore[arg-type]
     for (method, axes, role), group in groupby(
         plan.trials, key=lambda t: (t.method, told[_key(t)], t.role)
     ):
