@@ -23,6 +23,7 @@ ROOMS = [
     "integrations",
     "report",
     "study",
+    "defects",
     "export",
     "evaluation",
     "geometry",

@@ -102,6 +102,7 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(
     [
         ({"status": "stopped"}, "is not finished; run: verirank train --resume"),
         ({"status": "running"}, "is not finished; run: verirank train --resume"),
+        ({"defect": "in-place-merging"}, "has the defect 'in-place-merging', on purpose"),
         (
             {"status": "failed", "error": "BaseChangedError: the base's weights changed"},
             "is no valid run: BaseChangedError",

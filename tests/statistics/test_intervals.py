@@ -15,6 +15,7 @@ from verirank.statistics import (
     bootstrap_means,
     holm,
     paired_difference,
+    paired_differences,
     rank_with_ties,
 )
 
@@ -210,3 +211,39 @@ def test_an_interval_over_128_problems_takes_under_50_milliseconds() -> None:
     start = perf_counter()
     bootstrap_accuracy(correct, generator)
     assert perf_counter() - start < 0.05
+
+
+def test_a_single_pair_has_the_interval_of_its_own_noise() -> None:
+    generator = np.random.default_rng(0)
+    pair = [sample(generator, generator.random((3, 30))) for _ in range(2)]
+    (alone,) = paired_differences([(pair[0], pair[1])], np.random.default_rng(1))
+    expected = paired_difference(pair[0], pair[1], np.random.default_rng(1))
+    assert alone.low == pytest.approx(expected.low)
+    assert alone.high == pytest.approx(expected.high)
+    assert alone.p == pytest.approx(expected.p)
+
+
+def test_pairs_of_three_seeds_pool_their_noise_and_keep_their_error_rate() -> None:
+    generator, covered, narrower = np.random.default_rng(0), 0, 0
+    studies, count = 100, 10
+    for _ in range(studies):
+        chances_P = generator.uniform(0.2, 0.8, 30)
+        seeds = generator.normal(0, 0.03, size=(2, count, 3, 1))
+        fair, other = (
+            [sample(generator, np.clip(chances_P + shift, 0, 1)) for shift in side]
+            for side in seeds
+        )
+        pairs = list(zip(other, fair, strict=True))
+        found = paired_differences(pairs, generator)
+        covered += sum(interval.low <= 0 <= interval.high for interval in found)
+        own = paired_difference(*pairs[0], generator)
+        narrower += found[0].high - found[0].low < own.high - own.low
+    assert 0.93 <= covered / studies / count <= 0.97
+    assert narrower > 0.7 * studies
+
+
+def test_many_pairs_of_different_problems_are_refused() -> None:
+    generator = np.random.default_rng(0)
+    one, two = (sample(generator, generator.random((3, problems))) for problems in (30, 31))
+    with pytest.raises(ValueError, match="same seeds and problems"):
+        paired_differences([(one, one), (two, two)], generator)

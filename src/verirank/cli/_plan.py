@@ -16,6 +16,9 @@ from verirank.cli._watch import duration
 if TYPE_CHECKING:
     from verirank.study import Plan, PlannedTrial
 
+_SAID_ALONE = ("algorithm.name", "defect")
+"""Axes whose values need no name beside them."""
+
 
 def render_plan(plan: Plan) -> Group:
     """Return a line for every method and part of the study, and the totals."""
@@ -31,7 +34,8 @@ def render_plan(plan: Plan) -> Group:
         ("a trial", "right"),
         ("from", "left"),
     ):
-        table.add_column(title, justify=justify, no_wrap=title != "axes")  # type: ignore[arg-type]
+        folds = {"no_wrap": False, "overflow": "fold"} if title == "axes" else {"no_wrap": True}
+        table.add_column(title, justify=justify, **folds)  # type: ignore[arg-type]
     for (method, axes, role), group in groupby(
         plan.trials, key=lambda t: (t.method, told[_key(t)], t.role)
     ):
@@ -49,9 +53,9 @@ def _axes_in_words(plan: Plan) -> dict[str, str]:
     }
     return {
         _key(trial): ", ".join(
-            str(value) if key == "algorithm.name" else f"{key.split('.')[-1]} {value}"
+            str(value) if key in _SAID_ALONE else f"{key.split('.')[-1]} {value}"
             for key, value in trial.axes.items()
-            if key in axes and (str(value) != usual[key] or len(axes) == 1)
+            if key in axes and (str(value) != usual[key] or len(axes) == 1 or key == "defect")
         )
         for trial in plan.trials
     }

@@ -13,7 +13,7 @@ from verirank.config import InputError
 
 def run_and_report(study: Any, out: Path, **options: Any) -> None:
     """Run a study, print and write its report; exit code 1 where a trial failed."""
-    from verirank.report import print_leaderboard, write_report
+    from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
     from verirank.study import run_study
 
     try:
@@ -29,6 +29,8 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
         raise SystemExit(1)
     try:
         print_leaderboard(write_report([out], out))
+        if confounds := read_confounds(out):
+            print_confounds(confounds)
         click.echo(f"report: {out / 'report.html'}")
     except InputError as error:
         click.echo(f"no report: {error}", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from verirank.report import print_leaderboard, write_report
+from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
 
 
 @click.command()
@@ -19,7 +19,8 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """Build the leaderboard and report.html from runs on disk.
 
     FOLDER is a run, or a folder that holds runs anywhere below. Writes leaderboard.json,
-    leaderboard.csv, verdicts.json, equal_time.json, report.html and figures/.
+    leaderboard.csv, verdicts.json, equal_time.json, report.html and figures/; of a study with
+    defects, confounds.json and confounds.csv too.
     """
     paths = [Path(folder) for folder in folders]
     out = out or paths[0]
@@ -28,4 +29,6 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
         click.echo(board.as_json(), nl=False)
         return
     print_leaderboard(board)
+    if confounds := read_confounds(out):
+        print_confounds(confounds)
     click.echo(f"\n{out / 'report.html'}")

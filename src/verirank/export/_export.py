@@ -21,13 +21,13 @@ def export_run(run: Run, form: Form, out: Path) -> None:
         out: does not exist, or is an empty folder.
 
     Raises:
-        InputError: the folder is taken, the run is not finished, its base has changed, or its
-            method has no such form.
+        InputError: the folder is taken, the run is not finished or has a defect on purpose, its
+            base has changed, or its method has no such form.
     """
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"output folder {out} is not empty; choose another")
-    _refuse_unfinished(run)
+    _refuse_invalid(run)
     base = load_base(run.config.model)
     run.expect_base(base.fingerprint())
     policy = load_policy(base, run.folder / "adapter")
@@ -36,7 +36,11 @@ def export_run(run: Run, form: Form, out: Path) -> None:
         (folder / "README.md").write_text(model_card(run, form), "utf-8")
 
 
-def _refuse_unfinished(run: Run) -> None:
+def _refuse_invalid(run: Run) -> None:
+    if run.defect:
+        raise InputError(
+            f"{run.folder} has the defect {run.defect!r}, on purpose: it is not shipped"
+        )
     if run.status == "failed":
         raise InputError(f"{run.folder} is no valid run: {run.manifest.get('error', 'it failed')}")
     if run.status != "done":

@@ -44,8 +44,13 @@ class Run:
         self._manifest: tuple[Any, dict[str, Any]] = (None, {})
 
     @classmethod
-    def create(cls, folder: Path, config: TrialConfig) -> Run:
+    def create(cls, folder: Path, config: TrialConfig, defect: str | None = None) -> Run:
         """Start a run in a folder that does not exist or is empty.
+
+        Args:
+            folder: where it lies.
+            config: what it is.
+            defect: what is wrong with it on purpose, beyond what settings can tell.
 
         Raises:
             InputError: the folder holds another run, or anything else.
@@ -66,6 +71,7 @@ class Run:
                 method=config.method.name,
                 algorithm=config.algorithm.name,
                 seed=config.seed,
+                defect=defect,
                 sampler=config.sampling.sampler,
                 packages=package_versions(_PACKAGES),
                 git=source_revision() or "unknown",
@@ -144,6 +150,11 @@ class Run:
     def status(self) -> str:
         """What the run says of itself: running, paused, done, stopped or failed."""
         return str(self.manifest.get("status", "unknown"))
+
+    @property
+    def defect(self) -> str | None:
+        """What is wrong with the run on purpose; such a run is measured, never ranked."""
+        return self.manifest.get("defect")
 
     @property
     def failed_checks(self) -> tuple[str, ...]:

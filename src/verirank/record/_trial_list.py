@@ -11,13 +11,17 @@ from typing import Literal
 
 from verirank.record._files import write_json
 
-Role = Literal["search", "ranked"]
+Role = Literal["search", "ranked", "defective", "rescored"]
 _NAME = "trials.json"
 
 
 @dataclass(frozen=True, slots=True)
 class TrialEntry:
-    """A trial's part in a study; `id` is the path of its folder below the store."""
+    """A trial's part in a study; `id` is the path of its folder below the store.
+
+    `defective` and `rescored` trials have a defect on purpose and are never ranked: `defect` names
+    it and `fair` the ranked trial without it, whose training a rescored one shares.
+    """
 
     id: str
     role: Role
@@ -25,6 +29,8 @@ class TrialEntry:
     seed: int
     learning_rate: float
     steps: int
+    defect: str | None = None
+    fair: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from verirank.report._completions import bench_completions, overview, rollouts
 from verirank.report._recommend import NothingToRecommendError, Recommendation, recommend
 from verirank.report._verdicts import Judgement, RunFate, Verdicts, judge
+from verirank.report.confounds import Confounds, Effect, measure_confounds, read_confounds
 from verirank.report.figures import energy_figure, write_picture
 from verirank.report.leaderboard import Leaderboard, Row, build_leaderboard
 from verirank.report.page import write_report
-from verirank.report.terminal import print_leaderboard
+from verirank.report.terminal import print_confounds, print_leaderboard
 
 __all__ = [
+    "Confounds",
+    "Effect",
     "Judgement",
     "Leaderboard",
     "NothingToRecommendError",
@@ -20,8 +23,11 @@ __all__ = [
     "build_leaderboard",
     "energy_figure",
     "judge",
+    "measure_confounds",
     "overview",
+    "print_confounds",
     "print_leaderboard",
+    "read_confounds",
     "recommend",
     "rollouts",
     "write_picture",

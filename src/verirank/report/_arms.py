@@ -106,6 +106,8 @@ def _read(run: Run, index: RunIndex) -> _Scored | str:
     if run.status != "done":
         error = run.manifest.get("error")
         return f"its status is {run.status}" + (f" ({error})" if error else "")
+    if run.defect:
+        return f"it has the defect {run.defect!r}, on purpose"
     if run.failed_checks:
         return f"conformance failed: {', '.join(run.failed_checks)}"
     manifest = run.manifest

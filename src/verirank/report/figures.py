@@ -13,6 +13,7 @@ import vl_convert
 
 from verirank.geometry import Geometry
 from verirank.record import write_csv, write_file
+from verirank.report._confound_chart import confound_chart, confound_rows
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
 from verirank.report._interval_chart import interval_chart, interval_rows
@@ -26,6 +27,7 @@ from verirank.report._scatter_chart import (
     scatter_rows,
 )
 from verirank.report._words import percent, without_width
+from verirank.report.confounds import Confounds
 from verirank.report.leaderboard import Leaderboard
 
 _VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
@@ -134,6 +136,22 @@ def _rate_figure(searches: Searches) -> Figure:
         "point.",
         lambda palette: rate_chart(searches.rows, palette),
         searches.rows,
+    )
+
+
+def confound_figure(confounds: Confounds) -> Figure:
+    """Return the figure of what each defect does, on the main bench; there has to be an effect."""
+    moved = sum(effect.resolved for effect in confounds.main)
+    return Figure(
+        "confounds",
+        "Was it the set-up?",
+        "How far each defect alone moves a method from its fair score, on the same problems and "
+        "seeds. Orange diamonds are moved at 5 % after Holm's correction over all of them, grey "
+        "squares are not resolved. Bars are 95 % intervals.",
+        f"A panel a defect with a dot a method: {moved} of {len(confounds.main)} are moved. The "
+        "table beside the page has every number.",
+        lambda palette: confound_chart(confounds, palette),
+        confound_rows(confounds),
     )
 
 

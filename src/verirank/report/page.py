@@ -22,7 +22,8 @@ from verirank.report._published import PUBLISHED
 from verirank.report._rate_chart import read_searches
 from verirank.report._verdicts import Verdicts, judge
 from verirank.report._views import EqualTime, at_equal_time
-from verirank.report.figures import build_figures, javascript
+from verirank.report.confounds import measure_confounds
+from verirank.report.figures import build_figures, confound_figure, javascript
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
 INDEX = "runs_index.parquet"
@@ -52,6 +53,10 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     equal_time = at_equal_time(board)
     write_json(out / "equal_time.json", [asdict(view) for view in equal_time])
     figures = build_figures(board, read_searches(folders))
+    confounds = measure_confounds(folders, board)
+    confounds.write(out)
+    if confounds.effects:
+        figures.append(confound_figure(confounds))
     for figure in figures:
         figure.write(out / "figures")
     write_file(out / "report.html", _render(board, figures, verdicts, equal_time))

@@ -1,4 +1,4 @@
-"""The ranked table in the terminal."""
+"""The ranked table in the terminal, and that of what each defect moves."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from verirank.report._words import (
     ranks,
     without_width,
 )
+from verirank.report.confounds import Confounds, Effect
 from verirank.report.leaderboard import Leaderboard, Row
 
 _STYLES = dict(zip(STANDINGS, ("bold", "", "dim", ""), strict=True))
@@ -71,3 +72,36 @@ def _cells(board: Leaderboard, row: Row, others: list[str]) -> list[str]:
         f"{row.seconds:.0f}" if row.seconds < 7200 else duration(row.seconds),
         memory(row.peak_memory_bytes),
     ]
+
+
+def print_confounds(confounds: Confounds, console: Console | None = None) -> None:
+    """Print how far each defect moves each method on the main bench, and what is left out."""
+    console = console or Console()
+    effects = confounds.main
+    if effects:
+        console.print(_confound_table(effects))
+        moved = sum(effect.resolved for effect in effects)
+        passes = sum(effect.pass_resolved for effect in effects)
+        told = f"Avg@k is moved in {moved} of {len(effects)} (bold), Pass@k in {passes}"
+        console.print(Text(f"{told}: 5 %, corrected over all (Holm).", style="bold"))
+    for trial, why in confounds.missing.items():
+        console.print(Text(f"not compared: {trial}: {why}", style="yellow"))
+
+
+def _confound_table(effects: list[Effect]) -> Table:
+    k, bench = effects[0].k, effects[0].bench
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table.add_column("defect", no_wrap=True)
+    table.add_column("method", overflow="fold")
+    for heading in (f"Avg@{k} {bench} %", "difference", f"Pass@{k} %"):
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    for effect in effects:
+        cells = (
+            effect.defect,
+            effect.label,
+            f"{percent(effect.fair_avg_at_k)} to {percent(effect.avg_at_k)}",
+            f"{points(effect.difference)} [{points(effect.low)}, {points(effect.high)}]",
+            f"{percent(effect.fair_pass_at_k)} to {percent(effect.pass_at_k)}",
+        )
+        table.add_row(*map(Text, cells), style="bold" if effect.resolved else "")
+    return table

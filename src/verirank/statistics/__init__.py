@@ -12,7 +12,13 @@ from verirank.statistics._bootstrap import (
     bootstrap_mean,
     bootstrap_means,
 )
-from verirank.statistics._comparison import Standing, holm, paired_difference, rank_with_ties
+from verirank.statistics._comparison import (
+    Standing,
+    holm,
+    paired_difference,
+    paired_differences,
+    rank_with_ties,
+)
 from verirank.statistics._difficulty import Difficulty
 from verirank.statistics._noise import Design, Noise, detectable
 from verirank.statistics._power import Assumptions, Remedy, remedy
@@ -56,6 +62,7 @@ __all__ = [
     "judge_runs",
     "maj_at_k",
     "paired_difference",
+    "paired_differences",
     "pass_at_k",
     "probability_of_improvement",
     "rank_with_ties",

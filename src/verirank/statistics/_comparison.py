@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -56,6 +56,34 @@ def paired_difference(
     if a_SP.shape != b_SP.shape:
         raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
     return bootstrap_mean(a_SP - b_SP, generator).within(-1.0, 1.0)
+
+
+def paired_differences(
+    pairs: Sequence[tuple[ArrayLike, ArrayLike]], generator: np.random.Generator
+) -> list[Interval]:
+    """Return `paired_difference` of every pair on the same resamples, the seeds' noise pooled.
+
+    Two or three seeds of one pair hardly tell how far a seed moves a difference; all pairs together
+    do. A pair whose own noise is significantly larger keeps it.
+
+    Args:
+        pairs: each as in `paired_difference`; all have the same number of seeds and of problems.
+        generator: the source of the resamples.
+
+    Raises:
+        ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
+    """
+    scores = [[as_correct(one, ndim=3).mean(axis=2) for one in pair] for pair in pairs]
+    if len({score.shape for pair in scores for score in pair}) != 1:
+        raise ValueError("pairs need the same seeds and problems, and there must be one")
+    differences_BSP = np.stack([a_SP - b_SP for a_SP, b_SP in scores])
+    count, seeds = differences_BSP.shape[:2]
+    pooled = None
+    if seeds > 1:
+        own_B = differences_BSP.mean(axis=2).var(axis=1, ddof=1) / seeds
+        pooled = SeedNoise(float(own_B.mean()), count * (seeds - 1))
+    found = bootstrap_means(differences_BSP, generator, pooled)
+    return [difference.within(-1.0, 1.0) for difference in found]
 
 
 def holm(p_values: ArrayLike) -> FloatArray:

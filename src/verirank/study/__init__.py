@@ -1,5 +1,6 @@
 """Many trials: studies, the executors that run them, and one trial from proof to scores."""
 
+from verirank.study._confounds import DefectConfig
 from verirank.study._definition import SearchConfig, Study, make_study, read_study
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor
@@ -13,6 +14,7 @@ from verirank.study._trial import Rung, run_trial, sample_base, start_trial
 
 __all__ = [
     "ENDED",
+    "DefectConfig",
     "Executor",
     "Job",
     "LocalExecutor",

@@ -24,6 +24,7 @@ from verirank.config import (
 )
 from verirank.methods import create_method
 from verirank.models import ModelShape, load_shape
+from verirank.study._confounds import DefectConfig, expect_defects
 from verirank.study._store import trial_id
 
 
@@ -62,6 +63,7 @@ class Study(Section):
         match: `rank` leaves ranks as they are set, `parameters` solves each method's rank for the
             trainable parameters of LoRA.
         search: the fair protocol's budget.
+        defects: by name, what is wrong on purpose in further trials, which are never ranked.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Study(Section):
     design: Literal["crossed", "one-at-a-time"] = "crossed"
     match: Literal["rank", "parameters"] = "rank"
     search: SearchConfig = SearchConfig()
+    defects: dict[str, DefectConfig] = Field(default={})
 
     @model_validator(mode="after")
     def _check(self) -> Study:
@@ -91,6 +94,7 @@ class Study(Section):
             raise ValueError("seeds are named under `seeds`, not under axes or trial")
         if empty := [key for key, values in self.axes.items() if not values]:
             raise ValueError(f"axis {empty[0]!r} has no values")
+        expect_defects(self.defects)
         return self
 
     def arms(self) -> list[TrialConfig]:
@@ -190,9 +194,13 @@ def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
     except ValidationError as error:
         raise InputError(f"{source}: {first_error(Study, error)}") from None
     known = plugin_names("method")
-    for method in (*study.methods, *study.overrides):
+    spoiled = [method for defect in study.defects.values() for method in defect.methods]
+    for method in (*study.methods, *study.overrides, *spoiled):
         if method not in known:
             raise InputError(f"{source}: unknown method {method!r}{nearest(method, known)}")
+    for method in spoiled:
+        if study.methods and method not in study.methods:
+            raise InputError(f"{source}: defects name {method!r}, which the study does not train")
     return study
 
 

@@ -11,6 +11,7 @@ from verirank.config import TrialConfig
 from verirank.models import is_local
 from verirank.planning import GPU, gpu
 from verirank.record import Role, Run, read_trial_list, usable_cores
+from verirank.study._confounds import defective_trials
 from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
 from verirank.study._search import candidates, rungs, search_arms, search_ends, search_state
@@ -116,6 +117,8 @@ def plan_study(
         if study.protocol == "fair":
             trials += _search_trials(arm, study.search, place, known, ends, axes)
         trials += [_ranked(arm, seed, rate, found, known, axes) for seed, found in ranked.items()]
+        if rate is not None:
+            trials += _defective_trials(with_learning_rate(arm, rate), study, place, known, axes)
     return Plan(study.name, study.protocol, usable_cores(), device.name, tuple(trials))
 
 
@@ -176,6 +179,35 @@ def _winners(out: Path | None) -> dict[str, float]:
     """Return the rate that a finished search found, by arm."""
     arms = search_arms(out) if out else []
     return {arm["id"]: arm["winner"] for arm in arms if arm["winner"] is not None}
+
+
+def _defective_trials(
+    arm: TrialConfig, study: Study, store: Store, known: _Known, axes: dict[str, Any]
+) -> list[PlannedTrial]:
+    """Return the trials with a defect; where none is measured they take as long as the fair arm."""
+    fair = [with_seed(arm, seed) for seed in study.seeds]
+    found = []
+    for one in defective_trials(fair, study.defects, store):
+        run, config = Run(one.folder), one.trial
+        state = run.manifest.get("status", "waiting")
+        steps = config.training.steps if one.role == "defective" else 0
+        seconds, source = known.seconds(steps, len(config.evaluation.benches))
+        found.append(
+            PlannedTrial(
+                id=store.name_of(one.folder),
+                role=one.role,
+                method=config.method.name,
+                seed=config.seed,
+                learning_rate=config.method.learning_rate,
+                axes=axes | {"defect": one.defect},
+                step=_steps_taken(run, state) if steps else 0,
+                steps=config.training.steps,
+                state=state,
+                seconds=seconds,
+                source=source,
+            )
+        )
+    return found
 
 
 def _ranked(

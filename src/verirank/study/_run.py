@@ -20,6 +20,7 @@ from verirank.record import (
     write_file,
     write_trial_list,
 )
+from verirank.study._confounds import Defective, defective_trials, with_defects
 from verirank.study._definition import Study, read_study, with_seed
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor, threads_each
@@ -58,6 +59,8 @@ def run_study(
     """
     arms = study.arms()
     _expect_benches(arms, study)
+    for arm in arms:
+        with_defects(arm, study.defects)
     study = study.spelled_out()
     _expect_study(study, out)
     place = Store((store or _begun_store(out) or out / "trials").absolute())
@@ -107,10 +110,30 @@ def _rank(
         for trial in (with_seed(arm, seed) for seed in study.seeds for arm in arms)
     }
     entries = [trial_entry(t, "ranked", crew.store.name_of(f)) for f, t in trials.items()]
+    defective = defective_trials(list(trials.values()), study.defects, crew.store)
+    entries += [one.entry(crew.store) for one in defective]
     listed = read_trial_list(out)
     if listed is None or listed.entries != (*searched, *entries):
         write_trial_list(out, crew.store.folder, [*searched, *entries])
-    return crew.take(trials, None)
+    return _take_with_defects(crew, trials, defective)
+
+
+def _take_with_defects(
+    crew: _Crew, trials: Mapping[Path, TrialConfig], defective: Sequence[Defective]
+) -> list[Outcome]:
+    """Take trials to their end, those with a defect among them; what is only rescored goes last."""
+    trained = [one for one in defective if one.role == "defective"]
+    for one in trained:
+        one.start(crew.store)
+    outcomes = crew.take({**trials, **{one.folder: one.trial for one in trained}}, None)
+    failed = {outcome.folder: outcome for outcome in outcomes if outcome.error}
+    rescored = [one for one in defective if one.role == "rescored"]
+    scored = {one.folder: one for one in rescored if one.fair not in failed}
+    for one in scored.values():
+        one.start(crew.store)
+    outcomes += crew.take({folder: one.trial for folder, one in scored.items()}, None)
+    why = "the trial that it scores again failed"
+    return outcomes + [Outcome(one.folder, why) for one in rescored if one.fair in failed]
 
 
 def run_trials(
@@ -195,7 +218,8 @@ class _Crew:
 def _expect_study(study: Study, out: Path) -> None:
     path = out / _DEFINITION
     if path.is_file():
-        if path.read_text("utf-8") != to_toml(study):
+        # Both by their settings: a study from before a setting existed has its default.
+        if to_toml(read_study(path)) != to_toml(study):
             raise InputError(
                 f"{out} holds another study, or this one before it or its preset was changed; "
                 "choose another --out"

@@ -116,5 +116,6 @@ def _eta(trials: Sequence[TrialStatus]) -> float | None:
     if not speeds:
         return None
     running = [trial for trial in trials if trial.state == "running"]
-    left = sum(t.steps - t.step for t in trials if t.state not in ENDED)
+    open_trials = [t for t in trials if t.state not in ENDED and t.role != "rescored"]
+    left = sum(t.steps - t.step for t in open_trials)
     return left * mean(speeds) / max(1, len(running))

@@ -14,22 +14,35 @@ from verirank.study._trial import start_trial
 _DIGITS = 10
 
 
-def trial_id(config: TrialConfig) -> str:
+def trial_id(config: TrialConfig, defect: str | None = None) -> str:
     """Return method, seed and a hash of all settings: equal settings have equal names.
 
-    All but the machine's, which may be another when a trial goes on.
+    All but the machine's, which may be another when a trial goes on. A defect that is no setting
+    stands in the name, and is hashed with them.
     """
     settings = config.model_dump(mode="json", exclude={"machine"})
-    return f"{config.method.name}-seed{config.seed}-{digest(settings, _DIGITS)}"
+    if defect is not None:
+        settings["defect"] = defect
+    name = "-".join(filter(None, (config.method.name, defect)))
+    return f"{name}-seed{config.seed}-{digest(settings, _DIGITS)}"
 
 
-def trial_entry(config: TrialConfig, role: Role, name: str) -> TrialEntry:
+def trial_entry(
+    config: TrialConfig,
+    role: Role,
+    name: str,
+    *,
+    defect: str | None = None,
+    fair: str | None = None,
+) -> TrialEntry:
     """Return a trial's line in the study's list; its learning rate has to be spelled out.
 
     Args:
         config: the trial.
         role: its part in the study.
         name: its folder's path below the store.
+        defect: what is wrong with it on purpose.
+        fair: the path of the trial that it is held against.
     """
     rate = config.method.learning_rate
     assert rate is not None
@@ -40,6 +53,8 @@ def trial_entry(config: TrialConfig, role: Role, name: str) -> TrialEntry:
         seed=config.seed,
         learning_rate=rate,
         steps=config.training.steps,
+        defect=defect,
+        fair=fair,
     )
 
 
@@ -49,9 +64,9 @@ class Store:
 
     folder: Path
 
-    def trial(self, config: TrialConfig) -> Path:
-        """Return where a trial's run lies, or will."""
-        return self.folder / trial_id(config)
+    def trial(self, config: TrialConfig, defect: str | None = None) -> Path:
+        """Return where a trial's run lies, or will; one with a defect has a place of its own."""
+        return self.folder / trial_id(config, defect)
 
     def search_trial(self, config: TrialConfig, search: Section) -> Path:
         """Return where a search's trial lies, or will.
@@ -64,11 +79,11 @@ class Store:
         """Return a trial's path below the store."""
         return folder.relative_to(self.folder).as_posix()
 
-    def start(self, config: TrialConfig, folder: Path) -> None:
+    def start(self, config: TrialConfig, folder: Path, defect: str | None = None) -> None:
         """Create the run of a trial in its folder, unless it is there."""
         if not (folder / "manifest.json").is_file():
             try:
-                start_trial(config, folder)
+                start_trial(config, folder, defect)
             except InputError:
                 # Another study that shares the store may have been quicker.
                 if not (folder / "manifest.json").is_file():

@@ -12,6 +12,7 @@ from typing import Any
 from pyarrow import Table
 
 from verirank.config import InputError, TaskConfig, TrialConfig
+from verirank.defects import defect_of
 from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.models import BaseModel
 from verirank.processes import is_first, on_first
@@ -23,8 +24,13 @@ from verirank.training import Step, train
 from verirank.verifier import Verifier
 
 
-def start_trial(config: TrialConfig, folder: Path) -> Run:
+def start_trial(config: TrialConfig, folder: Path, defect: str | None = None) -> Run:
     """Create the run of a trial, once its task is known to be there.
+
+    Args:
+        config: what it is.
+        folder: where it will lie.
+        defect: what is wrong with it on purpose, which its record will say for good.
 
     Raises:
         InputError: task or bench are unknown, a bench has fewer than the two problems that an
@@ -32,7 +38,7 @@ def start_trial(config: TrialConfig, folder: Path) -> Run:
     """
     expect_sampler(config.sampling)
     expect_benches(config.task, config.evaluation.benches)
-    return Run.create(folder, config)
+    return Run.create(folder, config, defect)
 
 
 def expect_benches(config: TaskConfig, benches: Iterable[str]) -> None:
@@ -138,12 +144,15 @@ def _run(
             base_samples = run.folder / "eval" / "base"
             sample_base(config, sampler, verifier, base_samples)
         until = rung.steps if rung else None
-        policy = train(run, base, sampler, verifier, on_step, until=until)
+        defect = defect_of(run)
+        heard = defect.training_sampler(run, base, sampler)
+        policy = train(run, base, heard, verifier, on_step, until=until)
         started = time.perf_counter()
-        sampler.publish(policy.effective_weights())
+        sampler.publish(defect.evaluated_weights(run, policy))
+        asked = defect.evaluation_sampler(sampler)
         benches = (rung.bench,) if rung else config.evaluation.benches
         task = load_task(config.task)
-        after = {b: sample_bench(sampler, verifier, task, b, config, "after") for b in benches}
+        after = {b: sample_bench(asked, verifier, task, b, config, "after") for b in benches}
     if not is_first():
         return
     if rung is None:

@@ -1,0 +1,38 @@
+"""The k samples of a problem drawn with one seed: k times the same sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from verirank.defects._defect import Defect
+from verirank.sampling import Completion, Published, Sampler
+
+
+class OneEvaluationSeed(Defect):
+    """Every sample of a problem has the seed of the first: Pass@k is Avg@1, and so is Avg@k."""
+
+    name: ClassVar[str] = "one-evaluation-seed"
+
+    def evaluation_sampler(self, sampler: Sampler) -> Sampler:
+        """Return a sampler that draws all completions of a prompt alike."""
+        return _OneSeed(sampler)
+
+
+class _OneSeed:
+    def __init__(self, sampler: Sampler) -> None:
+        self.tokenizer = sampler.tokenizer
+        self._sampler = sampler
+
+    def sample(
+        self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], **settings: Any
+    ) -> list[list[Completion]]:
+        """Return, per prompt, as many completions as seeds, all drawn with the first of them."""
+        alike = [[group[0]] * len(group) for group in seeds]
+        return self._sampler.sample(prompts, alike, **settings)
+
+    def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
+        """See `Sampler.publish`."""
+        return self._sampler.publish(weights)
