@@ -163,6 +163,8 @@ def _sample(
     return {
         "stage": stage,
         "problem": f"{bench}-{problem:03d}",
+        "prompt": "(12+7)*3=",
+        "gold": "57",
         "sample": sample,
         "correct": correct,
         "answer": "57" if correct else None,
