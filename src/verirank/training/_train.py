@@ -109,6 +109,7 @@ def _begin(run: Run, trainer: Trainer) -> None:
         threads=torch.get_num_threads(),
         processes=count(),
         device=str(trainer.base.device),
+        family=policy.method.family,
         learning_rate=trainer.learning_rate,
         adapted_modules=sorted(policy.method.targets(trainer.base.model)),
         trainable_parameters=sum(p.numel() for p in policy.trainable().values()),
