@@ -118,6 +118,47 @@ def test_the_curves_end_at_the_last_step_and_leave_out_a_line_cut_off(tmp_path: 
     assert len(steps) <= 151
 
 
+def test_every_table_has_a_caption_and_every_heading_a_scope(report: Path) -> None:
+    tags = Tags(page(report)).tags
+    tables = [tag for tag, _ in tags if tag == "table"]
+    assert len([tag for tag, _ in tags if tag == "caption"]) == len(tables) >= 6
+    scopes = [attributes.get("scope") for tag, attributes in tags if tag == "th"]
+    assert set(scopes) == {"col", "row"}
+
+
+def test_the_page_has_landmarks_and_named_controls(report: Path) -> None:
+    tags = Tags(page(report)).tags
+    names = [tag for tag, _ in tags]
+    assert all(names.count(tag) == 1 for tag in ("header", "nav", "main", "footer", "form", "h1"))
+    assert names.count("label") == len([t for t in names if t in ("input", "select")])
+    inner = [a["href"][1:] for t, a in tags if t == "a" and (a.get("href") or "").startswith("#")]
+    assert set(inner) <= {a.get("id") for _, a in tags}
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_and_marks_stand_out_from_the_paper(report: Path, theme: int) -> None:
+    block = re.findall(r":root \{(.*?)\}", page(report), re.S)[theme]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+    for name in ("ink", "muted", "best", "no-gain-text"):
+        assert contrast(colours[name], colours["paper"]) >= 4.5, name
+        assert contrast(colours[name], colours["wash"]) >= 4.5, name
+    for name in ("behind", "no-gain"):
+        assert contrast(colours[name], colours["paper"]) >= 3, name
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of WCAG 2.2."""
+    lights = sorted(luminance(colour) for colour in (one, other))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2.2."""
+    shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_nothing_but_whole_files_is_left(report: Path) -> None:
     assert not list(report.rglob(".*"))
 

@@ -97,7 +97,9 @@ def _growth_panel(
         .mark_line(color=palette.best, strokeWidth=1.8, point={"size": 20, "color": palette.best})
         .encode(
             x=alt.X("step:Q", title=None, axis=alt.Axis(tickCount=3, grid=False)),
-            y=alt.Y("relative_norm:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, most])),
+            y=alt.Y(
+                "relative_norm:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, 1.1 * most])
+            ),
             description=SAID,
         )
         .properties(**_SIZE, title=rows[0]["method"])

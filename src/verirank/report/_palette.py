@@ -130,6 +130,8 @@ def chart_config(palette: Palette) -> dict[str, Any]:
             "fontWeight": 600,
             "anchor": "start",
             "frame": "group",
+            # Titles stand above small panels only, side by side.
+            "limit": 140,
         },
         "legend": {
             "labelColor": palette.ink,

@@ -61,7 +61,8 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     }
     for figure in chain.from_iterable(figures.values()):
         figure.write(out / "figures")
-    study = next((Path(f).name for f in folders if (Path(f) / "study.toml").is_file()), None)
+    studies = [Path(f).resolve() for f in folders if (Path(f) / "study.toml").is_file()]
+    study = studies[0].name if studies else None
     page = _render(board, figures, verdicts, equal_time, evidence, study)
     write_file(out / "report.html", page)
     return board
@@ -131,7 +132,7 @@ def _setup(board: Leaderboard) -> dict[str, str]:
         "batch": _product(sampling.get("problems_per_step"), sampling.get("group_size")),
         "evaluation": f"{row.n} problems × {row.k} samples on {row.bench}",
         "seeds": " to ".join(str(s) for s in sorted({min(_seeds(board)), max(_seeds(board))})),
-        "packages": ", ".join(f"{p} {packages[p]}" for p in _SHOWN_PACKAGES if p in packages),
+        "packages": ", ".join(f"{p} {packages[p]}" for p in _SHOWN_PACKAGES if packages.get(p)),
         "code": run.manifest.get("git"),
         "machine": ", ".join(str(v) for v in (run.manifest.get("machine") or {}).values()),
         "base weights": f"SHA-256 {run.manifest.get('base_sha256', 'not recorded')}",
