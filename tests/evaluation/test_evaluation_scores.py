@@ -81,3 +81,22 @@ def test_scores_without_the_problems_that_the_training_set_holds() -> None:
     assert clean["avg_at_k"] == sum(kept) / len(kept)
     assert without_overlap(table, frozenset()) is None
     assert without_overlap(table, frozenset(ids[1:])) is None
+
+
+def test_a_sample_tells_its_question_and_gold() -> None:
+    problems = {p.id: p for p in load_task(resolve({}).task).bench("test", 4)}
+    for row in samples(n=4, k=1).to_pylist():
+        problem = problems[row["problem"]]
+        assert (row["prompt"], row["gold"]) == (problem.prompt, problem.answer)
+
+
+def test_samples_of_an_earlier_version_lie_beside_those_of_this_one(tmp_path: Path) -> None:
+    now = samples(n=4, k=2)
+    earlier = now.drop_columns(["prompt", "gold"])
+    column = now.schema.get_field_index("stage")
+    after = now.set_column(column, "stage", pa.array(["after"] * len(now)))
+    write_samples(tmp_path / "test.parquet", [earlier, after])
+    assert read_samples(tmp_path / "test.parquet", "after").num_rows == len(now)
+    before = read_samples(tmp_path / "test.parquet", "before")
+    assert before["gold"].null_count == len(now)
+    assert score(before) == score(now)

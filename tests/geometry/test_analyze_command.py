@@ -183,13 +183,40 @@ def test_vectors_have_only_the_measures_of_entries(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    assert_refused(analyze(tmp_path), "holds no run")
+    assert_refused(analyze(tmp_path), "no run")
+
+
+def test_a_folder_of_runs_is_analyzed_at_once_without_those_that_are_not_finished(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for run in runs:
+        shutil.copytree(run, tmp_path / "store" / run.name, ignore=_checkpoints)
+    for copy in range(3):
+        shutil.copytree(runs[0], tmp_path / "store" / f"copy-{copy}", ignore=_checkpoints)
+    start_trial(resolve(override({}, SMALL)), tmp_path / "store" / "begun")
+    done = analyze(tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    assert "5 runs; their modules" in done.stdout
+    for run in runs:
+        folder = tmp_path / "store" / run.name
+        assert len(read(folder)["comparisons"]) == 4
+        assert (folder / "figures" / "energy.svg").is_file()
+    assert not (tmp_path / "store" / "begun" / "geometry.json").exists()
+
+
+def _checkpoints(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name == "checkpoints"]
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
     start_trial(resolve(override({}, SMALL)), tmp_path / "run")
     assert_refused(analyze(tmp_path / "run"), "not trained to its end", "--resume")
     assert not (tmp_path / "run" / "geometry.json").exists()
+
+
+def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path) -> None:
+    start_trial(resolve(override({}, SMALL)), tmp_path / "store" / "begun")
+    assert_refused(analyze(tmp_path / "store"), "is trained to its end")
 
 
 def test_a_run_given_twice_is_refused(runs: tuple[Path, Path]) -> None:

@@ -20,6 +20,19 @@ from verirank.config import TrialConfig
 
 BASE_RATE = 0.35
 TOTAL = 790_000
+_MEASURES = (
+    "relative_norm", "spectral_shift", "angle_left_mean", "angle_right_mean", "in_span_ratio",
+    "sparsity", "below_half_ulp", "effective_rank", "stable_rank",
+)  # fmt: skip
+_OVERLAPS = ("mask_jaccard", "cosine", "overlap_left", "overlap_right")
+FAMILIES = {
+    **dict.fromkeys(("dora", "adalora", "miss"), "structural"),
+    **dict.fromkeys(("lora", "rslora"), "low-rank"),
+    **dict.fromkeys(("lora-plus", "lora-fa"), "optimiser"),
+    **dict.fromkeys(("pissa", "milora"), "svd-initialised"),
+    **dict.fromkeys(("vera", "ia3", "ln-tuning"), "vector"),
+    "full": "full",
+}
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,40 @@ def write_study(folder: Path, *, seeds: int = 1, **options: Any) -> Path:
     return folder
 
 
+def write_geometry(folder: Path) -> None:
+    """Write what `verirank analyze` would of every run at a folder, with invented measures."""
+    runs = sorted(path.parent for path in folder.rglob("manifest.json"))
+    identities = [{"folder": str(run)} for run in runs]
+    generator = np.random.default_rng(0)
+    for place, run in enumerate(runs):
+        trajectory = [
+            {"step": step, "summary": {"overall": {"measures": _measured(generator, _MEASURES)}}}
+            for step in (20, 40, 60)
+        ]
+        fractions = [0.01, 0.5, 1.0]
+        curve = {"update": fractions, "isotropic": [0.01, 0.4, 0.9], "base": [0.2, 0.9, 1.0]}
+        whole = trajectory[-1]["summary"]["overall"]
+        whole["curves"] = {"energy_left": curve, "energy_right": curve}
+        content = {
+            "trajectory": trajectory,
+            "summary": {"overall": whole},
+            "fractions": fractions,
+            "comparisons": [
+                {
+                    "runs": [identities[place], other],
+                    "summary": {"overall": {"measures": _measured(generator, _OVERLAPS)}},
+                }
+                for other in identities[place + 1 :]
+            ],
+        }
+        _write(run / "geometry.json", json.dumps(content))
+
+
+def _measured(generator: np.random.Generator, names: tuple[str, ...]) -> dict[str, Any]:
+    pairs = generator.random((len(names), 2)).tolist()
+    return {name: {"value": a, "null": b} for name, (a, b) in zip(names, pairs, strict=True)}
+
+
 def _settings(method: str, recipe: Recipe, seed: int, benches: dict[str, float]) -> dict[str, Any]:
     plain = TrialConfig(seed=seed).model_dump(mode="json", exclude_none=True)
     plain["method"] = {"name": method, "learning_rate": recipe.learning_rate}
@@ -131,6 +178,7 @@ def _manifest(method: str, recipe: Recipe, seed: int) -> dict[str, Any]:
         "algorithm": "grpo",
         "task": "arithmetic",
         "model": "micro",
+        "family": FAMILIES.get(method, "other"),
         "seed": seed,
         "status": "done",
         "trainable_parameters": recipe.trainable,
@@ -150,8 +198,18 @@ def _metrics(generator: np.random.Generator, recipe: Recipe, steps: int) -> list
     reward_T = BASE_RATE + (recipe.rate - BASE_RATE) * learned_T + generator.normal(0, 0.04, steps)
     phases = ("sample", "verify", "train", "publish")
     seconds = {f"seconds_{phase}": recipe.seconds / steps / len(phases) for phase in phases}
+    numerics = {
+        "groups_sampled": 16,
+        "groups_used": 12,
+        "truncated_fraction": 0.03125,
+        "clip_fraction": 0.001,
+        "kl_train_sampler": 2e-6,
+        "served_changed_fraction": 0.53,
+    }
     lines = [
-        {"step": step + 1, "reward_mean": float(reward), "lr": 3e-4, "grad_norm": 0.2} | seconds
+        {"step": step + 1, "reward_mean": float(reward), "lr": 3e-4, "grad_norm": 0.2}
+        | numerics
+        | seconds
         for step, reward in enumerate(reward_T)
     ]
     return [json.dumps(line) + "\n" for line in lines]
@@ -163,6 +221,8 @@ def _sample(
     return {
         "stage": stage,
         "problem": f"{bench}-{problem:03d}",
+        "prompt": "(12+7)*3=",
+        "gold": "57",
         "sample": sample,
         "correct": correct,
         "answer": "57" if correct else None,

@@ -8,11 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from synthetic_runs import METHODS, write_run
+from synthetic_runs import METHODS, Recipe, write_run
 
 from verirank.cli.show_command import command
-from verirank.config import InputError
+from verirank.config import InputError, TrialConfig
+from verirank.tasks import load_task
 
+HOSTILE = (
+    "</pre><script>alert(1)</script>\x1b[2J\x1b]0;owned\x07\u202egnihton\u202c\r\x9b31m\x00\n"
+    + "9" * 1_000_000
+    + "\\boxed{57}"
+)
 GROUPS = {"sampling": {"problems_per_step": 2, "group_size": 4}}
 
 
@@ -70,3 +76,58 @@ def test_what_is_not_there_is_one_line(run: Path) -> None:
         show(str(run), "--step", "7")
     with pytest.raises(InputError, match="no samples of bench 'aime'; it has test"):
         show(str(run), "--bench", "aime")
+
+
+def test_gold_and_question_stand_beside_a_completion(run: Path) -> None:
+    told = show(str(run), "--bench", "test", "-n", "1")
+    assert "question: (12+7)*3=\ngold: 57\n" in told
+
+
+def test_a_hostile_completion_can_neither_act_on_the_terminal_nor_fill_it(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "lora", Recipe(0.5, 10, 9), problems=2, completion=HOSTILE)
+    told = show(str(run), "--bench", "test", "-n", "1")
+    assert all(c.isprintable() or c in "\n\t" for c in told)
+    assert len(told) < 6000
+    assert "\\boxed{57}" in told
+    whole = show(str(run), "--bench", "test", "-n", "1", "--full")
+    assert "9" * 1_000_000 in whole
+    assert all(c.isprintable() or c in "\n\t" for c in whole)
+
+
+def test_the_overview_of_hostile_names_is_readable(run: Path) -> None:
+    file = run / "eval" / "test.parquet"
+    rows = [
+        row | {"problem": f"\x1b[2J{row['problem']}"} for row in pq.read_table(file).to_pylist()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    assert "\x1b" not in show(str(run))
+
+
+def test_signs_are_told_before_and_after_training(run: Path) -> None:
+    told = show(str(run))
+    assert "tokens: 0.0 % before, 0.0 % after" in told
+    assert "cut off: 0.0 % before, 0.0 % after" in told
+    assert "one text is the right answer to 48 problems" in told
+
+
+def test_what_an_earlier_version_did_not_record_is_asked_of_the_task(tmp_path: Path) -> None:
+    task = load_task(TrialConfig().task)
+    run = write_run(tmp_path / "r", "lora", METHODS["lora"], problems=2, settings=GROUPS)
+    file = run / "eval" / "test.parquet"
+    asked = task.bench("test", 2)
+    names = {f"test-{place:03d}": problem.id for place, problem in enumerate(asked)}
+    rows = [r | {"problem": names[r["problem"]]} for r in pq.read_table(file).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows).drop_columns(["prompt", "gold"]), file)
+    second = task.training_problem(0, 1)
+    rows = [
+        {
+            "step": 1, "problem": task.training_problem(0, place).id, "completion": "x",
+            "reward": 0.0, "reason": "r", "length": 1, "truncated": False, "seed": 0,
+        }
+        for place in (0, 0, 0, 0, 1, 1, 1, 1)
+    ]  # fmt: skip
+    (run / "rollouts").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), run / "rollouts" / "steps-000001-000001.parquet")
+    assert f"gold: {asked[0].answer}" in show(str(run), "--bench", "test", "--problem", asked[0].id)
+    told = show(str(run), "--step", "1", "--problem", second.id)
+    assert f"question: {second.prompt}\ngold: {second.answer}" in told

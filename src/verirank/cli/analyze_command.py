@@ -21,6 +21,8 @@ _MEASURES = {
     "effective_rank": ("erank", 1),
     "stable_rank": ("srank", 1),
 }
+_IN_FULL = 4
+"""More runs are told in a line each."""
 _OVERLAPS = {
     "mask_jaccard": ("masks %", 100),
     "cosine": ("cosine", 1),
@@ -30,14 +32,15 @@ _OVERLAPS = {
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, metavar="RUN...")
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @click.option("--json", "as_json", is_flag=True, help="Print a list with each run's geometry.json.")
 def command(folders: tuple[str, ...], as_json: bool) -> None:
-    """Measure what each finished RUN did to the weights: RUN/geometry.json, RUN/figures/energy.svg.
+    """Measure what each finished run did to the weights: RUN/geometry.json, RUN/figures/energy.svg.
 
-    Two or more runs of one base model are compared as well: which entries and which directions
-    their updates share. Below each value stands, dimmed, what an isotropic random update of the
-    same norm, or chance, would give.
+    FOLDER is a run, or one that holds runs anywhere below, such as a study, whose report shows the
+    geometry from then on. Two or more runs of one base model are compared as well: which entries
+    and which directions their updates share. Below each value stands, dimmed, what an isotropic
+    random update of the same norm, or chance, would give.
     """
     from verirank.geometry import analyze
     from verirank.report import energy_figure
@@ -45,14 +48,30 @@ def command(folders: tuple[str, ...], as_json: bool) -> None:
     paths = [Path(folder) for folder in folders]
     with Console(stderr=True).status("reading") as status:
         geometries = analyze(paths, on_weight=status.update)
-    for path, geometry in zip(paths, geometries, strict=True):
-        energy_figure(geometry).write(path / "figures")
+    for geometry in geometries:
+        energy_figure(geometry).write(Path(geometry.run.folder) / "figures")
     if as_json:
         return click.echo(json.dumps([geometry.as_json() for geometry in geometries], indent=2))
     console = Console()
+    if len(geometries) > _IN_FULL:
+        return _print_briefly(console, geometries)
     for geometry in geometries:
         _print_run(console, geometry)
     _print_comparisons(console, geometries)
+    return None
+
+
+def _print_briefly(console: Console, geometries: list[Any]) -> None:
+    table = _table("run", _MEASURES)
+    for geometry in geometries:
+        label = f"{geometry.run.method}, seed {geometry.run.seed}"
+        _add(table, label, geometry.summary.overall, _MEASURES)
+    console.print(table)
+    console.print(
+        f"{len(geometries)} runs; their modules, checkpoints and what they share are in each "
+        "geometry.json, and per method in what verirank report writes",
+        style="dim",
+    )
 
 
 def _print_run(console: Console, geometry: Any) -> None:

@@ -9,6 +9,9 @@ import click
 
 from verirank.config import InputError
 
+LONGEST = 4000
+"""Characters of a text that are shown; a completion may be megabytes of one line."""
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
@@ -18,6 +21,7 @@ from verirank.config import InputError
 @click.option("--right", "wanted", flag_value="right", help="Only right answers.")
 @click.option("--wrong", "wanted", flag_value="wrong", help="Only wrong answers.")
 @click.option("--truncated", "wanted", flag_value="truncated", help="Only those cut off.")
+@click.option("--full", is_flag=True, help=f"Whole texts, also beyond {LONGEST:,} characters.")
 @click.option("-n", "most", type=click.IntRange(1), default=5, show_default=True, help="At most.")
 def command(
     folder: Path,
@@ -25,9 +29,10 @@ def command(
     step: int | None,
     problem: str | None,
     wanted: str | None,
+    full: bool,
     most: int,
 ) -> None:
-    """Read what a model wrote, with its reward and advantage.
+    """Read what a model wrote, with the gold answer, its reward and its advantage.
 
     Without an option, tells what stands out in RUN: how answers ended, the worst and the best
     problems, and signs of reward hacking. --step and --bench show completions.
@@ -47,7 +52,7 @@ def command(
         raise InputError(f"no problem {problem!r} there; every entry begins with its problem's id")
     kept = [row for row in rows if _wanted(row, problem, wanted)]
     for row in kept[:most]:
-        _print(row)
+        _print(row, None if full else LONGEST)
     click.echo(f"{min(most, len(kept))} of {len(kept)} shown")
     return None
 
@@ -60,18 +65,21 @@ def _wanted(row: dict[str, Any], problem: str | None, wanted: str | None) -> boo
     return wanted is None or (row["reward"] > 0) == (wanted == "right")
 
 
-def _print(row: dict[str, Any]) -> None:
+def _print(row: dict[str, Any], most: int | None) -> None:
+    from verirank.report import readable
+
     advantage = row.get("advantage")
     told = [f"reward {row['reward']:g}"]
     told += [f"advantage {advantage:+.3f}"] if advantage is not None else []
     told += [row["stage"]] if "stage" in row else []
     told += [row["reason"], f"{row['length']} tokens" + (", cut off" if row["truncated"] else "")]
-    click.secho(f"{row['problem']}  ({'; '.join(told)})", bold=True)
-    click.echo(f"{_safe(row['completion'])}\n")
+    click.secho(readable(f"{row['problem']}  ({'; '.join(told)})"), bold=True)
+    click.echo(f"question: {_shown(row.get('prompt'), most)}")
+    click.echo(f"gold: {_shown(row.get('gold'), most)}")
+    click.echo(f"{_shown(row['completion'], most)}\n")
 
 
-def _safe(text: str) -> str:
-    """Return a model's text without control characters, which a terminal would obey."""
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
+def _shown(text: str | None, most: int | None) -> str:
+    from verirank.report import excerpt
+
+    return "not recorded" if text is None else excerpt(text, most or len(text))

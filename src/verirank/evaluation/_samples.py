@@ -16,6 +16,8 @@ _SCHEMA = pa.schema(
     {
         "stage": pa.string(),
         "problem": pa.string(),
+        "prompt": pa.string(),
+        "gold": pa.string(),
         "sample": pa.int32(),
         "correct": pa.bool_(),
         "answer": pa.string(),
@@ -82,6 +84,8 @@ def _row(
     return {
         "stage": stage,
         "problem": problem.id,
+        "prompt": problem.prompt,
+        "gold": problem.answer,
         "sample": k,
         "correct": reward.correct,
         "answer": task.extract(completion.text),

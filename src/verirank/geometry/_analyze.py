@@ -19,7 +19,7 @@ from verirank.geometry._update import measure_update
 from verirank.geometry._walk import walk
 from verirank.methods import Policy, load_policy
 from verirank.models import BaseModel, load_base
-from verirank.record import Run, write_json
+from verirank.record import Run, find_runs, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,12 @@ def analyze(
     fine-tuning, an adapter for most other methods.
 
     Args:
-        folders: finished runs of the same base model.
+        folders: finished runs of the same base model, or folders that hold such, as a study does;
+            of a study's runs those that it ranks and that are finished.
         on_weight: is told which weight of which run is next.
 
     Returns:
-        A geometry a run, in the order given.
+        A geometry a run, in the order given and, within a folder, of the runs' paths.
 
     Raises:
         InputError: a folder is given twice or holds no finished run, or the base has changed or
@@ -111,7 +112,7 @@ def _open(folders: Sequence[Path]) -> list[Run]:
     """Open runs, and see to it before the long work that they can be analyzed together."""
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("a run is given twice")
-    runs = [Run.open(folder) for folder in folders]
+    runs = [run for folder in folders for run in _at(folder)]
     for run in runs:
         if not (run.folder / "adapter").is_dir():
             raise InputError(
@@ -124,6 +125,16 @@ def _open(folders: Sequence[Path]) -> list[Run]:
                 "of it); analyze them apart"
             )
     return runs
+
+
+def _at(folder: Path) -> list[Run]:
+    """Return the run that a folder is, or the finished runs that it holds, such as a study's."""
+    if (folder / "manifest.json").is_file():
+        return [Run.open(folder)]
+    finished = [run for run in find_runs([folder]) if (run.folder / "adapter").is_dir()]
+    if not finished:
+        raise InputError(f"no run in {folder} is trained to its end; see: verirank study status")
+    return finished
 
 
 def _identity(run: Run) -> Identity:

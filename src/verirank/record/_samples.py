@@ -19,9 +19,12 @@ class SamplesIncompleteError(ValueError):
 
 
 def write_samples(path: Path, tables: Sequence[pa.Table]) -> None:
-    """Write samples of one or more stages as one Parquet file."""
+    """Write samples of one or more stages as one Parquet file.
+
+    A column that some lack, because they were taken by an earlier version, is null there.
+    """
     with whole_file(path) as scratch:
-        pq.write_table(pa.concat_tables(tables), scratch)
+        pq.write_table(pa.concat_tables(tables, promote_options="default"), scratch)
 
 
 def read_samples(path: Path, stage: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -1,7 +1,9 @@
 """What came out: the leaderboard, the table in the terminal, and one self-contained page."""
 
-from verirank.report._completions import bench_completions, overview, rollouts
+from verirank.report._completions import bench_completions, rollouts
 from verirank.report._recommend import NothingToRecommendError, Recommendation, recommend
+from verirank.report._standouts import overview
+from verirank.report._text import excerpt, readable
 from verirank.report._verdicts import Judgement, RunFate, Verdicts, judge
 from verirank.report.confounds import Confounds, Effect, measure_confounds, read_confounds
 from verirank.report.figures import energy_figure, write_picture
@@ -22,12 +24,14 @@ __all__ = [
     "bench_completions",
     "build_leaderboard",
     "energy_figure",
+    "excerpt",
     "judge",
     "measure_confounds",
     "overview",
     "print_confounds",
     "print_leaderboard",
     "read_confounds",
+    "readable",
     "recommend",
     "rollouts",
     "write_picture",

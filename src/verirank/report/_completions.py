@@ -1,43 +1,48 @@
-"""A run's completions as rows, and what stands out in them."""
+"""A run's completions as rows: what was asked, what the model wrote, and what it got for it."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
 from verirank.config import InputError
 from verirank.record import Run
 
+if TYPE_CHECKING:
+    from verirank.tasks import Problem, Task
+
 Completion = dict[str, Any]
-_SHORT = 0.5
-"""A right answer in less than this share of the usual length is worth a look."""
 
 
 def rollouts(run: Run, step: int) -> list[Completion]:
-    """Return a training step's completions, a row each, with the advantage that each was given.
+    """Return a training step's completions, a row each, with gold and the advantage of each.
 
     Raises:
         InputError: the run has no such step on disk.
     """
-    rows = [row for row in _all_rollouts(run) if row["step"] == step]
-    if not rows:
-        steps = sorted({row["step"] for row in _all_rollouts(run)})
+    every = all_rollouts(run)
+    places = [place for place, row in enumerate(every) if row["step"] == step]
+    if not places:
+        steps = sorted({row["step"] for row in every})
         known = f"steps {steps[0]} to {steps[-1]}" if steps else "no steps"
         raise InputError(f"{run.folder} has no completions of step {step}; it has {known}")
-    # Group lies after group; a problem may be drawn twice in a step.
-    size = run.config.sampling.group_size
-    for start in range(0, len(rows), size):
-        group = rows[start : start + size]
-        for row, advantage in zip(group, _advantages(run, group), strict=True):
-            row["advantage"] = advantage
+    rows = every[places[0] : places[-1] + 1]
+    if "advantage" not in rows[0]:
+        _complete_rollouts(run, rows, places[0])
     return rows
 
 
+def rollout_steps(run: Run) -> list[int]:
+    """Return the training steps whose completions are on disk, by their files' names alone."""
+    spans = [file.stem.split("-")[1:] for file in _rollout_files(run)]
+    return [step for first, last in spans for step in range(int(first), int(last) + 1)]
+
+
 def bench_completions(run: Run, bench: str) -> list[Completion]:
-    """Return a bench's samples, before and after training, a row each.
+    """Return a bench's samples, before and after training, a row each, with gold.
 
     Raises:
         InputError: the run was not evaluated on the bench.
@@ -46,31 +51,57 @@ def bench_completions(run: Run, bench: str) -> list[Completion]:
         known = ", ".join(run.benches) or "none"
         raise InputError(f"{run.folder} has no samples of bench {bench!r}; it has {known}")
     rows = pq.read_table(run.bench_file(bench)).to_pylist()
+    if any(row.get("gold") is None for row in rows):
+        _complete_samples(run, bench, rows)
     return [row | {"reward": float(bool(row["correct"]))} for row in rows]
 
 
-def overview(run: Run) -> str:
-    """Return in words how answers ended, the worst and best problems, and signs of hacking."""
-    lines = [f"{run.folder}: {run.method}, seed {run.seed}, {run.status}"]
-    for bench in run.benches:
-        rows = bench_completions(run, bench)
-        lines += ["", f"{bench}:"]
-        for stage in ("before", "after"):
-            lines.append(f"  {stage}: {_endings([r for r in rows if r['stage'] == stage])}")
-        after = [row for row in rows if row["stage"] == "after"]
-        lines += [f"  {line}" for line in [*_extremes(after), *_signs(rows)]]
-    trained = _all_rollouts(run)
-    if trained:
-        first, last = trained[0]["step"], trained[-1]["step"]
-        for step in (first, last):
-            ended = _endings([row for row in trained if row["step"] == step])
-            lines.append(f"step {step}: {ended}")
-    return "\n".join(lines)
+def all_rollouts(run: Run) -> list[Completion]:
+    """Return the completions of all training steps as they lie on disk."""
+    return [row for file in _rollout_files(run) for row in pq.read_table(file).to_pylist()]
 
 
-def _all_rollouts(run: Run) -> list[Completion]:
-    files = sorted((run.folder / "rollouts").glob("steps-*.parquet"))
-    return [row for file in files for row in pq.read_table(file).to_pylist()]
+def _rollout_files(run: Run) -> list[Path]:
+    return sorted((run.folder / "rollouts").glob("steps-*.parquet"))
+
+
+def _complete_rollouts(run: Run, rows: list[Completion], first: int) -> None:
+    """Add what runs of an earlier version did not record, as their task and algorithm say.
+
+    Args:
+        run: whose completions these are.
+        rows: of one step; group lies after group, and a problem may be drawn twice.
+        first: the number of rows before them; groups lie in the order of the training stream.
+    """
+    size = run.config.sampling.group_size
+    for start in range(0, len(rows), size):
+        group = rows[start : start + size]
+        for row, advantage in zip(group, _advantages(run, group), strict=True):
+            row["advantage"] = advantage
+        _add_questions(group, [_task(run).training_problem(run.seed, (first + start) // size)])
+
+
+def _complete_samples(run: Run, bench: str, rows: list[Completion]) -> None:
+    """Add the questions and gold of samples that were taken by an earlier version."""
+    try:
+        problems = _task(run).bench(bench, len({row["problem"] for row in rows}))
+    except InputError:
+        # Without the task's data, the completions can still be read.
+        return
+    _add_questions(rows, problems)
+
+
+def _add_questions(rows: Sequence[Completion], problems: Sequence[Problem]) -> None:
+    known = {problem.id: problem for problem in problems}
+    for row in rows:
+        if problem := known.get(row["problem"]):
+            row |= {"prompt": problem.prompt, "gold": problem.answer}
+
+
+def _task(run: Run) -> Task:
+    from verirank.tasks import load_task
+
+    return load_task(run.config.task)
 
 
 def _advantages(run: Run, group: Sequence[Completion]) -> list[float]:
@@ -78,48 +109,10 @@ def _advantages(run: Run, group: Sequence[Completion]) -> list[float]:
     import torch
 
     from verirank.config import load_plugin
-    from verirank.tasks import load_task
 
     config = run.config
     algorithm = load_plugin("algorithm", config.algorithm.name)(config.algorithm)
     rewards_PG = torch.tensor([[row["reward"] for row in group]])
     lengths_PG = torch.tensor([[row["length"] for row in group]])
-    limit = config.sampling.max_new_tokens or load_task(config.task).max_new_tokens
+    limit = config.sampling.max_new_tokens or _task(run).max_new_tokens
     return algorithm.advantages(algorithm.shape_rewards(rewards_PG, lengths_PG, limit))[0].tolist()
-
-
-def _endings(rows: Sequence[Completion]) -> str:
-    n = max(1, len(rows))
-    reasons = Counter(row["reason"] for row in rows)
-    cut = sum(row["truncated"] for row in rows)
-    told = [f"{100 * number / n:.1f} % {reason}" for reason, number in reasons.most_common(4)]
-    return f"{', '.join(told)}; {100 * cut / n:.1f} % cut off"
-
-
-def _extremes(after: Sequence[Completion], most: int = 3) -> list[str]:
-    rights: dict[str, list[float]] = defaultdict(list)
-    for row in after:
-        rights[row["problem"]].append(row["reward"])
-    order = sorted(rights, key=lambda p: (sum(rights[p]) / len(rights[p]), p))
-    return [
-        f"{name}: " + ", ".join(f"{p} ({sum(rights[p]):.0f}/{len(rights[p])})" for p in part)
-        for name, part in (("worst", order[:most]), ("best", order[::-1][:most]))
-    ]
-
-
-def _signs(rows: Sequence[Completion]) -> list[str]:
-    """Return what may be reward without the work: answers alike, or much shorter than before."""
-    before = [r["length"] for r in rows if r["stage"] == "before" and r["reward"]]
-    after = [row for row in rows if row["stage"] == "after" and row["reward"]]
-    if not before or not after:
-        return []
-    usual = sum(before) / len(before)
-    short = sum(row["length"] < _SHORT * usual for row in after) / len(after)
-    alike, times = Counter(row["completion"] for row in after).most_common(1)[0]
-    problems = len({row["problem"] for row in after if row["completion"] == alike})
-    signs = [
-        f"right answers under half of the base's usual {usual:.0f} tokens: {100 * short:.1f} %",
-    ]
-    if problems > 1:
-        signs.append(f"one text is the right answer to {problems} problems ({times} samples)")
-    return signs

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from verirank.record import Run, step_seconds
 
 _FloatArray = NDArray[np.float64]
+_TOLD = ("truncated_fraction", "served_changed_fraction", "kl_train_sampler", "clip_fraction")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """T training steps: their numbers, seconds, mean rewards, and two shares of 1.
+    """T training steps: their numbers, seconds, mean rewards, and what the numerics did.
 
-    `truncated_T` is the share of completions that were cut off, `moved_T` that of the served
-    weights that moved by more than half a ULP; NaN where a step does not tell.
+    Shares of 1: `truncated_T` of the completions were cut off, `moved_T` of the served weights
+    moved by more than half a ULP, `clipped_T` of the tokens were clipped, `used_T` of the sampled
+    groups had a gradient to give. `kl_T` is the KL from sampler to trainer, nats a token. NaN where
+    a step does not tell.
     """
 
     step_T: _FloatArray
@@ -26,6 +29,9 @@ class Curve:
     reward_T: _FloatArray
     truncated_T: _FloatArray
     moved_T: _FloatArray
+    kl_T: _FloatArray
+    clipped_T: _FloatArray
+    used_T: _FloatArray
 
 
 def read_curve(run: Run) -> Curve:
@@ -40,10 +46,9 @@ def read_curve(run: Run) -> Curve:
     except KeyError as error:
         raise ValueError(f"{run.folder / 'metrics.jsonl'}: a line lacks {error}") from None
     step_T, seconds_T, reward_T = np.array(told, dtype=np.float64).reshape(-1, 3).T
-    truncated_T, moved_T = (
-        _where_told(lines, key) for key in ("truncated_fraction", "served_changed_fraction")
-    )
-    return Curve(step_T, seconds_T, reward_T, truncated_T, moved_T)
+    told = {key: _where_told(lines, key) for key in _TOLD}
+    sampled_T, used_T = _where_told(lines, "groups_sampled"), _where_told(lines, "groups_used")
+    return Curve(step_T, seconds_T, reward_T, *told.values(), used_T=used_T / sampled_T)
 
 
 def trailing_mean(values_T: _FloatArray, window: int) -> _FloatArray:

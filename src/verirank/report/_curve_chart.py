@@ -10,7 +10,14 @@ import numpy as np
 
 from verirank.report._arms import Arm
 from verirank.report._curve import trailing_mean
-from verirank.report._palette import STANDINGS, Palette, standing, standing_colours
+from verirank.report._palette import (
+    SAID,
+    STANDINGS,
+    Palette,
+    described,
+    standing,
+    standing_colours,
+)
 from verirank.report.leaderboard import Leaderboard
 
 WINDOW = 5
@@ -93,13 +100,16 @@ def _panel(
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(values=[0, 0.5, 1], domain=False, ticks=False, labelOpacity=int(first)),
     )
-    everyone = alt.Chart(alt.InlineData(values=span)).mark_area(color=grey, opacity=0.9)
-    own = alt.Chart(alt.InlineData(values=rows))
+    everyone = alt.Chart(alt.InlineData(values=span)).mark_area(color=grey, opacity=0.9, aria=False)
+    first_row, last_row = rows[0], rows[-1]
+    words = (
+        f"mean reward {first_row['reward']:.2f} at step {first_row['step']}, "
+        f"{last_row['reward']:.2f} at step {last_row['step']}"
+    )
+    own = alt.Chart(described(rows, lambda row: words)).encode(description=SAID)
     layers = [
         everyone.encode(x=x, y=y, y2="high:Q"),
         own.mark_area(color=colour, opacity=0.3).encode(x=x, y="low:Q", y2="high:Q"),
-        own.mark_line(color=colour, strokeWidth=1.8).encode(
-            x=x, y="reward:Q", tooltip=["method:N", "step:Q", alt.Tooltip("reward:Q", format=".3f")]
-        ),
+        own.mark_line(color=colour, strokeWidth=1.8).encode(x=x, y="reward:Q"),
     ]
     return alt.LayerChart(layer=layers)

@@ -8,8 +8,10 @@ from typing import Any
 import altair as alt
 
 from verirank.report._palette import (
+    SAID,
     Palette,
-    score_tooltips,
+    described,
+    score_in_words,
     standing,
     standing_encodings,
 )
@@ -68,7 +70,8 @@ def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool)
         ),
     )
     colour, shape = standing_encodings(rows, palette)
-    base = alt.Chart(alt.InlineData(values=interval_rows(rows))).encode(y=y)
+    data = described(interval_rows(rows), lambda row: f"{score_in_words(row)}, {row['standing']}")
+    base = alt.Chart(data).encode(y=y, description=SAID)
     interval = base.mark_rule(strokeWidth=2.5, opacity=0.55, strokeCap="round").encode(
         x=alt.X("low:Q", title=title, **x), x2="high:Q", color=colour
     )
@@ -76,7 +79,6 @@ def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool)
         x="avg_at_k:Q",
         color=colour,
         shape=shape,
-        tooltip=["method:N", *score_tooltips(), "rank:Q", "standing:N"],
     )
     value = base.mark_text(align="left", dx=8, fontSize=11, color=palette.muted).encode(
         x="high:Q", text=alt.Text("avg_at_k:Q", format=".1f")

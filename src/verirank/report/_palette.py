@@ -1,8 +1,9 @@
-"""Colours and type of the charts, as CSS variables on the page and as plain values in files."""
+"""Colours and type of the charts, and how a picture takes on those of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,23 +22,9 @@ class Palette:
     best: str
     behind: str
     no_gain: str
-    paper: str | None
+    paper: str
     font: str
 
-
-PAGE = Palette(
-    ink="var(--ink)",
-    muted="var(--muted)",
-    rule="var(--rule)",
-    best="var(--best)",
-    behind="var(--behind)",
-    no_gain="var(--no-gain)",
-    paper="var(--paper)",
-    font='system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
-)
-"""The page's own variables, so that light, dark and print need no second drawing.
-
-The font is spelt out, because text is measured before it is drawn."""
 
 FILE = Palette(
     ink="#1c2126",
@@ -49,7 +36,16 @@ FILE = Palette(
     paper="#ffffff",
     font="Helvetica, Arial, sans-serif",
 )
-"""Plain values on white, for pictures that stand alone."""
+"""Plain values on white, for pictures that stand alone; no two of them are the same."""
+
+_VARIABLES = {
+    FILE.ink: "var(--ink)",
+    FILE.muted: "var(--muted)",
+    FILE.rule: "var(--rule)",
+    FILE.best: "var(--best)",
+    FILE.behind: "var(--behind)",
+    FILE.no_gain: "var(--no-gain)",
+}
 
 STANDINGS: tuple[str, ...] = (
     "level with the best",
@@ -84,10 +80,39 @@ def standing_encodings(rows: Sequence[Row], palette: Palette) -> tuple[alt.Color
     )
 
 
-def score_tooltips() -> list[alt.Tooltip]:
-    """Return the score and its interval as a tooltip shows them."""
-    titles = {"avg_at_k": "Avg@k, %", "low": "low", "high": "high"}
-    return [alt.Tooltip(f"{f}:Q", title=title, format=".1f") for f, title in titles.items()]
+def described(rows: Sequence[dict[str, Any]], words: Callable[[Any], str]) -> alt.InlineData:
+    """Return a chart's data in which every row says what it shows, its method first.
+
+    The page shows these words where a pointer rests on the mark.
+    """
+    return alt.InlineData(values=[{**r, "said": f"{r['method']}: {words(r)}"} for r in rows])
+
+
+SAID = alt.Description("said:N")
+"""Gives a mark the words of its row."""
+
+
+def score_in_words(row: dict[str, Any]) -> str:
+    """Return a row's score and its interval."""
+    return f"{row['avg_at_k']:.1f} % ({row['low']:.1f} to {row['high']:.1f})"
+
+
+def for_page(svg: str, name: str) -> str:
+    """Return a picture drawn in `FILE` as a page shows it.
+
+    Its colours become the page's CSS variables, so that light, dark and print need no second
+    drawing; its paper and font are the page's; and it scales with its place. It is one drawing
+    without interactive parts to those who cannot see it: the page has words beside it.
+
+    Args:
+        svg: the picture.
+        name: makes the ids in it unique on the page.
+    """
+    svg = re.sub(r'<rect [^>]*fill="' + re.escape(FILE.paper) + r'"[^>]*/>', "", svg, count=1)
+    svg = re.sub(r' width="[\d.]+" height="[\d.]+"', ' aria-hidden="true"', svg, count=1)
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0], found[0]), svg)
+    svg = svg.replace(f' font-family="{FILE.font}"', "")
+    return re.sub(r'( id="|url\(#)', rf"\1{name}-", svg)
 
 
 def chart_config(palette: Palette) -> dict[str, Any]:
@@ -96,7 +121,7 @@ def chart_config(palette: Palette) -> dict[str, Any]:
     lines = {"gridColor": palette.rule, "domainColor": palette.rule, "tickColor": palette.rule}
     return {
         "font": palette.font,
-        "background": "transparent" if palette is PAGE else palette.paper,
+        "background": palette.paper,
         "view": {"stroke": None},
         "axis": {**text, **lines, "labelFontSize": 12, "titleFontSize": 12, "titlePadding": 10},
         "title": {
@@ -105,6 +130,8 @@ def chart_config(palette: Palette) -> dict[str, Any]:
             "fontWeight": 600,
             "anchor": "start",
             "frame": "group",
+            # Titles stand above small panels only, side by side.
+            "limit": 140,
         },
         "legend": {
             "labelColor": palette.ink,
@@ -112,6 +139,8 @@ def chart_config(palette: Palette) -> dict[str, Any]:
             "title": None,
             "orient": "top",
             "symbolOpacity": 1,
+            # Where the font is wider than the one that was measured, labels stay apart.
+            "columnPadding": 40,
         },
         "text": {"color": palette.ink, "fontSize": 12},
         "concat": {"spacing": 24},

@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from verirank.report._palette import Palette
+from verirank.report._palette import SAID, Palette, described
 from verirank.report._words import listed
 
 
@@ -80,7 +80,7 @@ def rate_chart(rows: list[dict[str, Any]], palette: Palette) -> alt.FacetChart:
             "steps:O", scale=alt.Scale(domain=steps, range=[0.35, 1.0]), title="after steps"
         ),
         detail="steps:O",
-        tooltip=["method:N", "learning_rate:Q", "steps:Q", "score:Q"],
+        description=SAID,
     )
     line = base.mark_line(color=palette.behind, point={"color": palette.behind, "size": 25})
     last = max(steps)
@@ -88,7 +88,12 @@ def rate_chart(rows: list[dict[str, Any]], palette: Palette) -> alt.FacetChart:
         color=palette.best, filled=True, size=90
     )
     return (
-        alt.layer(line, won, data=alt.Data(values=rows))
+        alt.layer(line, won, data=described(rows, _in_words))
         .properties(width=175, height=110)
         .facet(alt.Facet("method:N", title=None), columns=4)
     )
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    rate = f"at learning rate {row['learning_rate']:.2g} after {row['steps']} steps"
+    return f"{row['score']:.1f} % {rate}" + (", the winner" if row["winner"] else "")

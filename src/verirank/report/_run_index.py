@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ _SCHEMA = pa.schema(
         "benches": pa.list_(_BENCH),
     }
 )
-_PROBLEMS = b"problems"
-"""Key of the file's metadata: the lists of problems, which thousands of runs share."""
+_PROBLEMS = b"problems/2"
+"""Key of the file's metadata: the lists of problems, which thousands of runs share.
+
+Its number counts the layouts of this file, so that one of another layout is begun anew."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _packed(
 
 
 def _unpacked(row: dict[str, Any], problems: list[tuple[str, ...]]) -> tuple[str, Reading]:
-    curve = Curve(*np.frombuffer(row["curve"], np.float64).reshape(5, -1))
+    curve = Curve(*np.frombuffer(row["curve"], np.float64).reshape(len(fields(Curve)), -1))
     samples = {
         bench["name"]: BenchSamples(
             problems[bench["problems"]], *_arrays(bench, len(problems[bench["problems"]]))

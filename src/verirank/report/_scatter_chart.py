@@ -10,8 +10,10 @@ import altair as alt
 
 from verirank.report._labels import place_labels
 from verirank.report._palette import (
+    SAID,
     Palette,
-    score_tooltips,
+    described,
+    score_in_words,
     standing,
     standing_encodings,
 )
@@ -30,10 +32,11 @@ class Cost:
     log: bool
     format: str
 
-    @property
-    def tooltip(self) -> str:
-        """The title without its remarks."""
-        return self.title.partition(" (")[0]
+    def in_words(self, row: dict[str, Any]) -> str:
+        """Return a row's score and this cost of it."""
+        value = row[self.field]
+        told = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        return f"{score_in_words(row)}; {self.title.partition(' (')[0]}: {told}"
 
     def of(self, row: Row) -> float:
         """Return the row's cost in the axis's unit."""
@@ -92,7 +95,7 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
         "scale": alt.Scale(domain=list(y_domain), nice=False, zero=False),
         "axis": alt.Axis(tickCount=6, domain=False, ticks=False),
     }
-    chart = alt.Chart(alt.InlineData(values=data)).encode(x=x)
+    chart = alt.Chart(described(data, cost.in_words)).encode(x=x, description=SAID)
     colour, shape = standing_encodings(board.main, palette)
     interval = chart.mark_rule(strokeWidth=1.5, opacity=0.3).encode(
         y=alt.Y("low:Q", **y), y2="high:Q", color=colour
@@ -104,11 +107,6 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
         y=alt.Y("avg_at_k:Q", **y),
         color=colour,
         shape=shape,
-        tooltip=[
-            "method:N",
-            alt.Tooltip(f"{cost.field}:Q", title=cost.tooltip, format=","),
-            *score_tooltips(),
-        ],
     )
     layers = (_base_line(base, palette), interval, leader, dot, _names(data, palette))
     return alt.LayerChart(layer=list(layers)).properties(width=width, height=HEIGHT)

@@ -38,6 +38,19 @@ def memory(amount: int) -> str:
     return f"{amount / 1e9:.2f} GB" if amount >= 1e9 else f"{amount / 1e6:.0f} MB"
 
 
+def digits(number: float | None) -> str:
+    """Return a number with three significant digits, or a dash where there is none."""
+    if number is None:
+        return "\N{EN DASH}"
+    if number == 0:
+        return "0"
+    if abs(number) >= 1000 or abs(number) < 0.001:
+        told = f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    else:
+        told = f"{number:.3g}"
+    return told.replace("-", "\N{MINUS SIGN}")
+
+
 def listed(names: Sequence[str]) -> str:
     """Return names as an English list."""
     if len(names) < 2:

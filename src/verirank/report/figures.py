@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from verirank.report._confound_chart import confound_chart, confound_rows
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
 from verirank.report._interval_chart import interval_chart, interval_rows
-from verirank.report._palette import FILE, PAGE, Palette, chart_config
+from verirank.report._palette import FILE, Palette, chart_config, for_page
 from verirank.report._rate_chart import Searches, rate_chart
 from verirank.report._scatter_chart import (
     MEMORY,
@@ -59,13 +60,19 @@ class Figure:
         """Return the Vega-Lite specification."""
         return {**_as_dict(self.draw(palette)), "config": chart_config(palette)}
 
-    def page_specification(self) -> dict[str, Any]:
-        """Return the specification in the page's own colours."""
-        return self.specification(PAGE)
+    @cached_property
+    def svg(self) -> str:
+        """The picture on white."""
+        return _svg(self.specification(FILE))
+
+    @property
+    def inline(self) -> str:
+        """The picture to be put into a page, in the page's own colours and type."""
+        return for_page(self.svg, self.name)
 
     def write(self, folder: Path) -> None:
         """Write NAME.svg and its data as NAME.csv."""
-        write_file(folder / f"{self.name}.svg", _svg(self.specification(FILE)))
+        write_file(folder / f"{self.name}.svg", self.svg)
         write_csv(folder / f"{self.name}.csv", self.rows)
 
 
@@ -188,11 +195,6 @@ def write_picture(board: Leaderboard, path: Path) -> None:
         write_file(path, png)
     else:
         raise ValueError(f"a picture is .svg or .png, not {path.suffix!r}")
-
-
-def javascript() -> str:
-    """Return the chart library's JavaScript, to be put into the page once."""
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=_VEGA_LITE)
 
 
 def _svg(specification: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,14 +16,15 @@ from markupsafe import Markup
 from verirank import __version__
 from verirank.record import write_file, write_json
 from verirank.report import _words
-from verirank.report._examples import best_examples
+from verirank.report._evidence import Evidence, gather_evidence
+from verirank.report._families import families
+from verirank.report._geometry import MEASURES
 from verirank.report._palette import STANDINGS, standing
-from verirank.report._published import PUBLISHED
 from verirank.report._rate_chart import read_searches
 from verirank.report._verdicts import Verdicts, judge
 from verirank.report._views import EqualTime, at_equal_time
 from verirank.report.confounds import measure_confounds
-from verirank.report.figures import build_figures, confound_figure, javascript
+from verirank.report.figures import Figure, build_figures, confound_figure
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
 INDEX = "runs_index.parquet"
@@ -33,7 +34,7 @@ _SHOWN_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "
 
 
 def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
-    """Rebuild the leaderboard, verdicts, views, report.html and figures/ from runs on disk.
+    """Rebuild leaderboard, verdicts, views, report.html, figures/ and data/ from runs on disk.
 
     Args:
         folders: run folders, or folders that hold runs anywhere below.
@@ -52,19 +53,32 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     write_json(out / "verdicts.json", verdicts.as_json())
     equal_time = at_equal_time(board)
     write_json(out / "equal_time.json", [asdict(view) for view in equal_time])
-    figures = build_figures(board, read_searches(folders))
+    evidence = gather_evidence(board)
+    evidence.write(out / "data")
     confounds = measure_confounds(folders, board)
     confounds.write(out)
-    if confounds.effects:
-        figures.append(confound_figure(confounds))
-    for figure in figures:
+    figures = {
+        "scores": build_figures(board, read_searches(folders)),
+        "differences": evidence.difference_figures(),
+        "geometry": evidence.geometry_figures(),
+        "confounds": [confound_figure(confounds)] if confounds.effects else [],
+    }
+    for figure in chain.from_iterable(figures.values()):
         figure.write(out / "figures")
-    write_file(out / "report.html", _render(board, figures, verdicts, equal_time))
+    studies = [Path(f).resolve() for f in folders if (Path(f) / "study.toml").is_file()]
+    study = studies[0].name if studies else None
+    page = _render(board, figures, verdicts, equal_time, evidence, study)
+    write_file(out / "report.html", page)
     return board
 
 
 def _render(
-    board: Leaderboard, figures: list[Any], verdicts: Verdicts, equal_time: list[EqualTime]
+    board: Leaderboard,
+    figures: dict[str, list[Figure]],
+    verdicts: Verdicts,
+    equal_time: list[EqualTime],
+    evidence: Evidence,
+    study: str | None,
 ) -> str:
     environment = Environment(
         loader=PackageLoader("verirank.report", "."),
@@ -74,28 +88,32 @@ def _render(
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(_words, name) for name in ("percent", "points", "count", "duration", "memory")
+        name: getattr(_words, name)
+        for name in ("percent", "points", "count", "duration", "memory", "digits")
     }
-    # Only these two scripts may run, by their hashes: text of a model or a name never can.
-    scripts = [javascript(), (_ROOM / "page.js").read_text("utf-8")]
+    # Only this script may run, by its hash: text of a model or a name never can.
+    script = (_ROOM / "page.js").read_text("utf-8")
     return environment.get_template("page.html.jinja").render(
         board=board,
         figures=figures,
         verdicts=verdicts,
         equal_time=equal_time,
-        published=PUBLISHED,
+        evidence=evidence,
+        measures=MEASURES,
+        families=families(board),
+        study=study,
         answer=_words.answer(board),
         limits=_words.limits(board),
         without_width=_words.without_width(board),
-        ranks=_words.ranks(board.main),
+        ranks=_words.ranks,
         standing_class=lambda row: f"standing-{STANDINGS.index(standing(row))}",
         standing=standing,
         setup=_setup(board),
-        examples=best_examples(board),
         version=__version__,
         style=Markup((_ROOM / "page.css").read_text("utf-8")),
-        scripts=[Markup(script) for script in scripts],
-        script_hashes=" ".join(_hash(script) for script in scripts),
+        script=Markup(script),
+        script_hash=_hash(script),
+        inline=lambda figure: Markup(figure.inline),
     )
 
 
@@ -118,7 +136,9 @@ def _setup(board: Leaderboard) -> dict[str, str]:
         "batch": _product(sampling.get("problems_per_step"), sampling.get("group_size")),
         "evaluation": f"{row.n} problems × {row.k} samples on {row.bench}",
         "seeds": " to ".join(str(s) for s in sorted({min(_seeds(board)), max(_seeds(board))})),
-        "packages": ", ".join(f"{p} {packages[p]}" for p in _SHOWN_PACKAGES if p in packages),
+        "packages": ", ".join(f"{p} {packages[p]}" for p in _SHOWN_PACKAGES if packages.get(p)),
+        "code": run.manifest.get("git"),
+        "machine": ", ".join(str(v) for v in (run.manifest.get("machine") or {}).values()),
         "base weights": f"SHA-256 {run.manifest.get('base_sha256', 'not recorded')}",
     }
     return {name: str(fact) for name, fact in facts.items() if fact}

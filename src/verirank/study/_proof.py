@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def prove(configs: list[MethodConfig], model: ModelConfig, base: BaseModel) -> l
         base: the base itself, whose shape the proof holds for.
 
     Returns:
-        A report each: {method, passed, checks: [{name, passed, detail}]}.
+        A report each: {proven, method, passed, checks: [{name, passed, detail}]}, where `proven` is
+        when.
 
     Raises:
         MethodUnprovenError: a check failed; the message names it.
@@ -41,7 +43,8 @@ def prove(configs: list[MethodConfig], model: ModelConfig, base: BaseModel) -> l
     reports = check_methods(list(new.values()), model) if new else []
     for place, report in zip(new, reports, strict=True):
         if report.passed:
-            write_json(place, asdict(report))
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            write_json(place, {"proven": now, **asdict(report)})
     for report in reports:
         if not report.passed:
             failed = "; ".join(f"{c.name}: {c.detail}" for c in report.checks if not c.passed)

@@ -65,16 +65,21 @@ class Batch:
         return replace(self, parts=[part.to(device) for part in parts[rank() :: count()]])
 
 
+def advantages_of(groups: Sequence[Group], algorithm: Algorithm, max_new_tokens: int) -> Tensor:
+    """Return the advantage of every sample of at least one group, P x G."""
+    rewards_PG = torch.tensor([[r.value for r in group.rewards] for group in groups])
+    lengths_PG = torch.tensor([[len(c.tokens) for c in group.completions] for group in groups])
+    shaped_PG = algorithm.shape_rewards(rewards_PG, lengths_PG, max_new_tokens)
+    return algorithm.advantages(shaped_PG)
+
+
 def _advantages(
     groups: Sequence[Group], algorithm: Algorithm, max_new_tokens: int
 ) -> tuple[Tensor, Tensor]:
     """Return advantages and which samples train, both P x G."""
     if not groups:
         return torch.zeros((0, 0)), torch.zeros((0, 0), dtype=torch.bool)
-    rewards_PG = torch.tensor([[r.value for r in group.rewards] for group in groups])
-    lengths_PG = torch.tensor([[len(c.tokens) for c in group.completions] for group in groups])
-    shaped_PG = algorithm.shape_rewards(rewards_PG, lengths_PG, max_new_tokens)
-    advantages_PG = algorithm.advantages(shaped_PG)
+    advantages_PG = advantages_of(groups, algorithm, max_new_tokens)
     return advantages_PG, algorithm.trains(advantages_PG)
 
 

@@ -20,6 +20,7 @@ from verirank.models import BaseModel
 from verirank.processes import any_process, count, expect_same, gathered, is_first, on_first
 from verirank.record import Run, whole_folder
 from verirank.sampling import Sampler
+from verirank.training._batch import advantages_of
 from verirank.training._checkpoint import load_checkpoint, save_checkpoint
 from verirank.training._metrics import reset_peak_memory
 from verirank.training._trainer import Step, Trainer
@@ -70,7 +71,7 @@ def train(
             stops = any_process(stopping())
             if stops or trainer.step == last or trainer.step % config.checkpoint.every == 0:
                 if is_first():
-                    _write_rollouts(run, trainer.step, unsaved)
+                    _write_rollouts(run, trainer, unsaved)
                 save_checkpoint(trainer, run, config.checkpoint.keep)
                 unsaved = []
             if stops:
@@ -108,6 +109,7 @@ def _begin(run: Run, trainer: Trainer) -> None:
         threads=torch.get_num_threads(),
         processes=count(),
         device=str(trainer.base.device),
+        family=policy.method.family,
         learning_rate=trainer.learning_rate,
         adapted_modules=sorted(policy.method.targets(trainer.base.model)),
         trainable_parameters=sum(p.numel() for p in policy.trainable().values()),
@@ -115,20 +117,27 @@ def _begin(run: Run, trainer: Trainer) -> None:
     )
 
 
-def _write_rollouts(run: Run, last: int, steps: list[list[Group]]) -> None:
-    first = last - len(steps) + 1
-    rows = [row for step, groups in enumerate(steps, first) for row in _rollout_rows(step, groups)]
-    run.write_rollouts(first, last, rows)
+def _write_rollouts(run: Run, trainer: Trainer, steps: list[list[Group]]) -> None:
+    first = trainer.step - len(steps) + 1
+    rows = [
+        row for step, groups in enumerate(steps, first) for row in _rollouts(trainer, step, groups)
+    ]
+    run.write_rollouts(first, trainer.step, rows)
 
 
-def _rollout_rows(step: int, groups: list[Group]) -> Iterator[dict[str, Any]]:
-    for group in groups:
-        for completion, reward in zip(group.completions, group.rewards, strict=True):
+def _rollouts(trainer: Trainer, step: int, groups: list[Group]) -> Iterator[dict[str, Any]]:
+    given_PG = advantages_of(groups, trainer.algorithm, trainer.max_new_tokens).tolist()
+    for group, advantages in zip(groups, given_PG, strict=True):
+        answered = zip(group.completions, group.rewards, advantages, strict=True)
+        for completion, reward, advantage in answered:
             yield {
                 "step": step,
                 "problem": group.problem.id,
+                "prompt": group.problem.prompt,
+                "gold": group.problem.answer,
                 "completion": completion.text,
                 "reward": reward.value,
+                "advantage": advantage,
                 "reason": reward.reason,
                 "length": len(completion.tokens),
                 "truncated": completion.truncated,

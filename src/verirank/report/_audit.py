@@ -1,0 +1,147 @@
+"""What stands behind a score: its proof, the base it began with, and what the numerics did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verirank.record import Run
+from verirank.report._arms import Arm
+from verirank.report._curve import Curve
+from verirank.report.leaderboard import Leaderboard
+
+_PROVEN_FOR = ("verirank", "torch", "transformers", "peft")
+"""A proof holds for these versions; with others it is made anew."""
+_LAST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunAudit:
+    """One run's proof and numerics; shares are of 1, None where the run does not tell.
+
+    `checks` were passed of `checks_made`, which hold for the versions in `proven_for`; `proven` is
+    when. `base_sha256` was taken at the start and found again at the end, else the run has no
+    score. `moved` is the share of served weights off the base by more than half a ULP, and
+    `cut_off` that of completions, both over the last ten steps; `cut_off_first` over the first ten.
+    `kl` is the largest KL from sampler to trainer of any step, nats a token; `clipped` the mean
+    share of clipped tokens, `groups_used` that of sampled groups with a gradient to give.
+    """
+
+    method: str
+    run: str
+    seed: int
+    checks: int
+    checks_made: int
+    proven: str | None
+    proven_for: str
+    base_sha256: str | None
+    dtype: str | None
+    device: str | None
+    moved: float | None
+    kl: float | None
+    clipped: float | None
+    cut_off_first: float | None
+    cut_off: float | None
+    groups_used: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArmAudit:
+    """An arm's runs together: the least or the worst of what they tell, as the page shows it."""
+
+    label: str
+    seeds: tuple[int, ...]
+    checks: int
+    checks_made: int
+    proven: str | None
+    one_base: bool
+    dtype: str | None
+    moved: float | None
+    kl: float | None
+    clipped: float | None
+    cut_off_first: float | None
+    cut_off: float | None
+    groups_used: float | None
+
+
+def audit_runs(board: Leaderboard) -> list[RunAudit]:
+    """Return the audit of every scored run, in the order of the board."""
+    order = {row.label: place for place, row in enumerate(board.main)}
+    arms = sorted(board.arms, key=lambda arm: order.get(arm.label, len(order)))
+    return [_run(arm, *pair) for arm in arms for pair in zip(arm.runs, arm.curves, strict=True)]
+
+
+def audit_arms(audits: list[RunAudit]) -> list[ArmAudit]:
+    """Return the runs of each arm together, in the order given."""
+    by_arm: dict[str, list[RunAudit]] = {}
+    for audit in audits:
+        by_arm.setdefault(audit.method, []).append(audit)
+    return [_arm(label, runs) for label, runs in by_arm.items()]
+
+
+def _run(arm: Arm, run: Run, curve: Curve) -> RunAudit:
+    manifest = run.manifest
+    proof, packages = manifest.get("conformance") or {}, manifest.get("packages") or {}
+    checks = proof.get("checks", ())
+    return RunAudit(
+        method=arm.label,
+        run=run.folder.name,
+        seed=run.seed,
+        checks=sum(bool(check["passed"]) for check in checks),
+        checks_made=len(checks),
+        proven=proof.get("proven"),
+        proven_for=", ".join(f"{p} {packages[p]}" for p in _PROVEN_FOR if packages.get(p)),
+        base_sha256=manifest.get("base_sha256"),
+        dtype=arm.settings.get("model.dtype"),
+        device=manifest.get("device"),
+        moved=_mean(curve.moved_T[-_LAST:]),
+        kl=_largest(curve.kl_T),
+        clipped=_mean(curve.clipped_T),
+        cut_off_first=_mean(curve.truncated_T[:_LAST]),
+        cut_off=_mean(curve.truncated_T[-_LAST:]),
+        groups_used=_mean(curve.used_T),
+    )
+
+
+def _arm(label: str, runs: list[RunAudit]) -> ArmAudit:
+    least = min(runs, key=lambda run: run.checks)
+    dates = sorted(run.proven for run in runs if run.proven)
+    return ArmAudit(
+        label=label,
+        seeds=tuple(run.seed for run in runs),
+        checks=least.checks,
+        checks_made=least.checks_made,
+        proven=dates[0] if dates else None,
+        one_base=runs[0].base_sha256 is not None and len({run.base_sha256 for run in runs}) == 1,
+        dtype=runs[0].dtype,
+        moved=_least([run.moved for run in runs]),
+        kl=_most([run.kl for run in runs]),
+        clipped=_most([run.clipped for run in runs]),
+        cut_off_first=_most([run.cut_off_first for run in runs]),
+        cut_off=_most([run.cut_off for run in runs]),
+        groups_used=_least([run.groups_used for run in runs]),
+    )
+
+
+def _told(values: list[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _least(values: list[float | None]) -> float | None:
+    return min(_told(values), default=None)
+
+
+def _most(values: list[float | None]) -> float | None:
+    return max(_told(values), default=None)
+
+
+def _mean(values_T: NDArray[np.float64]) -> float | None:
+    told_T = values_T[~np.isnan(values_T)]
+    return float(told_T.mean()) if len(told_T) else None
+
+
+def _largest(values_T: NDArray[np.float64]) -> float | None:
+    told_T = values_T[~np.isnan(values_T)]
+    return float(told_T.max()) if len(told_T) else None

@@ -1,0 +1,70 @@
+"""Figures for a sceptical reader: differences a problem, and what training did to weights."""
+
+from __future__ import annotations
+
+from verirank.report._difference_chart import difference_chart
+from verirank.report._differences import Difference, difference_rows
+from verirank.report._geometry import GeometryReport
+from verirank.report._geometry_charts import (
+    energy_panels,
+    energy_rows,
+    growth_panels,
+    growth_rows,
+)
+from verirank.report._words import listed, points
+from verirank.report.figures import Figure
+
+
+def difference_figure(name: str, found: list[Difference]) -> Figure:
+    """Return the figure of at least one method less a reference, problem by problem."""
+    reference, problems = found[0].reference, len(found[0].problems)
+    return Figure(
+        f"differences-{name}",
+        f"Problem by problem, against {reference}",
+        f"Each method less {reference} on the {problems} problems, in points, from the problem "
+        "that it loses most on to the one that it gains most on. Above each panel: the mean with "
+        "its paired 95 % interval; where that leaves zero out, the line is blue above zero and "
+        "orange below. Grey: where 95 % of such lines lie when both methods are equal and differ "
+        "by sampling alone; what another training seed changes is not in it.",
+        f"A small panel a method with its sorted differences from {reference}. {_in_words(found)}",
+        lambda palette: difference_chart(found, palette),
+        difference_rows(found),
+    )
+
+
+def _in_words(found: list[Difference]) -> str:
+    told = [f"{d.label} {points(d.mean)}" for d in found]
+    return f"Mean differences in points: {listed(told)}."
+
+
+def geometry_figures(geometry: GeometryReport) -> list[Figure]:
+    """Return the figures of the analyzed runs; of vectors alone there is no energy curve."""
+    energy, growth = energy_rows(geometry), growth_rows(geometry)
+    found = []
+    if energy:
+        found.append(
+            Figure(
+                "energy",
+                "Where the update lies",
+                "Cumulative energy of the update in percent (line) over the leading share of the "
+                "base's right singular directions, mean over matrices and seeds. Dashed: an update "
+                "of the same norm without preferred directions. Dotted: the base's own weight. The "
+                "left directions are in the data.",
+                "A small panel a method; the data beside the page has every curve.",
+                lambda palette: energy_panels(energy, palette),
+                energy,
+            )
+        )
+    if growth:
+        found.append(
+            Figure(
+                "growth",
+                "How the update grew",
+                "Norm of the update over that of the weights, in percent, at the kept checkpoints "
+                "and the end; mean over seeds.",
+                "A small panel a method; the data beside the page has every point.",
+                lambda palette: growth_panels(growth, palette),
+                growth,
+            )
+        )
+    return found
