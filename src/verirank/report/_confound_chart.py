@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from verirank.report._palette import Palette
+from verirank.report._palette import SAID, Palette, described
 from verirank.report.confounds import Confounds
 
 _MOVED, _NOT_RESOLVED = "moved", "not resolved"
@@ -45,13 +45,14 @@ def confound_chart(confounds: Confounds, palette: Palette) -> alt.VConcatChart:
 def _panel(
     rows: list[dict[str, Any]], scale: alt.Scale, palette: Palette, is_last: bool
 ) -> alt.LayerChart:
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
+    base = alt.Chart(described(rows, _in_words)).encode(
+        description=SAID,
         y=alt.Y(
             "method:N",
             sort=[row["method"] for row in sorted(rows, key=lambda row: row["difference"])],
             title=None,
             axis=alt.Axis(domain=False, ticks=False, labelColor=palette.ink, labelPadding=10),
-        )
+        ),
     )
     colour = alt.Color(
         "verdict:N",
@@ -70,7 +71,6 @@ def _panel(
         x="difference:Q",
         color=colour,
         shape=shape,
-        tooltip=["method:N", "difference:Q", "low:Q", "high:Q", "p_holm:Q", "verdict:N"],
     )
     value = base.mark_text(align="left", dx=8, fontSize=11, color=palette.muted).encode(
         x="high:Q", text=alt.Text("difference:Q", format="+.1f")
@@ -83,3 +83,8 @@ def _panel(
     return alt.LayerChart(layer=[zero, interval, dot, value]).properties(
         title=rows[0]["defect"].replace("-", " "), width=620, height={"step": 20}
     )
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    moved = f"{row['difference']:+.1f} points ({row['low']:+.1f} to {row['high']:+.1f})"
+    return f"{moved} with {row['defect']}; {row['verdict']}"

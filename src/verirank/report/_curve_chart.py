@@ -15,6 +15,7 @@ from verirank.report._palette import (
     STANDINGS,
     Palette,
     described,
+    panel_title,
     standing,
     standing_colours,
 )
@@ -72,7 +73,7 @@ def curve_chart(
             palette.rule,
             own.get(method, palette.behind),
             first=place % COLUMNS == 0,
-        ).properties(width=146, height=92, title=method)
+        ).properties(width=146, height=92, title=panel_title(method))
         for place, method in enumerate(methods)
     ]
     return alt.concat(*panels, columns=COLUMNS, spacing={"row": 18, "column": 4})

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from verirank.report._differences import Difference
-from verirank.report._palette import SAID, Palette, described
+from verirank.report._palette import SAID, Palette, described, panel_title
 from verirank.report._words import points
 
 COLUMNS = 5
@@ -47,12 +47,8 @@ def _panel(d: Difference, end: float, palette: Palette, *, first: bool) -> alt.L
         chart.mark_area(color=palette.behind, opacity=0.35).encode(y=y, y2="high:Q"),
         chart.mark_line(color=_colour(d, palette), strokeWidth=1.8).encode(y="difference:Q"),
     ]
-    title = alt.Title(
-        text=d.label,
-        subtitle=f"{points(d.mean)} ({points(d.low)} to {points(d.high)})",
-        subtitleFontSize=11,
-        subtitleColor=palette.muted,
-    )
+    beneath = f"{points(d.mean)} ({points(d.low)} to {points(d.high)})"
+    title = panel_title(d.label, beneath)
     return alt.LayerChart(layer=layers).properties(width=146, height=116, title=title)
 
 

@@ -25,7 +25,8 @@ def difference_figure(name: str, found: list[Difference]) -> Figure:
         "that it loses most on to the one that it gains most on. Above each panel: the mean with "
         "its paired 95 % interval; where that leaves zero out, the line is blue above zero and "
         "orange below. Grey: where 95 % of such lines lie when both methods are equal and differ "
-        "by sampling alone; what another training seed changes is not in it.",
+        "by independent sampling alone; what another training seed changes is not in it. Methods "
+        "that hardly moved draw alike from the same random streams, so they lie nearer to zero.",
         f"A small panel a method with its sorted differences from {reference}. {_in_words(found)}",
         lambda palette: difference_chart(found, palette),
         difference_rows(found),

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from verirank.report._geometry import GeometryReport
-from verirank.report._palette import SAID, Palette, described
+from verirank.report._palette import SAID, Palette, described, panel_title
 
 COLUMNS = 5
 _SIZE = {"width": 146, "height": 104}
@@ -61,7 +61,7 @@ def _energy_panel(rows: list[dict[str, Any]], palette: Palette, *, first: bool) 
         ),
         chart.mark_line(color=palette.best, strokeWidth=2).encode(y=alt.Y("update:Q", **y)),
     ]
-    return alt.LayerChart(layer=lines).properties(**_SIZE, title=rows[0]["method"])
+    return alt.LayerChart(layer=lines).properties(**_SIZE, title=panel_title(rows[0]["method"]))
 
 
 def growth_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
@@ -102,5 +102,5 @@ def _growth_panel(
             ),
             description=SAID,
         )
-        .properties(**_SIZE, title=rows[0]["method"])
+        .properties(**_SIZE, title=panel_title(rows[0]["method"]))
     )

@@ -92,6 +92,14 @@ SAID = alt.Description("said:N")
 """Gives a mark the words of its row."""
 
 
+def panel_title(text: str, beneath: str | None = None) -> alt.TitleParams:
+    """Return the title of a small panel, cut where the next one's begins."""
+    title = alt.Title(text=text, limit=140)
+    if beneath is not None:
+        title.subtitle, title.subtitleFontSize = beneath, 11
+    return title
+
+
 def score_in_words(row: dict[str, Any]) -> str:
     """Return a row's score and its interval."""
     return f"{row['avg_at_k']:.1f} % ({row['low']:.1f} to {row['high']:.1f})"
@@ -126,12 +134,11 @@ def chart_config(palette: Palette) -> dict[str, Any]:
         "axis": {**text, **lines, "labelFontSize": 12, "titleFontSize": 12, "titlePadding": 10},
         "title": {
             "color": palette.ink,
+            "subtitleColor": palette.muted,
             "fontSize": 13,
             "fontWeight": 600,
             "anchor": "start",
             "frame": "group",
-            # Titles stand above small panels only, side by side.
-            "limit": 140,
         },
         "legend": {
             "labelColor": palette.ink,
