@@ -74,9 +74,7 @@ def _alternate(
         own.append(trainer.train_step().metrics)
         other += [lora.train_step().metrics] if lora else []
     seconds = {name: median(float(step[name] or 0) for step in own) for name in _PHASES}
-    beside_it = (
-        median(sum(float(step[p] or 0) for p in _PHASES) for step in other) if lora else None
-    )
+    of_lora = median(sum(float(step[p] or 0) for p in _PHASES) for step in other) if lora else None
     return {**seconds, "seconds_of_lora": of_lora}
 
 
