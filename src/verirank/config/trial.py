@@ -140,11 +140,13 @@ class MachineConfig(Section):
     fine-tuning's weights, gradients and moments are split over the processes. With
     `gradient_checkpointing`, a decoder layer keeps its input alone for the backward pass, which
     computes the rest again: for completions that are long for the memory, at a third more time.
+    `trackers` are told every step and score beside the run's own files (docs/trackers.md).
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
     gradient_checkpointing: bool = False
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio", "mlflow"], ...] = ()
 
 
 class TrialConfig(Section):
