@@ -65,8 +65,9 @@ class VLLMConfig(Section):
 
     `kv_cache_memory_bytes` of None stands for 1 GiB on a CPU, and on a GPU for what
     `gpu_memory_utilization` leaves. On a GPU, `enforce_eager` of false lets vLLM compile the model
-    and capture CUDA graphs, and `enable_sleep_mode` frees its memory while the policy is trained;
-    neither, nor `gpu_memory_utilization`, has been tested by this project.
+    and capture CUDA graphs, `enable_sleep_mode` frees its memory while the policy is trained, and
+    `tensor_parallel_size` splits it over GPUs; none of these, nor `gpu_memory_utilization`, has
+    been tested by this project.
     """
 
     max_model_len: int | None = Field(default=None, ge=1)
