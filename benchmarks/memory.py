@@ -125,7 +125,7 @@ def in_a_process(model: str, checkpointing: bool, lengths: Sequence[int]) -> lis
     """Measure in a process of its own."""
     asked = json.dumps([model, checkpointing, list(lengths)])
     command = [sys.executable, "-W", "ignore", __file__, "--measure", asked]
-    environment = os.environ | {"OMP_NUM_THREADS": str(usable_cores())}
+    environment = os.environ | {"OMP_NUM_THREADS": str(usable_cores()), "KMP_BLOCKTIME": "0"}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ import torch
 from workload import TOKENS, WORKLOADS, endless_base
 
 from verirank.config import TaskConfig, TrialConfig, resolve
-from verirank.models import BaseModel, load_base
+from verirank.models import BaseModel
 from verirank.record import package_versions, processor, usable_cores
 from verirank.sampling import open_sampler, sample_seed
 from verirank.tasks import load_task
@@ -43,21 +42,20 @@ Sample = Callable[[list[str], int, int], int]
 """Samples each prompt so many times with seeds of a round; returns the tokens written."""
 
 
-def settings(sampler: str, folder: str) -> TrialConfig:
+def settings(sampler: str) -> TrialConfig:
     """Return the trial whose sampler is timed; `generate` is none of ours."""
     sampling = {} if sampler == "generate" else {"sampler": sampler}
-    model = {"name": folder, "dtype": _WORK.dtype}
+    model = {"name": _WORK.model, "dtype": _WORK.dtype}
     return resolve({"model": model, "sampling": {**sampling, "vllm": {"max_num_seqs": 256}}})
 
 
-def serve(sampler: str, folder: str) -> None:
-    """Load the model in a folder, and answer each line `PROBLEMS SAMPLES ROUND` on stdin.
+def serve(sampler: str) -> None:
+    """Answer each line `PROBLEMS SAMPLES ROUND` on stdin.
 
     An answer is a line of JSON with the tokens that were written and the seconds they took.
     """
     torch.set_num_threads(usable_cores())
-    config = settings(sampler, folder)
-    base = load_base(config.model)
+    config, base = settings(sampler), endless_base(_WORK)
     task = load_task(TaskConfig(name=_WORK.task))
     with ExitStack() as stack:
         sample = _generate(base) if sampler == "generate" else _ours(stack, config, base)
@@ -108,14 +106,7 @@ def _ours(stack: ExitStack, config: TrialConfig, base: BaseModel) -> Sample:
     return sample
 
 
-def write_model(folder: str) -> None:
-    """Write the model whose completions never end early, for vLLM to read its settings there."""
-    base = endless_base(_WORK)
-    base.model.save_pretrained(folder)
-    base.tokenizer.save_pretrained(folder)
-
-
-def start(sampler: str, folder: str) -> subprocess.Popen[str]:
+def start(sampler: str) -> subprocess.Popen[str]:
     """Start a sampler's process; it answers once its model is loaded."""
     environment = os.environ | {
         "OMP_NUM_THREADS": str(usable_cores()),
@@ -123,7 +114,7 @@ def start(sampler: str, folder: str) -> subprocess.Popen[str]:
         "OMP_WAIT_POLICY": "passive",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    command = [sys.executable, "-W", "ignore", __file__, "--serve", sampler, folder]
+    command = [sys.executable, "-W", "ignore", __file__, "--serve", sampler]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
     )
@@ -144,11 +135,9 @@ def ask(process: subprocess.Popen[str], problems: int, samples: int, turn: int) 
 
 def measure(rounds: int, sizes: tuple[tuple[int, int], ...]) -> dict[str, dict[str, list[float]]]:
     """Let the samplers take turns; return tokens a second by size and sampler."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_model(folder)
-        processes = {name: start(name, folder) for name in SAMPLERS}
-        for process in processes.values():
-            ask(process, 8, 8, 0)  # loads the model and warms up
+    processes = {name: start(name) for name in SAMPLERS}
+    for process in processes.values():
+        ask(process, 8, 8, 0)  # loads the model and warms up
     found: dict[str, dict[str, list[float]]] = {}
     for problems, samples in sizes:
         rates = found[f"{problems} x {samples}"] = {name: [] for name in SAMPLERS}
@@ -195,10 +184,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="Markdown file to write; the terminal if absent")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many, smallest first")
-    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=SAMPLERS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.serve:
-        return serve(*asked.serve)
+        return serve(asked.serve)
     text = page(measure(asked.rounds, SIZES[: asked.sizes]), asked.rounds)
     if asked.out is None:
         return print(text)
