@@ -157,14 +157,16 @@ def page(found: dict[str, dict[str, list[float]]], rounds: int) -> str:
         "# Sampling",
         "",
         "```sh",
-        "python benchmarks/sampling.py --out docs/results/sampling.md",
+        f"python benchmarks/sampling.py --rounds {rounds} --sizes {len(found)} "
+        "--out docs/results/sampling.md",
         "```",
         "",
-        f"SmolLM2-135M-Instruct in bf16, {TOKENS} tokens a completion at temperature 1, on "
-        f"{usable_cores()} cores of {processor()}; {packages}. Tokens a second: the median of "
-        f"{rounds} rounds, in which the samplers take turns, and the range. Each is a process of "
-        "its own. Ours also return the log-probability of every token, which `generate` does not "
-        "here.",
+        f"SmolLM2-135M-Instruct in bf16, {TOKENS} tokens a completion at temperature 1 after "
+        f"prompts of about 100, on {usable_cores()} cores of {processor()}; {packages}. "
+        f"Tokens a second: the median of {rounds} rounds, in which the samplers take turns, and "
+        "the range. Each is a process of its own. `generate` reads a prompt once "
+        "for every sample, ours once a problem, and ours return the log-probability of every "
+        "token besides.",
         "",
         "| problems x samples | " + " | ".join(SAMPLERS.values()) + " | vLLM to `generate` |",
         "|---|---|---|---|---|",
