@@ -7,6 +7,7 @@ SMOLLM2 := $(VENV)/.smollm2
 REASONING_GYM := $(VENV)/.reasoning-gym
 RAY := $(VENV)/.ray
 VLLM := $(VENV)/.vllm
+TRACKERS := $(VENV)/.trackers
 
 # Small models are fastest on one thread, and spinning threads stall where cores are shared.
 export OMP_NUM_THREADS ?= 1
@@ -14,7 +15,7 @@ export OMP_WAIT_POLICY ?= passive
 export KMP_BLOCKTIME ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint smollm2 reasoning-gym ray vllm bench clean
+.PHONY: help install demo test lint smollm2 reasoning-gym ray vllm trackers bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,13 @@ vllm: $(VLLM) ## add vLLM for a CPU (130 MB), which some tests use; on a GPU mac
 # It asks for other builds of torch and numpy than it needs, so its packages are listed one by one.
 $(VLLM): $(INSTALLED) requirements-vllm.lock
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-vllm.lock
+	@touch $@
+
+trackers: $(TRACKERS) ## add TensorBoard, Weights & Biases, trackio and MLflow (60 MB), for train --tracker
+
+# They leave every version of requirements.lock alone.
+$(TRACKERS): $(INSTALLED) requirements-trackers.lock
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-trackers.lock
 	@touch $@
 
 bench: $(SMOLLM2) $(VLLM) ## time a training step beside TRL's, into docs/benchmarks.md (half an hour)

@@ -36,6 +36,7 @@ ROOMS = [
     "verifier",
     "models",
     "statistics",
+    "tracking",
     "processes",
     "record",
     "config",
@@ -148,17 +149,23 @@ def test_the_lock_is_what_these_tests_run_with() -> None:
         assert version(name).partition("+")[0] == pins[name]
 
 
-def test_the_lock_of_vllm_names_no_package_of_the_lock() -> None:
-    first, second = (
-        {
-            re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()
-            for line in (ROOT / name).read_text("utf-8").splitlines()
-            if not line.startswith("#")
-        }
-        for name in ("requirements.lock", "requirements-vllm.lock")
-    )
-    assert not first & second
-    assert not {"torch", "torchvision", "torchaudio", "torchcodec", "triton"} & second
+def pins(lock: str) -> dict[str, str]:
+    """Return the versions that a lock names, by the packages' normal names."""
+    lines = (ROOT / lock).read_text("utf-8").splitlines()
+    pinned = (line.split("==") for line in lines if not line.startswith("#"))
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pinned}
+
+
+@pytest.mark.parametrize("lock", ["requirements-vllm.lock", "requirements-trackers.lock"])
+def test_an_optional_lock_names_no_package_of_the_lock(lock: str) -> None:
+    assert not pins("requirements.lock").keys() & pins(lock).keys()
+    assert not {"torch", "torchvision", "torchaudio", "torchcodec", "triton"} & pins(lock).keys()
+
+
+def test_optional_locks_agree_on_what_both_name() -> None:
+    vllm, trackers = pins("requirements-vllm.lock"), pins("requirements-trackers.lock")
+    both = vllm.keys() & trackers.keys()
+    assert {name: vllm[name] for name in both} == {name: trackers[name] for name in both}
 
 
 def test_ci_runs_the_test_command_that_the_readme_gives() -> None:

@@ -170,15 +170,37 @@ def test_the_published_preset_is_planned_without_the_model() -> None:
 
 
 def test_the_released_set_up_is_unequal_as_it_was() -> None:
-    study = Path(__file__).parents[2] / "studies" / "paper-1.5b-as-released.toml"
-    done = CliRunner().invoke(command, [str(study), "--json"], catch_exceptions=False)
+    done = CliRunner().invoke(command, ["paper-1.5b-as-released", "--json"], catch_exceptions=False)
     rows = {row["method"]: row["trainable_parameters"] for row in json.loads(done.output)["arms"]}
     assert rows["lora"] == 18_464_768
     assert rows["vera"] == 51_968
+    assert rows["milora"] < rows["pissa"] == 36_929_536
+
+
+@pytest.mark.parametrize(
+    ("name", "trials", "lora"), [("paper-1.5b", 13, 36_929_536), ("paper-7b", 13, 80_740_352)]
+)
+def test_the_published_studies_are_planned_by_name(name: str, trials: int, lora: int) -> None:
+    done = CliRunner().invoke(command, [name, "--json"], catch_exceptions=False)
+    arms = json.loads(done.output)["arms"]
+    assert len(arms) == trials
+    assert {a["method"]: a["trainable_parameters"] for a in arms}["lora"] == lora
+
+
+def test_the_four_ablations_are_planned_by_name() -> None:
+    done = CliRunner().invoke(command, ["paper-1.5b-ablations", "--json"], catch_exceptions=False)
+    arms = [a for a in json.loads(done.output)["arms"] if a["method"] == "lora"]
+    usual = {"algorithm": "dapo", "rank": 32, "learning_rate": 1e-5}
+    varied = [{k: a[k] for k, v in usual.items() if a[k] != v} for a in arms]
+    assert {a["rank"] for a in arms} == {1, 8, 16, 32}
+    assert {a["algorithm"] for a in arms} == {"dapo", "grpo", "dr-grpo"}
+    assert {a["learning_rate"] for a in arms} == {1e-6, 5e-6, 1e-5}
+    assert {a["sampled_tokens"] / (1024 * 8192) for a in arms} == {32, 128}
+    assert all(len(change) <= 1 for change in varied), "one axis at a time"
 
 
 def test_what_is_not_known_is_one_line() -> None:
     with pytest.raises(InputError, match="unknown GPU 'h10'; did you mean 'h100'"):
         gpu("h10")
-    with pytest.raises(InputError, match=r"no preset 'paper'; presets: paper-1\.5b"):
-        CliRunner().invoke(command, ["paper"], catch_exceptions=False)
+    with pytest.raises(InputError, match=r"no preset or study 'papr-7b'; did you mean 'paper-7b'"):
+        CliRunner().invoke(command, ["papr-7b"], catch_exceptions=False)

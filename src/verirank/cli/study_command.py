@@ -54,7 +54,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("source", type=click.Path(path_type=Path), metavar="STUDY.toml")
+@click.argument("source", type=click.Path(path_type=Path), metavar="STUDY")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, if begun.")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
 @click.option("--probe/--no-probe", default=True, help="Measure a short run of each method.")
@@ -79,7 +79,7 @@ def plan(
 
 
 @command.command()
-@click.argument("source", type=click.Path(path_type=Path), metavar="STUDY.toml")
+@click.argument("source", type=click.Path(path_type=Path), metavar="STUDY")
 @click.option(
     "--out",
     required=True,

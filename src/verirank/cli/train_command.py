@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,15 @@ from typing import Any
 
 import click
 
-from verirank.config import InputError, override, preset_names, read_settings, resolve, to_toml
+from verirank.config import (
+    InputError,
+    by_dotted_key,
+    override,
+    preset_names,
+    read_settings,
+    resolve,
+    to_toml,
+)
 
 _SHORT = {
     "model": "model.name",
@@ -20,6 +29,7 @@ _SHORT = {
     "steps": "training.steps",
     "seed": "seed",
     "device": "machine.device",
+    "trackers": "machine.trackers",
 }
 
 
@@ -37,6 +47,13 @@ _SHORT = {
     "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
 )
 @click.option("--device", help="auto (default), cpu, cuda or mps.")
+@click.option(
+    "--tracker",
+    "trackers",
+    multiple=True,
+    callback=lambda context, option, names: list(names) or None,
+    help="Told every step: tensorboard, wandb (offline), trackio or mlflow. Repeatable.",
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run."
@@ -154,13 +171,10 @@ def _print_scores(run: Any) -> None:
 
 
 def _toml(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    """Return a string or a list of them as TOML."""
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested settings by dotted key."""
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
-        flat |= {f"{prefix}{key}": str(value)} if inner is None else inner
-    return flat
+def _flat(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return nested settings as text by dotted key."""
+    return {key: str(value) for key, value in by_dotted_key(settings).items()}

@@ -7,6 +7,7 @@ from verirank.config.hub_errors import first_line, why_refused
 from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
 from verirank.config.resolve import (
+    by_dotted_key,
     first_error,
     override,
     preset_names,
@@ -47,6 +48,7 @@ __all__ = [
     "TrialConfig",
     "VLLMConfig",
     "VerifierConfig",
+    "by_dotted_key",
     "cache_folder",
     "first_error",
     "first_line",

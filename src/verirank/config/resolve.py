@@ -79,6 +79,15 @@ def resolve(settings: Mapping[str, Any]) -> TrialConfig:
     return _validated(TrialConfig, checked, "")
 
 
+def by_dotted_key(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        inner = by_dotted_key(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
+        flat |= {f"{prefix}{key}": value} if inner is None else inner
+    return flat
+
+
 def to_toml(config: Section) -> str:
     """Return the TOML that resolves to this configuration again."""
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

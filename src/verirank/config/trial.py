@@ -65,8 +65,9 @@ class VLLMConfig(Section):
 
     `kv_cache_memory_bytes` of None stands for 1 GiB on a CPU, and on a GPU for what
     `gpu_memory_utilization` leaves. On a GPU, `enforce_eager` of false lets vLLM compile the model
-    and capture CUDA graphs, and `enable_sleep_mode` frees its memory while the policy is trained;
-    neither, nor `gpu_memory_utilization`, has been tested by this project.
+    and capture CUDA graphs, `enable_sleep_mode` frees its memory while the policy is trained, and
+    `tensor_parallel_size` splits it over GPUs; none of these, nor `gpu_memory_utilization`, has
+    been tested by this project.
     """
 
     max_model_len: int | None = Field(default=None, ge=1)
@@ -140,11 +141,13 @@ class MachineConfig(Section):
     fine-tuning's weights, gradients and moments are split over the processes. With
     `gradient_checkpointing`, a decoder layer keeps its input alone for the backward pass, which
     computes the rest again: for completions that are long for the memory, at a third more time.
+    `trackers` are told every step and score beside the run's own files (docs/trackers.md).
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
     gradient_checkpointing: bool = False
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio", "mlflow"], ...] = ()
 
 
 class TrialConfig(Section):

@@ -41,10 +41,10 @@ def without_overlap(
 
     Args:
         samples: of one bench and one stage.
-        overlapping: the ids of those that do; where there are none, the answer is None, and so it
-            is where fewer than two others remain.
+        overlapping: the ids of those that do; where none was sampled, the answer is None, and so
+            it is where fewer than two others remain.
     """
-    if not overlapping:
+    if not set(overlapping).intersection(samples["problem"].to_pylist()):
         return None
     clean = samples.filter(pc.invert(pc.is_in(samples["problem"], pa.array(sorted(overlapping)))))  # type: ignore[reportAttributeAccessIssue]
     return score(clean) if len(set(clean["problem"].to_pylist())) > 1 else None

@@ -68,6 +68,7 @@ class Run:
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 model=config.model.name,
                 task=config.task.name,
+                template=config.task.model_dump().get("template"),
                 method=config.method.name,
                 algorithm=config.algorithm.name,
                 seed=config.seed,

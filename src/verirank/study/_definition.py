@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,8 @@ from verirank.methods import create_method
 from verirank.models import ModelShape, load_shape
 from verirank.study._confounds import DefectConfig, expect_defects
 from verirank.study._store import trial_id
+
+_SHIPPED = files("verirank.study") / "shipped"
 
 
 class SearchConfig(Section):
@@ -169,16 +172,23 @@ class Study(Section):
         return with_learning_rate(arm, learning_rate_of(arm.method, arm.model.name))
 
 
+def study_names() -> tuple[str, ...]:
+    """Return the names of the shipped studies."""
+    return tuple(sorted(file.name.removesuffix(".toml") for file in _SHIPPED.iterdir()))
+
+
 def read_study(source: str | Path) -> Study:
-    """Read a study's file.
+    """Read a study's file, or a shipped study by its name.
 
     Raises:
-        InputError: there is no such file, it is not TOML, or a key or value is wrong.
+        InputError: there is no such file or study, it is not TOML, or a key or value is wrong.
     """
+    file = _SHIPPED / f"{source}.toml" if str(source) in study_names() else Path(source)
     try:
-        return make_study(tomllib.loads(Path(source).read_text("utf-8")), str(source))
+        return make_study(tomllib.loads(file.read_text("utf-8")), str(source))
     except FileNotFoundError:
-        raise InputError(f"no study {str(source)!r}; give a TOML file") from None
+        hint = nearest(str(source), study_names()).replace("known:", "shipped:")
+        raise InputError(f"no study {str(source)!r}; give a TOML file{hint}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read {source}: {error}") from None
 

@@ -20,6 +20,7 @@ from verirank.record import Run, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, expect_sampler, open_sampler
 from verirank.study._proof import prove
 from verirank.tasks import bench_settings, load_task
+from verirank.tracking import TrackerUnavailableError, Tracking, expect_trackers, tracked
 from verirank.training import Step, train
 from verirank.verifier import Verifier
 
@@ -34,9 +35,10 @@ def start_trial(config: TrialConfig, folder: Path, defect: str | None = None) ->
 
     Raises:
         InputError: task or bench are unknown, a bench has fewer than the two problems that an
-            interval needs, the sampler is not installed, or the folder is taken.
+            interval needs, the sampler or a tracker is not installed, or the folder is taken.
     """
     expect_sampler(config.sampling)
+    expect_trackers(config.machine)
     expect_benches(config.task, config.evaluation.benches)
     return Run.create(folder, config, defect)
 
@@ -124,7 +126,9 @@ def record_failure(run: Run, error: str, *, passing: bool) -> None:
 
 
 def may_pass(error: Exception) -> bool:
-    """Return whether the machine failed (disk, memory) and not the trial."""
+    """Return whether the machine failed (disk, memory, a tracker) and not the trial."""
+    if isinstance(error, TrackerUnavailableError):
+        return True
     if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
         return False
     return isinstance(error, OSError | MemoryError) or "allocate memory" in str(error)
@@ -137,6 +141,18 @@ def _run(
     rung: Rung | None,
     on_step: Callable[[Step], None],
 ) -> None:
+    with tracked(run) as tracking:
+        _train_and_score(run, base, base_samples, rung, on_step, tracking)
+
+
+def _train_and_score(
+    run: Run,
+    base: BaseModel,
+    base_samples: Path | None,
+    rung: Rung | None,
+    on_step: Callable[[Step], None],
+    tracking: Tracking,
+) -> None:
     config = run.config
     on_first(lambda: _prove(run, base))
     with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
@@ -146,7 +162,8 @@ def _run(
         until = rung.steps if rung else None
         defect = defect_of(run)
         heard = defect.training_sampler(run, base, sampler)
-        policy = train(run, base, heard, verifier, on_step, until=until)
+        told = _telling(tracking, on_step)
+        policy = train(run, base, heard, verifier, told, until=until)
         started = time.perf_counter()
         sampler.publish(defect.evaluated_weights(run, policy))
         asked = defect.evaluation_sampler(sampler)
@@ -158,10 +175,22 @@ def _run(
     if rung is None:
         assert base_samples is not None
         _record_scores(run, after, base_samples)
+        tracking.scores("eval", run.scores)
     else:
         _record_selection(run, after[rung.bench], rung)
+        tracking.scores("selection", {rung.bench: run.selection[str(rung.steps)]})
     spent = run.manifest.get("seconds_evaluate", 0.0) + time.perf_counter() - started
     run.update_manifest(status="paused" if rung else "done", seconds_evaluate=spent)
+
+
+def _telling(tracking: Tracking, on_step: Callable[[Step], None]) -> Callable[[Step], None]:
+    """Return what tells a step to the trackers, then to whoever else asked for it."""
+
+    def told(step: Step) -> None:
+        tracking.step(step.metrics)
+        on_step(step)
+
+    return told
 
 
 def _prove(run: Run, base: BaseModel) -> None:

@@ -1,0 +1,185 @@
+"""Peak memory of a training step by the length of its completions, beside `verirank plan`'s.
+
+    python benchmarks/memory.py --out docs/results/memory.md
+
+LoRA of rank 32 in bf16, two completions a step and one micro-batch, so that its activations are
+those of twice the length. The completions are made up, because memory does not ask what they say.
+Each model, with and without gradient checkpointing, is a process of its own, from the shortest
+completion on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from workload import FixedLength
+
+from verirank.config import ModelConfig, TrialConfig, resolve
+from verirank.models import SHAPES, BaseModel, ModelShape, load_base
+from verirank.planning import Lengths, memory_of
+from verirank.record import package_versions, processor, usable_cores
+from verirank.sampling import Completion, TransformersSampler
+from verirank.training import Trainer
+from verirank.verifier import Verifier
+
+LENGTHS = (512, 1024, 2048)
+"""Tokens of a completion."""
+STACK = "2 layers of the 1.5B"
+MODELS = ("smollm2", STACK)
+_PROMPT, _GROUP, _RANK = 64, 2, 32
+_PACKAGES = ("verirank", "torch", "transformers", "peft")
+
+
+class MadeUp(TransformersSampler):
+    """Publishes as ever, and answers with random tokens of one length."""
+
+    length = LENGTHS[0]
+
+    def sample(
+        self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], **how: Any
+    ) -> list[list[Completion]]:
+        """Return the made-up completions; their prompts are as long as each other."""
+        return [[self._completion(seed) for seed in group] for group in seeds]
+
+    def _completion(self, seed: int) -> Completion:
+        generator = torch.Generator().manual_seed(seed)
+        tokens = torch.randint(1000, (_PROMPT + self.length,), generator=generator).tolist()
+        prompt, written = tuple([7] * _PROMPT), tuple(tokens[_PROMPT:])
+        logprobs = (-1.0,) * self.length
+        return Completion(prompt, written, logprobs, str(seed), truncated=True, seed=seed)
+
+
+def measure(model: str, checkpointing: bool, lengths: Sequence[int]) -> list[dict[str, Any]]:
+    """Return by length the bytes at the peak of a step, and those planned."""
+    torch.set_num_threads(usable_cores())
+    base = load_base(ModelConfig(name=model, dtype="bfloat16")) if model != STACK else stack()
+    found = []
+    for length in lengths:
+        config = trial(checkpointing, length)
+        sampler = MadeUp(base)
+        sampler.length = length
+        with Verifier(config.verifier) as verifier:
+            trainer = Trainer(config, base, sampler, verifier)
+            trainer.task = FixedLength("arithmetic")
+            Path("/proc/self/clear_refs").write_text("5")  # the peak, from now on
+            metrics = trainer.train_step().metrics
+        assert metrics["groups_used"] == 1
+        planned = memory_of(config, base.shape, Lengths(_PROMPT, length)).total
+        found.append(
+            {
+                "length": length,
+                "measured": metrics["peak_memory_bytes"],
+                "planned": planned,
+            }
+        )
+    return found
+
+
+def trial(checkpointing: bool, length: int) -> TrialConfig:
+    """Return a step of one group, all of it in one micro-batch."""
+    return resolve(
+        {
+            "model": {"name": "smollm2", "dtype": "bfloat16"},
+            "method": {"name": "lora", "rank": _RANK, "learning_rate": 1e-4},
+            # Made-up completions are not what any policy would say.
+            "sampling": {"problems_per_step": 1, "group_size": _GROUP, "kl_limit": 1e9},
+            "training": {"micro_batch_tokens": _GROUP * (_PROMPT + length)},
+            "machine": {"gradient_checkpointing": checkpointing},
+        }
+    )
+
+
+def stack(layers: int = 2) -> BaseModel:
+    """Return so many layers of the 1.5B model's shape, of random weights, with its embeddings."""
+    from transformers import AutoModelForCausalLM, Qwen2Config
+
+    shape: ModelShape = replace(SHAPES["qwen2-1.5b"], layers=layers)
+    config = Qwen2Config(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        tie_word_embeddings=shape.tied_embeddings,
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.eval().requires_grad_(False)
+    tokenizer = load_base(ModelConfig(name="micro")).tokenizer
+    base = BaseModel(name=STACK, source="random weights", model=model, tokenizer=tokenizer)
+    assert base.shape == shape
+    return base
+
+
+def in_a_process(model: str, checkpointing: bool, lengths: Sequence[int]) -> list[dict[str, Any]]:
+    """Measure in a process of its own."""
+    asked = json.dumps([model, checkpointing, list(lengths)])
+    command = [sys.executable, "-W", "ignore", __file__, "--measure", asked]
+    environment = os.environ | {"OMP_NUM_THREADS": str(usable_cores()), "KMP_BLOCKTIME": "0"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def page(rows: list[tuple[str, bool, list[dict[str, Any]]]]) -> str:
+    """Return the results as Markdown."""
+    packages = ", ".join(f"{name} {at}" for name, at in package_versions(_PACKAGES).items())
+    lines = [
+        "# Memory of long completions",
+        "",
+        "```sh",
+        "python benchmarks/memory.py --out docs/results/memory.md",
+        "```",
+        "",
+        f"The largest resident memory of a whole training step: LoRA of rank {_RANK} on the seven "
+        f"linears, bf16 base, one group of {_GROUP} completions in one micro-batch, on "
+        f"{usable_cores()} cores of {processor()}; {packages}. Beside it what `verirank plan` "
+        "predicts ([planning](../planning.md)). Each line is a process of its own.",
+        "",
+        "| model | gradient checkpointing | "
+        + " | ".join(f"{length:,} tokens: GB (planned)" for length in LENGTHS)
+        + " | MB a token: to 1,024, to 2,048 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for model, checkpointing, found in rows:
+        cells = [f"{f['measured'] / 1e9:.2f} ({f['planned'] / 1e9:.2f})" for f in found]
+        slopes = ", ".join(f"{slope / 1e6:.2f}" for slope in growth(found))
+        name = "SmolLM2-135M" if model == "smollm2" else model
+        lines.append(
+            f"| {name} | {'yes' if checkpointing else 'no'} | {' | '.join(cells)} | {slopes} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def growth(found: list[dict[str, Any]]) -> list[float]:
+    """Return the bytes that each further token of a completion took, from length to length."""
+    pairs = pairwise(found)
+    return [(b["measured"] - a["measured"]) / (b["length"] - a["length"]) for a, b in pairs]
+
+
+def main() -> None:
+    """Measure everything, or what one process is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="Markdown file to write; the terminal if absent")
+    parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.measure:
+        return print(json.dumps(measure(*asked.measure)))
+    rows = [(m, c, in_a_process(m, c, LENGTHS)) for m in MODELS for c in (False, True)]
+    if asked.out is None:
+        return print(page(rows))
+    asked.out.write_text(page(rows), "utf-8")
+    return None
+
+
+if __name__ == "__main__":
+    main()
