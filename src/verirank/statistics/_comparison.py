@@ -13,6 +13,7 @@ from verirank.statistics._bootstrap import (
     Interval,
     SeedNoise,
     bootstrap_mean,
+    bootstrap_means,
 )
 from verirank.statistics._pairs import p_of_pairs
 from verirank.statistics._scores import FloatArray, as_correct

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -22,10 +22,13 @@ from verirank.config import (
     read_settings,
     resolve,
 )
-from verirank.methods import create_method
-from verirank.models import ModelShape, load_shape
 from verirank.study._confounds import DefectConfig, expect_defects
 from verirank.study._store import trial_id
+
+if TYPE_CHECKING:
+    from verirank.models import ModelShape
+
+DEFINITION = "study.toml"
 
 
 class SearchConfig(Section):
@@ -183,6 +186,17 @@ def read_study(source: str | Path) -> Study:
         raise InputError(f"cannot read {source}: {error}") from None
 
 
+def open_study(out: Path) -> Study:
+    """Return the study that a folder was begun with.
+
+    Raises:
+        InputError: the folder holds no study.
+    """
+    if not (out / DEFINITION).is_file():
+        raise InputError(f"{out} holds no study (no {DEFINITION}); start one with study run")
+    return read_study(out / DEFINITION)
+
+
 def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
     """Return the study that settings describe.
 
@@ -230,6 +244,8 @@ def _known_keys() -> set[str]:
 
 def _matched(arm: TrialConfig) -> TrialConfig:
     """Return the arm at the rank whose trainable parameters come closest to LoRA's."""
+    from verirank.models import load_shape
+
     settings = arm.method.model_dump()
     if "rank" not in settings:
         return arm
@@ -248,6 +264,8 @@ def _matched(arm: TrialConfig) -> TrialConfig:
 
 
 def _count(settings: Mapping[str, Any], shape: ModelShape) -> int:
+    from verirank.methods import create_method
+
     config = load_plugin("method", settings["name"]).Config.model_validate(dict(settings))
     return create_method(config).count(shape)
 
