@@ -110,6 +110,7 @@ class Study(Section):
         for key in self.axes:
             if key not in known:
                 raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
+        self._refuse_settings_that_no_method_has()
         found: dict[str, TrialConfig] = {}
         settings = self._settings()
         for method in self.methods or plugin_names("method"):
@@ -129,6 +130,19 @@ class Study(Section):
         trial = self._settings()
         methods = self.methods or plugin_names("method")
         return self.model_copy(update={"preset": None, "trial": trial, "methods": methods})
+
+    def _refuse_settings_that_no_method_has(self) -> None:
+        """Refuse keys under trial.method and overrides, which a method that lacks them ignores."""
+        configs = {name: load_plugin("method", name).Config for name in plugin_names("method")}
+        fields = {name: set(config.model_fields) for name, config in configs.items()}
+        written = {"trial.method.": (self.trial.get("method", {}), set.union(*fields.values()))}
+        for name, own in self.overrides.items():
+            written[f"overrides.{name}."] = (own, fields[name])
+        for section, (given, known) in written.items():
+            for key in given if isinstance(given, Mapping) else ():
+                if key not in known:
+                    hint = nearest(key, known, section)
+                    raise InputError(f"study {self.name!r}: unknown key {section + key!r}{hint}")
 
     def _refuse_to_select_on_a_test_set(self, arms: Sequence[TrialConfig]) -> None:
         ranked = {bench for arm in arms for bench in arm.evaluation.benches}
@@ -161,11 +175,15 @@ class Study(Section):
         shared = {k: v for k, v in settings.get("method", {}).items() if k in known}
         settings["method"] = shared | self.overrides.get(method, {}) | {"name": method}
         settings["seed"] = self.seeds[0]
+        changed = settings
         for key, value in changes.items():
-            settings = _merged(settings, _nested(key, value))
+            changed = _merged(changed, _nested(key, value))
         try:
-            arm = resolve(settings)
+            arm = resolve(changed, "axes." if changes else "trial.")
         except InputError as error:
+            if changes:
+                # What is wrong without them is not the axes' fault.
+                self._arm(settings, method, {})
             raise InputError(f"study {self.name!r}, {method}: {error}") from None
         if self.match == "parameters":
             arm = _matched(arm)
