@@ -10,6 +10,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from verirank.config import InputError
 from verirank.record import Run
 from verirank.report._curve import Curve
@@ -41,6 +44,16 @@ class Arm:
     def method(self) -> str:
         """The method's name."""
         return self.runs[0].method
+
+    @property
+    def beside_method(self) -> dict[str, Any]:
+        """The settings of the arm that are not the method's own."""
+        return {k: v for k, v in self.settings.items() if not k.startswith("method.")}
+
+    def after_by_seed(self, bench: str) -> dict[int, NDArray[np.bool_]]:
+        """Return which samples of a bench are right after training, P x K, by seed."""
+        pairs = zip(self.runs, self.samples[bench], strict=True)
+        return {run.seed: samples.after_PK for run, samples in pairs}
 
 
 @dataclass(frozen=True)

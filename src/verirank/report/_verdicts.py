@@ -163,13 +163,8 @@ def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple
 def _pair(
     claim: str, part: str, test: Claim, arms: Mapping[str, Arm], a: str, b: str, bench: str
 ) -> Iterator[Judgement]:
-    if a in arms and b in arms and _beside_method(arms[a]) == _beside_method(arms[b]):
+    if a in arms and b in arms and arms[a].beside_method == arms[b].beside_method:
         yield _judgement(claim, part, test, arms[a], arms[b], bench)
-
-
-def _beside_method(arm: Arm) -> dict[str, Any]:
-    settings = dict(arm.settings)
-    return {key: value for key, value in settings.items() if not key.startswith("method.")}
 
 
 def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -> Judgement:
@@ -194,7 +189,7 @@ def _against_base(claim: str, part: str, test: Claim, arm: Arm, bench: str) -> J
 
 
 def _after(arm: Arm, bench: str, seeds: Sequence[int]) -> NDArray[np.bool_]:
-    by_seed = {run.seed: s.after_PK for run, s in zip(arm.runs, arm.samples[bench], strict=True)}
+    by_seed = arm.after_by_seed(bench)
     return np.stack([by_seed[seed] for seed in seeds])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -22,7 +21,7 @@ from verirank.report._geometry import MEASURES
 from verirank.report._palette import STANDINGS, standing
 from verirank.report._rate_chart import read_searches
 from verirank.report._verdicts import Verdicts, judge
-from verirank.report._views import EqualTime, at_equal_time
+from verirank.report._views import Views, at_equal_parameters, at_equal_time
 from verirank.report.confounds import measure_confounds
 from verirank.report.figures import Figure, build_figures, confound_figure
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
@@ -51,8 +50,8 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     board.write(out)
     verdicts = judge(board)
     write_json(out / "verdicts.json", verdicts.as_json())
-    equal_time = at_equal_time(board)
-    write_json(out / "equal_time.json", [asdict(view) for view in equal_time])
+    views = Views(at_equal_time(board), at_equal_parameters(board))
+    views.write(out)
     evidence = gather_evidence(board)
     evidence.write(out / "data")
     confounds = measure_confounds(folders, board)
@@ -67,7 +66,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         figure.write(out / "figures")
     studies = [Path(f).resolve() for f in folders if (Path(f) / "study.toml").is_file()]
     study = studies[0].name if studies else None
-    page = _render(board, figures, verdicts, equal_time, evidence, study)
+    page = _render(board, figures, verdicts, views, evidence, study)
     write_file(out / "report.html", page)
     return board
 
@@ -76,7 +75,7 @@ def _render(
     board: Leaderboard,
     figures: dict[str, list[Figure]],
     verdicts: Verdicts,
-    equal_time: list[EqualTime],
+    views: Views,
     evidence: Evidence,
     study: str | None,
 ) -> str:
@@ -97,7 +96,8 @@ def _render(
         board=board,
         figures=figures,
         verdicts=verdicts,
-        equal_time=equal_time,
+        equal_time=views.time,
+        equal_parameters=views.parameters,
         evidence=evidence,
         measures=MEASURES,
         families=families(board),
