@@ -15,6 +15,7 @@ from markupsafe import Markup
 from verirank import __version__
 from verirank.record import write_file, write_json
 from verirank.report import _words
+from verirank.report._comparisons import comparisons
 from verirank.report._evidence import Evidence, gather_evidence
 from verirank.report._families import families
 from verirank.report._geometry import MEASURES
@@ -50,6 +51,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     board.write(out)
     verdicts = judge(board)
     write_json(out / "verdicts.json", verdicts.as_json())
+    write_json(out / "comparisons.json", [asdict(found) for found in comparisons(board)])
     views = Views(at_equal_time(board), at_equal_parameters(board))
     views.write(out)
     evidence = gather_evidence(board)
