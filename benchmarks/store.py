@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verirank.config import TrialConfig, to_toml
-from verirank.record import TrialEntry, processor, write_trial_list
+from verirank.record import TrialEntry, processor, usable_cores, write_trial_list
 from verirank.study import Store, Study, make_study, trial_id
 
 STEPS, PROBLEMS, SAMPLES = 60, 128, 8
@@ -163,16 +164,29 @@ def _manifest(trial: TrialConfig) -> dict[str, Any]:
     }
 
 
-def timed(*arguments: str) -> float:
-    """Return the seconds that a command takes, from its start to its end."""
-    began = time.perf_counter()
+@dataclass(frozen=True, order=True)
+class Cost:
+    """Seconds of a command from its start to its end, and those of the processor."""
+
+    wall: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} / {self.processor:.2f}"
+
+
+def timed(*arguments: str) -> Cost:
+    """Return what a command costs."""
+    before, began = os.times(), time.perf_counter()
     command = [sys.executable, "-m", "verirank", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    wall, after = time.perf_counter() - began, os.times()
+    spent = after.children_user + after.children_system
+    return Cost(wall, spent - before.children_user - before.children_system)
 
 
-def measure(out: Path, trials: int) -> dict[str, float]:
-    """Return the seconds of every command on a study in a folder, by what it does."""
+def measure(out: Path) -> dict[str, Cost]:
+    """Return what every command costs on a study in a folder, by what it does."""
     folder = str(out)
     index = out / "runs_index.parquet"
     index.unlink(missing_ok=True)
@@ -201,27 +215,25 @@ def main() -> None:
         if not (out / "trials.json").is_file():
             build(study, out)
         what = f"{count:,} trials: {len(study.arms()):,} arms x {len(study.seeds)} seeds"
-        found[what] = measure(out, asked.trials)
-        print(what, found[what], flush=True)
+        found[what] = measure(out)
+        print(what, *(f"{name}: {cost}" for name, cost in found[what].items()), flush=True)
     if asked.results:
         asked.results.write_text(_page(found), encoding="utf-8")
 
 
-def _page(found: dict[str, dict[str, float]]) -> str:
+def _page(found: dict[str, dict[str, Cost]]) -> str:
     commands = list(next(iter(found.values())))
     lines = [
         "# A store of thousands of trials",
         "",
         f"Written by `python benchmarks/store.py OUT --results docs/results/store.md` on "
         f"{processor()}, Python {platform.python_version()}. Seconds of the whole command, the "
-        "start of Python counted in.",
+        "start of Python counted in, and after the stroke those of the processor. Load of the "
+        f"machine over the last five minutes: {os.getloadavg()[1]:.1f} on {usable_cores()} cores.",
         "",
         f"| store | {' | '.join(commands)} |",
         "|---" * (1 + len(commands)) + "|",
-        *(
-            f"| {what} | {' | '.join(f'{s:.2f}' for s in t.values())} |"
-            for what, t in found.items()
-        ),
+        *(f"| {what} | {' | '.join(map(str, t.values()))} |" for what, t in found.items()),
     ]
     return "\n".join(lines) + "\n"
 

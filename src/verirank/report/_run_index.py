@@ -20,6 +20,8 @@ from verirank.record import Run, SamplesIncompleteError, whole_file
 from verirank.report._curve import Curve, read_curve
 from verirank.report._samples import BenchSamples, bench_samples
 
+INDEX = "runs_index.parquet"
+"""The file's name beside a report."""
 _BENCH = pa.struct(
     {
         "name": pa.string(),

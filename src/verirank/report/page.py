@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -21,14 +22,13 @@ from verirank.report._families import families
 from verirank.report._geometry import MEASURES
 from verirank.report._palette import STANDINGS, standing
 from verirank.report._rate_chart import read_searches
+from verirank.report._run_index import INDEX
 from verirank.report._verdicts import Verdicts, judge
 from verirank.report._views import Views, at_equal_parameters, at_equal_time
 from verirank.report.confounds import measure_confounds
 from verirank.report.figures import Figure, build_figures, confound_figure
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
-INDEX = "runs_index.parquet"
-"""Beside a report: what was read of the runs."""
 _ROOM = files("verirank.report")
 _SHOWN_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "vllm")
 
