@@ -47,8 +47,8 @@ def test_overrides_survive_the_round_trip(seed: int, steps: int, cap: float) -> 
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("method.rnk=4", "unknown key 'method.rnk'; did you mean 'rank'?"),
-        ("training.step=4", "unknown key 'training.step'; did you mean 'steps'?"),
+        ("method.rnk=4", "unknown key 'method.rnk'; did you mean 'method.rank'?"),
+        ("training.step=4", "unknown key 'training.step'; did you mean 'training.steps'?"),
         ("trainin.steps=4", "unknown key 'trainin'; did you mean 'training'?"),
         ("method.name=loraa", "unknown method 'loraa'; did you mean 'lora'?"),
         ("algorithm.name=gppo", "unknown algorithm 'gppo'; did you mean 'grpo'?"),

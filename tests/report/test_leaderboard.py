@@ -238,3 +238,25 @@ def test_a_run_without_a_record_of_its_base_weights_is_compared(tmp_path: Path) 
     del content["base_sha256"]
     manifest.write_text(json.dumps(content), "utf-8")
     assert len(build_leaderboard([tmp_path]).rows) == 2
+
+
+def test_a_run_that_lacks_a_bench_it_was_to_be_evaluated_on_is_not_scored(tmp_path: Path) -> None:
+    for method in ("lora", "dora"):
+        write_run(tmp_path / method, method, GOOD, benches={"test": 0.0, "ood": -0.1})
+    (tmp_path / "dora" / "eval" / "ood.parquet").unlink()
+    board = build_leaderboard([tmp_path])
+    assert {row.method for row in board.rows} == {"lora"}
+    assert board.not_scored[0].reason == "it was not evaluated on ood"
+
+
+def test_the_leading_methods_keep_their_places(tmp_path: Path) -> None:
+    for method, recipe in (("lora", GOOD), ("dora", EQUAL), ("vera", POOR)):
+        write_run(tmp_path / method, method, recipe, benches={"test": 0.0, "ood": -0.1})
+    board = build_leaderboard([tmp_path])
+    leading = board.leading(2)
+    assert leading.main == board.main[:2]
+    assert (
+        {arm.method for arm in leading.arms}
+        == {"lora", "dora"}
+        == {row.method for row in leading.of_bench("ood")}
+    )

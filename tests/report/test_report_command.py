@@ -19,6 +19,7 @@ def test_report_writes_everything_into_the_folder_given(tmp_path: Path, study: P
     assert done.exit_code == 0
     assert {path.name for path in out.iterdir()} == {
         "leaderboard.json", "leaderboard.csv", "verdicts.json", "equal_time.json", "report.html",
+        "equal_parameters.json", "comparisons.json",
         "figures", "data", "runs_index.parquet",
     }  # fmt: skip
     assert str(out / "report.html") in done.stdout

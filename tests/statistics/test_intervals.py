@@ -18,6 +18,7 @@ from verirank.statistics import (
     paired_differences,
     rank_with_ties,
 )
+from verirank.statistics._pairs import p_of_pairs
 
 
 def sample(generator, chances_SP, k: int = 8) -> np.ndarray:
@@ -247,3 +248,35 @@ def test_many_pairs_of_different_problems_are_refused() -> None:
     one, two = (sample(generator, generator.random((3, problems))) for problems in (30, 31))
     with pytest.raises(ValueError, match="same seeds and problems"):
         paired_differences([(one, one), (two, two)], generator)
+
+
+def test_pairs_of_many_methods_are_compared_as_each_pair_is_alone() -> None:
+    generator = np.random.default_rng(9)
+    chances = generator.uniform(0.3, 0.6, size=(6, 1, 40)).repeat(3, axis=1)
+    values_MSP = np.stack([sample(generator, chance).mean(axis=2) for chance in chances])
+    values_MSP[5] = values_MSP[4]
+    first, second = np.triu_indices(6, k=1)
+    pooled = SeedNoise(1e-4, 10)
+    together = p_of_pairs(values_MSP, first, second, np.random.default_rng(1), pooled)
+    for p, a, b in zip(together, first, second, strict=True):
+        alone = bootstrap_mean(values_MSP[a] - values_MSP[b], np.random.default_rng(1), pooled)
+        assert p == pytest.approx(alone.p, rel=1e-6)
+
+
+def test_among_more_than_a_hundred_methods_pairs_have_the_t_tests_p() -> None:
+    values_MSP = np.random.default_rng(10).normal(size=(101, 1, 30))
+    p_values = p_of_pairs(
+        values_MSP, np.array([0]), np.array([100]), np.random.default_rng(0), None
+    )
+    peer = stats.ttest_rel(values_MSP[0, 0], values_MSP[100, 0])
+    assert p_values[0] == pytest.approx(peer.pvalue)
+
+
+def test_a_thousand_methods_are_ranked_in_seconds() -> None:
+    generator = np.random.default_rng(11)
+    chances = generator.uniform(0.3, 0.5, size=(3, 64))
+    runs = {f"m{i}": sample(generator, chances + 0.0004 * i, k=4) for i in range(1000)}
+    start = perf_counter()
+    standings = rank_with_ties(runs, generator)
+    assert perf_counter() - start < 10
+    assert standings[0].rank == 1 and standings[-1].rank > 100

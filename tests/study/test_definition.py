@@ -96,7 +96,18 @@ def test_matched_parameters_solve_the_rank_of_every_method() -> None:
         ({"protocol": "fair", "seeds": [0, 1, 1000]}, "seed 1000 is the search's"),
         ({"protocol": "unfair"}, "protocol"),
         ({"axes": {"method.rank": []}}, "axis 'method.rank' has no values"),
-        ({"search": {"learning_rate": 3}}, "did you mean 'learning_rates'"),
+        (
+            {"trial": {"training": {"stpes": 3}}},
+            "'trial.training.stpes'; did you mean 'trial.training.steps'",
+        ),
+        ({"trial": {"method": {"rnk": 3}}}, "'trial.method.rnk'; did you mean 'trial.method.rank'"),
+        ({"trial": {"evaluation": {"problems": "x"}}}, "trial.evaluation.problems = 'x'"),
+        ({"axes": {"method.rank": ["x"]}}, "axes.method.rank = 'x'"),
+        (
+            {"overrides": {"lora": {"rnk": 3}}},
+            "'overrides.lora.rnk'; did you mean 'overrides.lora.rank'",
+        ),
+        ({"search": {"learning_rate": 3}}, "did you mean 'search.learning_rates'"),
     ],
 )
 def test_a_mistake_is_one_line(settings: dict[str, object], message: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from verirank.cli._plan import render_plan
 from verirank.config import InputError
@@ -68,3 +69,11 @@ def test_each_arm_tells_its_own_values_of_the_axes(small_study: Make) -> None:
     assert [trial.axes for trial in plan.trials] == [
         {"method.rank": rank, "training.steps": steps} for rank in (1, 8) for steps in (2, 3)
     ]
+
+
+def test_a_plan_says_what_its_estimates_take_for_granted() -> None:
+    plan = plan_study(paper(), probe=False)
+    console = Console(width=200)
+    with console.capture() as printed:
+        console.print(render_plan(plan))
+    assert "Estimates take 30 % of the GPU's peak, which is a guess" in printed.get()

@@ -14,7 +14,9 @@ from threading import Thread
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from verirank.cli.study_command import command
 from verirank.config import InputError, to_toml
 from verirank.record import read_trial_list
 from verirank.report import build_leaderboard, write_report
@@ -30,6 +32,7 @@ from verirank.study import (
 )
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
+STUDIES = Path(__file__).parents[2] / "studies"
 Make = Callable[..., Study]
 pytestmark = pytest.mark.slow
 
@@ -173,6 +176,22 @@ def test_a_full_disk_ends_no_study(tmp_path: Path, small_study: Make) -> None:
         assert [o.error for o in resume_study(out)] == [None, None]
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_a_disk_too_full_to_begin_a_study_is_told_with_how_it_goes_on(tmp_path: Path) -> None:
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(tmp_path)], capture_output=True
+    )
+    if made.returncode != 0:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        arguments = ["run", str(STUDIES / "smoke.toml"), "--out", str(tmp_path / "s")]
+        done = CliRunner().invoke(command, arguments)
+        assert done.exit_code == 1
+        assert "the disk is full" in done.output
+        assert f"verirank study resume {tmp_path / 's'}" in done.output
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
 def test_two_studies_at_one_folder_are_refused(tmp_path: Path, small_study: Make) -> None:

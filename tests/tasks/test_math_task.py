@@ -71,7 +71,7 @@ def test_a_hub_id_is_described_by_columns_files_and_revision():
     [
         ({"train": "mine.jsonl"}, r"a file is a task of its own: task\.name=mine\.jsonl"),
         ({"train": "gsm8k", "files": "*"}, "gsm8k is a named set"),
-        ({"templat": "chat"}, r"unknown key 'task\.templat'; did you mean 'template'"),
+        ({"templat": "chat"}, r"unknown key 'task\.templat'; did you mean 'task\.template'"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_input_errors(settings, message):

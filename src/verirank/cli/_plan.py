@@ -91,4 +91,20 @@ def _total(plan: Plan) -> str:
             hours = [f"about {duration(on_gpu)} of one {plan.gpu} left, by the model's shape"]
             cost = cost * bool(core) + hours
     counts = f"{totals['total']} trials, {totals['done']} done"
-    return f"{plan.name} ({plan.protocol}): {', '.join([counts, *cost])}"
+    said = f"{plan.name} ({plan.protocol}): {', '.join([counts, *cost])}"
+    return ". ".join([said, *_assumed(plan)])
+
+
+def _assumed(plan: Plan) -> list[str]:
+    """Return what the seconds of what is left take for granted."""
+    from verirank.planning import UTILISATION
+
+    sources = {trial.source for trial in plan.trials if trial.seconds_left}
+    words = []
+    if sources & {"measured", "another seed", "probe"}:
+        words.append("Measured times hold while the machine does nothing else")
+    if "estimate" in sources:
+        words.append(
+            f"Estimates take {100 * UTILISATION:.0f} % of the GPU's peak, which is a guess"
+        )
+    return words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,14 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
         with Watch(out) as watch:
             outcomes = run_study(study, out, on_poll=watch.refresh, **options)
     except KeyboardInterrupt:
-        click.echo(f"the study goes on with: verirank study resume {out}", err=True)
+        click.echo(_goes_on(out), err=True)
         raise
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        # No trial could write either: the study ends, and what is on disk is whole.
+        click.echo(f"verirank: the disk is full; free some space, and {_goes_on(out)}", err=True)
+        raise SystemExit(1) from None
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
         click.echo(f"failed: {outcome.folder.name}: {outcome.error}", err=True)
@@ -37,3 +44,7 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
         raise SystemExit(1) from None
     if failed:
         raise SystemExit(1)
+
+
+def _goes_on(out: Path) -> str:
+    return f"the study goes on with: verirank study resume {out}"

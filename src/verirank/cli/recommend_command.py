@@ -27,9 +27,11 @@ def command(
     Refuses, with exit code 2, where the study's evidence does not carry a recommendation.
     """
     memory = _bytes(budget) if budget else None
-    from verirank.report import build_leaderboard, recommend
+    from verirank.report import INDEX, build_leaderboard, recommend
 
-    board = build_leaderboard([Path(folder) for folder in folders])
+    paths = [Path(folder) for folder in folders]
+    index = paths[0] / INDEX
+    board = build_leaderboard(paths, index if index.is_file() else None)
     found = recommend(board, memory_bytes=memory, seconds=hours and 3600 * hours)
     if as_json:
         return click.echo(json.dumps(asdict(found), indent=2))

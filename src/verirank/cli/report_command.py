@@ -19,8 +19,8 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """Build the leaderboard and report.html from runs on disk.
 
     FOLDER is a run, or a folder that holds runs anywhere below. Writes leaderboard.json,
-    leaderboard.csv, verdicts.json, equal_time.json, report.html and figures/; of a study with
-    defects, confounds.json and confounds.csv too.
+    leaderboard.csv, verdicts.json, comparisons.json, equal_time.json, equal_parameters.json,
+    report.html, figures/ and data/; of a study with defects, confounds.json and confounds.csv too.
     """
     paths = [Path(folder) for folder in folders]
     out = out or paths[0]

@@ -39,8 +39,10 @@ def load_plugin(kind: Kind, name: str) -> Any:
     return points[name].load()
 
 
-def nearest(word: str, known: Any) -> str:
-    """Return the end of an error line: the nearest known word, or all of them."""
+def nearest(word: str, known: Any, section: str = "") -> str:
+    """Return the end of an error line: the nearest known word of a section, or all of them."""
     known = sorted(known)
     close = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+    if close:
+        return f"; did you mean {section + close[0]!r}?"
+    return f"; known{f' in {section[:-1]}' if section else ''}: {', '.join(known)}"

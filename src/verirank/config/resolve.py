@@ -61,8 +61,12 @@ def override(settings: dict[str, Any], assignments: Iterable[str]) -> dict[str, 
     return result
 
 
-def resolve(settings: Mapping[str, Any]) -> TrialConfig:
+def resolve(settings: Mapping[str, Any], within: str = "") -> TrialConfig:
     """Check nested settings and fill in every default.
+
+    Args:
+        settings: by section.
+        within: what stands before a key where the user wrote it, such as "trial.".
 
     Raises:
         InputError: a key is unknown or a value is wrong; the message names the nearest valid key.
@@ -75,8 +79,8 @@ def resolve(settings: Mapping[str, Any]) -> TrialConfig:
         default: Section = TrialConfig.model_fields[kind].default
         name = section.get("name", default.name)  # type: ignore[attr-defined]
         config = plugin_config(kind, name)
-        checked[kind] = _validated(config, {**section, "name": name}, f"{kind}.")
-    return _validated(TrialConfig, checked, "")
+        checked[kind] = _validated(config, {**section, "name": name}, f"{within}{kind}.")
+    return _validated(TrialConfig, checked, within)
 
 
 def by_dotted_key(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -99,7 +103,8 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
     path = [str(part) for part in first["loc"]]
     key = prefix + ".".join(path)
     if first["type"] == "extra_forbidden":
-        return f"unknown key {key!r}{nearest(path[-1], _keys_beside(model, path))}"
+        section = key.removesuffix(path[-1])
+        return f"unknown key {key!r}{nearest(path[-1], _keys_beside(model, path), section)}"
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     if not path:
         return message

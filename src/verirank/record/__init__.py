@@ -9,6 +9,7 @@ from verirank.record._samples import (
     correct_PK,
     problem_ids,
     read_samples,
+    read_stages,
     write_samples,
 )
 from verirank.record._trial_list import (
@@ -34,6 +35,7 @@ __all__ = [
     "problem_ids",
     "processor",
     "read_samples",
+    "read_stages",
     "read_trial_list",
     "source_revision",
     "step_seconds",

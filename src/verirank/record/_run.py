@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import platform
 import shutil
 import time
@@ -41,6 +42,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._manifest_file = os.path.join(folder, "manifest.json")
         self._manifest: tuple[Any, dict[str, Any]] = (None, {})
 
     @classmethod
@@ -89,13 +91,13 @@ class Run:
         Raises:
             InputError: the folder holds no run, or its files cannot be read.
         """
-        if not (folder / "manifest.json").is_file() or not (folder / "trial.toml").is_file():
-            raise InputError(f"{folder} holds no run (no manifest.json and trial.toml)")
         run = cls(folder)
         try:
             manifest = run.manifest
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the run in {folder}: {error}") from error
+        if not manifest or not (folder / "trial.toml").is_file():
+            raise InputError(f"{folder} holds no run (no manifest.json and trial.toml)")
         missing = [key for key in ("method", "seed") if key not in manifest]
         if missing:
             raise InputError(f"{folder / 'manifest.json'} lacks {', '.join(missing)}")
@@ -121,14 +123,14 @@ class Run:
     @property
     def manifest(self) -> dict[str, Any]:
         """What is known of the run so far; the file is read again only once it was replaced."""
-        path = self.folder / "manifest.json"
         try:
-            now = path.stat()
+            now = os.stat(self._manifest_file)
         except FileNotFoundError:
             return {}
         stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
         if self._manifest[0] != stamp:
-            self._manifest = (stamp, json.loads(path.read_text("utf-8")))
+            text = Path(self._manifest_file).read_text("utf-8")
+            self._manifest = (stamp, json.loads(text))
         return self._manifest[1]
 
     def update_manifest(self, **entries: Any) -> None:
@@ -321,24 +323,24 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
         InputError: a folder is missing, a run's files cannot be read, or there is no run at all.
     """
     folders = [Path(folder) for folder in folders]
-    manifests = sorted({file.resolve() for folder in folders for file in _manifests(folder)})
-    if not manifests:
+    found = sorted({os.path.realpath(run) for folder in folders for run in _run_folders(folder)})
+    if not found:
         places = ", ".join(str(folder) for folder in folders)
         raise InputError(f"no run (a folder with manifest.json) in {places}; train one first")
-    return [Run.open(file.parent) for file in manifests]
+    return [Run.open(Path(folder)) for folder in found]
 
 
-def _manifests(folder: Path) -> Iterator[Path]:
+def _run_folders(folder: Path) -> Iterator[Path | str]:
     if not folder.is_dir():
         raise InputError(f"folder {str(folder)!r} does not exist")
     listed = read_trial_list(folder)
     if listed is None:
         # What a kill left half written lies in folders that begin with a dot.
         found = folder.rglob("manifest.json")
-        yield from (file for file in found if not file.parent.name.startswith("."))
+        yield from (file.parent for file in found if not file.parent.name.startswith("."))
         return
-    files = [listed.folder(e) / "manifest.json" for e in listed.entries if e.role == "ranked"]
-    yield from (file for file in files if file.is_file())
+    runs = [os.path.join(listed.store, e.id) for e in listed.entries if e.role == "ranked"]
+    yield from (run for run in runs if os.path.isfile(os.path.join(run, "manifest.json")))
 
 
 def _never_took_a_step(folder: Path) -> bool:

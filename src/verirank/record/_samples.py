@@ -29,13 +29,29 @@ def write_samples(path: Path, tables: Sequence[pa.Table]) -> None:
 
 def read_samples(path: Path, stage: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read the samples of one stage, `before` or `after` training; all columns or some."""
-    table = pq.read_table(path, columns=None if columns is None else ["stage", *columns])
-    return table.filter(pc.equal(table["stage"], stage))  # type: ignore[reportAttributeAccessIssue]
+    return read_stages(path, [stage], columns)[0]
+
+
+def read_stages(
+    path: Path, stages: Sequence[str], columns: Sequence[str] | None = None
+) -> list[pa.Table]:
+    """Read the samples of some stages at once; all columns or some.
+
+    Raises:
+        SamplesIncompleteError: the file has no such column.
+    """
+    wanted = None if columns is None else ["stage", *columns]
+    # Threads cost more than they save on a file of a few thousand samples.
+    with pq.ParquetFile(path) as file:
+        table = file.read(wanted, use_threads=False)
+    if missing := set(wanted or ()).difference(table.column_names):
+        raise SamplesIncompleteError(f"{path.name} lacks {', '.join(sorted(missing))}")
+    return [table.filter(pc.equal(table["stage"], stage)) for stage in stages]  # type: ignore[reportAttributeAccessIssue]
 
 
 def problem_ids(samples: pa.Table) -> tuple[str, ...]:
     """Return the problems of a stage's samples, in the order of `correct_PK`."""
-    return tuple(_ordered(samples)["problem"].unique().to_pylist())
+    return tuple(sorted(samples["problem"].unique().to_pylist()))
 
 
 def correct_PK(samples: pa.Table) -> NDArray[np.bool_]:
@@ -44,19 +60,26 @@ def correct_PK(samples: pa.Table) -> NDArray[np.bool_]:
     Raises:
         SamplesIncompleteError: not every problem has each of its K samples once and judged.
     """
-    rows = _ordered(samples)
-    problems, k = len(rows["problem"].unique()), _samples_a_problem(rows)
-    numbers = rows["sample"].to_numpy()
+    if len(samples) == 0:
+        raise SamplesIncompleteError("no samples")
+    problems, k = problem_ids(samples), _samples_a_problem(samples)
+    # Dictionary codes count problems as they come; a problem's place is that of its name in order.
+    codes = samples["problem"].combine_chunks().dictionary_encode()
+    place = {name: place for place, name in enumerate(problems)}
+    place_of_code = np.array([place[name] for name in codes.dictionary.to_pylist()])
+    cell_N = place_of_code[codes.indices.to_numpy()] * k + samples["sample"].to_numpy()
     whole = (
-        len(rows) == problems * k
-        and rows["correct"].null_count == 0
-        and (numbers.reshape(problems, k) == np.arange(k)).all()
+        len(samples) == len(problems) * k
+        and samples["correct"].null_count == 0
+        and bool((np.bincount(cell_N, minlength=len(cell_N)) == 1).all())
     )
     if not whole:
         raise SamplesIncompleteError(
-            f"{len(rows)} samples, expected {problems} problems x {k}, each once and judged"
+            f"{len(samples)} samples, expected {len(problems)} problems x {k}, each once and judged"
         )
-    return rows["correct"].to_numpy(zero_copy_only=False).astype(np.bool_).reshape(problems, k)
+    correct_N = np.empty(len(samples), dtype=np.bool_)
+    correct_N[cell_N] = samples["correct"].to_numpy(zero_copy_only=False)
+    return correct_N.reshape(len(problems), k)
 
 
 def answers_PK(samples: pa.Table) -> list[list[str | None]]:

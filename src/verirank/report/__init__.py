@@ -2,6 +2,7 @@
 
 from verirank.report._completions import bench_completions, rollouts
 from verirank.report._recommend import NothingToRecommendError, Recommendation, recommend
+from verirank.report._run_index import INDEX
 from verirank.report._standouts import overview
 from verirank.report._text import excerpt, readable
 from verirank.report._verdicts import Judgement, RunFate, Verdicts, judge
@@ -12,6 +13,7 @@ from verirank.report.page import write_report
 from verirank.report.terminal import print_confounds, print_leaderboard
 
 __all__ = [
+    "INDEX",
     "Confounds",
     "Effect",
     "Judgement",

@@ -6,8 +6,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from verirank.config import InputError
 from verirank.record import Run
@@ -40,6 +44,16 @@ class Arm:
     def method(self) -> str:
         """The method's name."""
         return self.runs[0].method
+
+    @property
+    def beside_method(self) -> dict[str, Any]:
+        """The settings of the arm that are not the method's own."""
+        return {k: v for k, v in self.settings.items() if not k.startswith("method.")}
+
+    def after_by_seed(self, bench: str) -> dict[int, NDArray[np.bool_]]:
+        """Return which samples of a bench are right after training, P x K, by seed."""
+        pairs = zip(self.runs, self.samples[bench], strict=True)
+        return {run.seed: samples.after_PK for run, samples in pairs}
 
 
 @dataclass(frozen=True)
@@ -77,13 +91,12 @@ def sort_runs(runs: Iterable[Run], index: RunIndex) -> tuple[list[Arm], list[Not
     for run in runs:
         found = _read(run, index)
         if isinstance(found, _Scored):
-            settings = json.dumps(_settings(found), sort_keys=True, default=str)
-            by_settings[settings].append(found)
+            by_settings[_of_the_arm(found.reading.settings)].append(found)
         else:
             not_scored.append(NotScored(str(run.folder), run.method, run.seed, run.status, found))
     arms = [sorted(arm, key=lambda scored: scored.run.seed) for arm in by_settings.values()]
     _refuse_mixtures([[scored.run for scored in arm] for arm in arms])
-    settings = [dict(_flat(_settings(arm[0]))) for arm in arms]
+    settings = [dict(_flat(json.loads(text))) for text in by_settings]
     labels = _labels([arm[0].run.method for arm in arms], settings)
     found = [_arm(*given) for given in zip(labels, arms, settings, strict=True)]
     return found, not_scored
@@ -103,14 +116,14 @@ def _arm(label: str, scored: list[_Scored], settings: dict[str, Any]) -> Arm:
 
 def _read(run: Run, index: RunIndex) -> _Scored | str:
     """Return a run with what was read of it, or why it cannot be scored."""
-    if run.status != "done":
-        error = run.manifest.get("error")
+    manifest = run.manifest
+    if manifest.get("status") != "done":
+        error = manifest.get("error")
         return f"its status is {run.status}" + (f" ({error})" if error else "")
     if run.defect:
         return f"it has the defect {run.defect!r}, on purpose"
-    if run.failed_checks:
-        return f"conformance failed: {', '.join(run.failed_checks)}"
-    manifest = run.manifest
+    if failed := run.failed_checks:
+        return f"conformance failed: {', '.join(failed)}"
     missing = [key for key in _NEEDED if key not in manifest]
     if missing:
         return f"manifest.json lacks {', '.join(missing)}"
@@ -121,14 +134,17 @@ def _read(run: Run, index: RunIndex) -> _Scored | str:
     return _Scored(run, reading) if reading.samples else "it has no evaluation"
 
 
-def _settings(scored: _Scored) -> dict[str, Any]:
-    settings = scored.reading.settings
-    return {key: value for key, value in settings.items() if key not in _NOT_THE_ARM}
+@lru_cache(maxsize=4096)
+def _of_the_arm(settings: str) -> str:
+    """Return a run's settings, which are JSON, without those that make no arm."""
+    kept = {k: v for k, v in json.loads(settings).items() if k not in _NOT_THE_ARM}
+    return json.dumps(kept, sort_keys=True)
 
 
 def _refuse_mixtures(arms: list[list[Run]]) -> None:
+    manifests = [run.manifest for arm in arms for run in arm]
     for key in ("model", "task"):
-        names = sorted({str(run.manifest.get(key)) for arm in arms for run in arm})
+        names = sorted({str(manifest.get(key)) for manifest in manifests})
         if len(names) > 1:
             raise InputError(
                 f"these runs are of several {key}s ({', '.join(names)}); report each on its own"
@@ -141,9 +157,9 @@ def _refuse_mixtures(arms: list[list[Run]]) -> None:
 
 
 def _refuse_other_weights(runs: list[Run]) -> None:
-    recorded = [run for run in runs if run.manifest.get("base_sha256")]
-    for one, two in pairwise(recorded):
-        if one.manifest["base_sha256"] != two.manifest["base_sha256"]:
+    weights = [(run, run.manifest.get("base_sha256")) for run in runs]
+    for (one, its), (two, others) in pairwise(pair for pair in weights if pair[1]):
+        if its != others:
             raise InputError(
                 f"{one.folder} and {two.folder} name the same model but started from different "
                 "base weights (base_sha256); report each on its own"
@@ -154,18 +170,28 @@ def _labels(methods: list[str], settings: list[dict[str, Any]]) -> list[str]:
     by_method: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for method, own in zip(methods, settings, strict=True):
         by_method[method].append(own)
-    return [_label(m, own, by_method[m]) for m, own in zip(methods, settings, strict=True)]
+    varied = {method: _varied(namesakes) for method, namesakes in by_method.items()}
+    return [_label(m, own, varied[m]) for m, own in zip(methods, settings, strict=True)]
 
 
-def _label(method: str, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:
-    """Return the method's name, with the settings in which this arm is not as most are."""
-    told = []
+def _varied(namesakes: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Return the keys in which a method's arms differ, each with the value that most have."""
+    found: dict[str, str | None] = {}
     for key in sorted({key for settings in namesakes for key in settings}):
-        values = [str(settings.get(key)) for settings in namesakes]
-        usual, times = Counter(values).most_common(1)[0]
-        is_usual = str(own.get(key)) == usual and times > len(values) / 2
-        if not is_usual and not _follows_from_the_algorithm(key, namesakes):
-            told.append(_told(key, own.get(key, "default")))
+        values = Counter(str(settings.get(key)) for settings in namesakes)
+        usual, times = values.most_common(1)[0]
+        if len(values) > 1 and not _follows_from_the_algorithm(key, namesakes):
+            found[key] = usual if times > len(namesakes) / 2 else None
+    return found
+
+
+def _label(method: str, own: dict[str, Any], varied: dict[str, str | None]) -> str:
+    """Return the method's name, with the settings in which this arm is not as most are."""
+    told = [
+        _told(key, own.get(key, "default"))
+        for key, usual in varied.items()
+        if str(own.get(key)) != usual
+    ]
     return f"{method} ({', '.join(told)})" if told else method
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from verirank.geometry import Geometry
 from verirank.report._palette import Palette
+
+if TYPE_CHECKING:
+    from verirank.geometry import Geometry
 
 _SIDES = {"energy_left": "left directions", "energy_right": "right directions"}
 _LINES = {"update": "the update", "isotropic": "isotropic update", "base": "the base's weight"}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verirank.record import Run, whole_file
+from verirank.record import Run, SamplesIncompleteError, whole_file
 from verirank.report._curve import Curve, read_curve
 from verirank.report._samples import BenchSamples, bench_samples
 
+INDEX = "runs_index.parquet"
+"""The file's name beside a report."""
 _BENCH = pa.struct(
     {
         "name": pa.string(),
@@ -35,7 +41,8 @@ _SCHEMA = pa.schema(
         "benches": pa.list_(_BENCH),
     }
 )
-_PROBLEMS = b"problems/2"
+_SEED = re.compile(r"^seed = \d+$", re.MULTILINE)
+_PROBLEMS = b"problems/3"
 """Key of the file's metadata: the lists of problems, which thousands of runs share.
 
 Its number counts the layouts of this file, so that one of another layout is begun anew."""
@@ -43,9 +50,12 @@ Its number counts the layouts of this file, so that one of another layout is beg
 
 @dataclass(frozen=True)
 class Reading:
-    """What the report needs of a finished run: its settings, its training, its samples by bench."""
+    """What the report needs of a finished run: its settings, its training, its samples by bench.
 
-    settings: dict[str, Any]
+    `settings` are JSON with sorted keys, all but the seed, so that they are one text for all seeds.
+    """
+
+    settings: str
     curve: Curve
     samples: dict[str, BenchSamples]
 
@@ -85,8 +95,9 @@ class RunIndex:
         known = self._known.get(folder)
         if known and known[0] == stamp:
             return known[1]
-        samples = {bench: bench_samples(run, bench) for bench in run.benches}
-        reading = Reading(run.settings, read_curve(run), samples)
+        settings = _settings(run)
+        samples = {bench: bench_samples(run, bench) for bench in _benches(run, settings)}
+        reading = Reading(settings, read_curve(run), samples)
         self._known[folder] = (stamp, reading)
         self._grew = True
         return reading
@@ -103,12 +114,51 @@ class RunIndex:
             pq.write_table(table, scratch)
 
 
+def _settings(run: Run) -> str:
+    """Return a run's settings but for its seed, as JSON."""
+    text = (run.folder / "trial.toml").read_text("utf-8")
+    # A trial's seed stands above all sections. Without it, an arm's runs share one text.
+    top, rest = text[: text.find("\n[")], text[text.find("\n[") :]
+    return _as_json(_SEED.sub("", top) + rest)
+
+
+def _benches(run: Run, settings: str) -> list[str]:
+    """Return the benches with samples on disk, in the order of the settings.
+
+    Raises:
+        SamplesIncompleteError: one of several that the settings name has none.
+    """
+    asked = json.loads(settings).get("evaluation", {}).get("benches", ())
+    there = sorted(file.stem for file in (run.folder / "eval").glob("*.parquet"))
+    if there and (missing := [bench for bench in asked if bench not in there]):
+        raise SamplesIncompleteError(f"it was not evaluated on {', '.join(missing)}")
+    return [*(b for b in asked if b in there), *(b for b in there if b not in asked)]
+
+
+@lru_cache(maxsize=1024)
+def _as_json(toml: str) -> str:
+    settings = {key: value for key, value in tomllib.loads(toml).items() if key != "seed"}
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
 def _stamp(run: Run) -> str:
     """Return when each of a run's files was written, and how large it is."""
-    files = [run.folder / "trial.toml", run.folder / "metrics.jsonl"]
-    files += sorted((run.folder / "eval").glob("*.parquet"))
-    found = [(file.name, file.stat()) for file in files if file.is_file()]
-    return ";".join(f"{name}:{now.st_mtime_ns}:{now.st_size}" for name, now in found)
+    folder = str(run.folder)
+    found = [(name, _stat(f"{folder}/{name}")) for name in ("trial.toml", "metrics.jsonl")]
+    try:
+        with os.scandir(f"{folder}/eval") as files:
+            benches = [(file.name, file.stat()) for file in files if file.name.endswith(".parquet")]
+    except FileNotFoundError:
+        benches = []
+    told = [*found, *sorted(benches)]
+    return ";".join(f"{name}:{now.st_mtime_ns}:{now.st_size}" for name, now in told if now)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
 
 
 def _packed(
@@ -117,7 +167,7 @@ def _packed(
     return {
         "folder": folder,
         "stamp": stamp,
-        "settings": json.dumps(reading.settings, default=str),
+        "settings": reading.settings,
         "curve": np.stack(astuple(reading.curve)).tobytes(),
         "benches": [
             {
@@ -141,11 +191,11 @@ def _unpacked(row: dict[str, Any], problems: list[tuple[str, ...]]) -> tuple[str
         )
         for bench in row["benches"]
     }
-    return row["stamp"], Reading(json.loads(row["settings"]), curve, samples)
+    return row["stamp"], Reading(row["settings"], curve, samples)
 
 
 def _arrays(bench: dict[str, Any], problems: int) -> Iterator[np.ndarray]:
     for stage in ("before", "after"):
         shape = (problems, bench[f"{stage}_k"])
         bits = np.unpackbits(np.frombuffer(bench[stage], np.uint8), count=shape[0] * shape[1])
-        yield bits.reshape(shape).astype(np.bool_)
+        yield bits.view(np.bool_).reshape(shape)

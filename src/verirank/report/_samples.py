@@ -13,7 +13,7 @@ from verirank.record import (
     SamplesIncompleteError,
     correct_PK,
     problem_ids,
-    read_samples,
+    read_stages,
 )
 
 _SCORED = ("problem", "sample", "correct")
@@ -35,16 +35,18 @@ def bench_samples(run: Run, bench: str) -> BenchSamples:
         SamplesIncompleteError: a stage is absent, a sample is missing or double, or problems
             differ.
     """
-    before, before_PK = _stage(run, bench, "before")
-    after, after_PK = _stage(run, bench, "after")
+    tables = read_stages(run.bench_file(bench), ("before", "after"), _SCORED)
+    (before, before_PK), (after, after_PK) = (
+        _scored(samples, f"{bench}, {stage} training")
+        for samples, stage in zip(tables, ("before", "after"), strict=True)
+    )
     if before != after:
         raise SamplesIncompleteError(f"{bench}: problems before and after training differ")
     return BenchSamples(after, before_PK, after_PK)
 
 
-def _stage(run: Run, bench: str, stage: str) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    samples: pa.Table = read_samples(run.bench_file(bench), stage, _SCORED)
+def _scored(samples: pa.Table, where: str) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
     try:
         return problem_ids(samples), correct_PK(samples)
     except SamplesIncompleteError as error:
-        raise SamplesIncompleteError(f"{bench}, {stage} training: {error}") from None
+        raise SamplesIncompleteError(f"{where}: {error}") from None

@@ -5,36 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verirank.report._arms import Arm, NotScored
-from verirank.report._curve import Curve, trailing_mean
+from verirank.report._arms import Arm
+from verirank.report._fates import RunFate, fates
 from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import (
     Claim,
-    Outcome,
     Verdict,
     holm,
     judge_difference,
-    judge_runs,
 )
 
 _SEED = 0
 _ALPHA = 0.05
 _EQUAL = 0.02
 """Avg@k within so much counts as the same, in shares of 1."""
-_COULD_NOT_MOVE = 1e-3
-_OUT_OF_TOKENS = 0.5
-_COLLAPSED = 0.5
-
-Fate = Literal[
-    "learned", "did not learn", "could not move", "collapsed", "diverged", "ran out of tokens",
-    "unfinished",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +45,6 @@ class Judgement:
     p: float | None
     p_holm: float | None
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunFate:
-    """What became of a run, by its folder's name, as its own record tells it, and why."""
-
-    run: str
-    label: str
-    seed: int
-    fate: Fate
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +72,7 @@ def judge(board: Leaderboard) -> Verdicts:
     bench = board.benches[0]
     arms = [arm for arm in board.arms if bench in arm.samples]
     found = _corrected([*_findings(arms, bench), *_ablations(arms, bench)])
-    fates = [fate for arm in arms for fate in _fates(arm, bench)]
-    failed = [_fate_of_unscored(run) for run in board.not_scored]
-    return Verdicts(tuple(found), (*fates, *failed))
+    return Verdicts(tuple(found), tuple(fates(arms, board.not_scored, bench)))
 
 
 def _corrected(judgements: list[Judgement]) -> list[Judgement]:
@@ -187,13 +163,8 @@ def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple
 def _pair(
     claim: str, part: str, test: Claim, arms: Mapping[str, Arm], a: str, b: str, bench: str
 ) -> Iterator[Judgement]:
-    if a in arms and b in arms and _beside_method(arms[a]) == _beside_method(arms[b]):
+    if a in arms and b in arms and arms[a].beside_method == arms[b].beside_method:
         yield _judgement(claim, part, test, arms[a], arms[b], bench)
-
-
-def _beside_method(arm: Arm) -> dict[str, Any]:
-    settings = dict(arm.settings)
-    return {key: value for key, value in settings.items() if not key.startswith("method.")}
 
 
 def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -> Judgement:
@@ -218,7 +189,7 @@ def _against_base(claim: str, part: str, test: Claim, arm: Arm, bench: str) -> J
 
 
 def _after(arm: Arm, bench: str, seeds: Sequence[int]) -> NDArray[np.bool_]:
-    by_seed = {run.seed: s.after_PK for run, s in zip(arm.runs, arm.samples[bench], strict=True)}
+    by_seed = arm.after_by_seed(bench)
     return np.stack([by_seed[seed] for seed in seeds])
 
 
@@ -237,44 +208,3 @@ def _entry(claim: str, part: str, a: str, b: str, bench: str, verdict: Verdict) 
         p_holm=None,
         reason=verdict.reason,
     )
-
-
-def _fates(arm: Arm, bench: str) -> Iterator[RunFate]:
-    before_SPK, after_SPK = (
-        np.stack([getattr(samples, stage) for samples in arm.samples[bench]])
-        for stage in ("before_PK", "after_PK")
-    )
-    changes = judge_runs(Claim("above", 0.0), after_SPK, before_SPK, np.random.default_rng(_SEED))
-    for run, curve, (outcome, change) in zip(arm.runs, arm.curves, changes, strict=True):
-        points = f"{100 * change.mean:+.1f} points on {bench}"
-        fate, evidence = _fate(curve, outcome, points)
-        yield RunFate(run.folder.name, arm.label, run.seed, fate, evidence)
-
-
-def _fate(curve: Curve, outcome: Outcome, points: str) -> tuple[Fate, str]:
-    """Tell apart what a low score may mean, by the first of these that the record shows."""
-    window = max(1, len(curve.reward_T) // 10)
-    truncated, moved = (_mean(c[-window:]) for c in (curve.truncated_T, curve.moved_T))
-    rewards_T = trailing_mean(curve.reward_T, window)[window - 1 :]
-    best, reward = rewards_T.max(initial=0.0), _mean(curve.reward_T[-window:]) or 0.0
-    if outcome == "supported":
-        return "learned", points
-    if moved is not None and moved < _COULD_NOT_MOVE:
-        share = f"{100 * moved:.2g} % of the served weights moved by more than half a ULP"
-        return "could not move", f"{share}; {points}"
-    if truncated is not None and truncated > _OUT_OF_TOKENS:
-        return "ran out of tokens", f"{100 * truncated:.0f} % cut off at the end; {points}"
-    if outcome == "contradicted" or reward < _COLLAPSED * best:
-        return "collapsed", f"reward {best:.2f} at best, {reward:.2f} at the end; {points}"
-    return "did not learn", points
-
-
-def _fate_of_unscored(run: NotScored) -> RunFate:
-    diverged = run.status == "failed" and "iverged" in run.reason
-    fate: Fate = "diverged" if diverged else "unfinished"
-    return RunFate(Path(run.folder).name, run.method, run.seed, fate, run.reason)
-
-
-def _mean(values_T: NDArray[np.float64]) -> float | None:
-    told_T = values_T[~np.isnan(values_T)]
-    return float(told_T.mean()) if len(told_T) else None

@@ -1,17 +1,25 @@
-"""The same runs seen at equal training time."""
+"""The same runs seen at equal training time, and at equal trainable parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import log
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
+from verirank.record import write_json
+from verirank.report._arms import Arm
 from verirank.report._curve import Curve
 from verirank.report.leaderboard import Leaderboard
+from verirank.statistics import paired_difference
 
 _WINDOW = 10
+_SEED = 0
+_AS_MANY = 1.25
+"""Trainable parameters within this factor count as matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +64,88 @@ def _reached(curve: Curve, seconds: float) -> tuple[int, float, float]:
     steps = max(1, int(np.sum(np.cumsum(curve.seconds_T) <= seconds * (1 + 1e-9))))
     by_then_T = curve.reward_T[:steps]
     return steps, float(by_then_T[-_WINDOW:].mean()), float(curve.reward_T[-_WINDOW:].mean())
+
+
+@dataclass(frozen=True, slots=True)
+class EqualParameters:
+    """A method's arm with about as many trainable parameters as LoRA's, and its difference to it.
+
+    `ratio` is of its parameters to LoRA's. `difference` is in Avg@k on the main bench, a share of
+    1, paired over problems and the seeds that both have, with its 95 % interval; None for LoRA
+    itself, and where they share no seed.
+    """
+
+    label: str
+    trainable_parameters: int
+    ratio: float
+    avg_at_k: float
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+def at_equal_parameters(board: Leaderboard) -> list[EqualParameters]:
+    """Return LoRA's arm and every method's nearest to it in parameters, best score first.
+
+    Of LoRA's arms it is the one that most methods have a match for, within a quarter, and that has
+    no other setting beside the method's own than they have. No score decides what is matched.
+    """
+    arms = [arm for arm in board.arms if board.other(arm.label, board.benches[0])]
+    loras = [arm for arm in arms if arm.method == "lora"]
+    fields = [[lora, *_matches(board, lora, arms)] for lora in loras]
+    best = max(fields, key=lambda field: (len(field), -len(field[0].label)), default=[])
+    if len(best) < 2:
+        return []
+    return sorted((_beside(board, arm, best[0]) for arm in best), key=lambda view: -view.avg_at_k)
+
+
+def _matches(board: Leaderboard, lora: Arm, arms: Sequence[Arm]) -> list[Arm]:
+    """Return of every other method the arm that is nearest to a LoRA arm, if it is near."""
+    nearest: dict[str, tuple[float, int, Arm]] = {}
+    for arm in arms:
+        if arm.method == "lora" or arm.beside_method != lora.beside_method:
+            continue
+        far = abs(log(_trainable(board, arm) / _trainable(board, lora)))
+        entry = (far, len(arm.label), arm)
+        if far <= log(_AS_MANY) and entry[:2] < nearest.get(arm.method, (far + 1, 0))[:2]:
+            nearest[arm.method] = entry
+    return [arm for _, _, arm in nearest.values()]
+
+
+def _trainable(board: Leaderboard, arm: Arm) -> int:
+    row = board.other(arm.label, board.benches[0])
+    assert row is not None  # only arms of the main bench are compared
+    return row.trainable_parameters
+
+
+def _beside(board: Leaderboard, arm: Arm, lora: Arm) -> EqualParameters:
+    row = board.other(arm.label, board.benches[0])
+    assert row is not None
+    its, other = (a.after_by_seed(board.benches[0]) for a in (arm, lora))
+    seeds = sorted(its.keys() & other.keys())
+    found = None
+    if arm is not lora and seeds:
+        a_SPK, b_SPK = (np.stack([samples[seed] for seed in seeds]) for samples in (its, other))
+        found = paired_difference(a_SPK, b_SPK, np.random.default_rng(_SEED))
+    return EqualParameters(
+        label=row.label,
+        trainable_parameters=row.trainable_parameters,
+        ratio=row.trainable_parameters / _trainable(board, lora),
+        avg_at_k=row.avg_at_k,
+        difference=found.mean if found else None,
+        low=found.low if found else None,
+        high=found.high if found else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The arms of a board matched by training time, and by trainable parameters."""
+
+    time: list[EqualTime]
+    parameters: list[EqualParameters]
+
+    def write(self, folder: Path) -> None:
+        """Write equal_time.json and equal_parameters.json."""
+        for name, views in (("time", self.time), ("parameters", self.parameters)):
+            write_json(folder / f"equal_{name}.json", [asdict(view) for view in views])

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import vl_convert
 
-from verirank.geometry import Geometry
 from verirank.record import write_csv, write_file
 from verirank.report._confound_chart import confound_chart, confound_rows
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
@@ -31,6 +30,9 @@ from verirank.report._words import percent, without_width
 from verirank.report.confounds import Confounds
 from verirank.report.leaderboard import Leaderboard
 
+if TYPE_CHECKING:
+    from verirank.geometry import Geometry
+
 _VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 _KEY = (
     "Blue dots cannot be told apart from the best, grey squares are behind it, orange diamonds "
@@ -40,6 +42,10 @@ _KEY_WITHOUT_RANKS = (
     "Grey triangles are not ranked, for the methods share no training seed; orange diamonds did "
     "not gain on the base. Bars are 95 % intervals."
 )
+
+
+MOST_DRAWN = 40
+"""Methods in one chart: more are no longer told apart; the data beside it has them all."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,15 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
         searches: of fair studies; without one there is no figure of it.
     """
     best, last = board.main[0], board.main[-1]
+    drawn = board.leading(MOST_DRAWN)
     range_in_words = (
         f"{len(board.main)} methods from {best.label} at {percent(best.avg_at_k)} % "
         f"to {last.label} at {percent(last.avg_at_k)} %, "
         f"the base at {percent(best.base_avg_at_k)} %."
     )
-    note = f" {without_width(board)}".rstrip()
+    hidden = len(board.main) - len(drawn.main)
+    told = f" The best {len(drawn.main)} of {len(board.main):,} are drawn." if hidden else ""
+    note = f"{told} {without_width(board)}".rstrip()
     curves = curve_rows(board)
     key = _KEY if best.rank is not None else _KEY_WITHOUT_RANKS
     return [
@@ -99,7 +108,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             f"{key} The dashed line is the base model before training.{note}",
             f"Dots with intervals, best first: {range_in_words} The leaderboard has every "
             f"number.{note}",
-            lambda palette: interval_chart(board, palette),
+            lambda palette: interval_chart(drawn, palette),
             interval_rows(board.rows),
         ),
         Figure(
@@ -107,7 +116,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             "Does training more parameters buy accuracy?",
             f"Each method at its number of trainable parameters. Colours as above.{note}",
             f"Scores against trainable parameters on a log scale: {range_in_words}{note}",
-            lambda palette: scatter_chart(board, (PARAMETERS,), palette, width=840),
+            lambda palette: scatter_chart(drawn, (PARAMETERS,), palette, width=840),
             scatter_rows(board, (PARAMETERS,)),
         ),
         Figure(
@@ -116,17 +125,18 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             "Mean training time of a run, and the largest resident memory of any. "
             f"Up and to the left is better.{note}",
             f"Scores against seconds and memory: {range_in_words}{note}",
-            lambda palette: scatter_chart(board, (SECONDS, MEMORY), palette, width=375),
+            lambda palette: scatter_chart(drawn, (SECONDS, MEMORY), palette, width=375),
             scatter_rows(board, (SECONDS, MEMORY)),
         ),
         Figure(
             "curves",
             "How the reward rose",
             f"Mean reward by training step, averaged over the last {WINDOW} steps; best method "
-            "first. Grey: the range of all methods. A band around a line: the range of its seeds.",
+            "first. Grey: the range of all methods. A band around a line: the range of its seeds."
+            f"{told}",
             "A small panel a method with its mean training reward by step; the data beside the "
             "page has every point.",
-            lambda palette: curve_chart(curves, board, palette),
+            lambda palette: curve_chart(curve_rows(drawn), drawn, palette),
             curves,
         ),
         *([_rate_figure(searches)] if searches.rows else []),

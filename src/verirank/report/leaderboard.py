@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from verirank.record import find_runs, write_csv, write_file
 from verirank.report._arms import Arm, NotScored, sort_runs
 from verirank.report._run_index import RunIndex
 from verirank.statistics import (
+    Interval,
     avg_at_k,
-    bootstrap_accuracy,
-    paired_difference,
+    bootstrap_means,
     pass_at_k,
     rank_with_ties,
 )
@@ -96,6 +97,13 @@ class Leaderboard:
         """The rows of the main bench, best first."""
         return self.of_bench(self.benches[0])
 
+    def leading(self, n: int) -> Leaderboard:
+        """Return the same with no more than the n best arms of the main bench."""
+        labels = {row.label for row in self.main[:n]}
+        rows = tuple(row for row in self.rows if row.label in labels)
+        arms = tuple(arm for arm in self.arms if arm.label in labels)
+        return Leaderboard(rows, arms, self.not_scored)
+
     def shared_samples(self, row: Row) -> NDArray[np.bool_]:
         """Return a row's samples after training, S x P x K, of the seeds that all rows share."""
         entered = [arm for arm in self.arms if row.bench in arm.samples]
@@ -104,7 +112,11 @@ class Leaderboard:
 
     def other(self, label: str, bench: str) -> Row | None:
         """Return one method's row on one bench, if it was evaluated there."""
-        return next((r for r in self.rows if (r.label, r.bench) == (label, bench)), None)
+        return self._by_name.get((label, bench))
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], Row]:
+        return {(row.label, row.bench): row for row in self.rows}
 
     def as_json(self) -> str:
         """Return leaderboard.json: {rows: [...], not_scored: [...]}."""
@@ -150,25 +162,64 @@ def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Lea
 def _bench_rows(arms: list[Arm], bench: str) -> list[Row]:
     entered = {arm.label: arm for arm in arms if bench in arm.samples}
     _refuse_other_problems(list(entered.values()), bench)
+    scores = _scores(list(entered.values()), bench)
     # A ranking pairs seeds by value: the seeds that some arm lacks stay out of it.
     shared = set.intersection(*[{run.seed for run in arm.runs} for arm in entered.values()])
     if not shared:
-        rows = [_row(arm, bench, None, False, 0) for arm in entered.values()]
+        rows = [_row(arm, bench, scores[label], None, False, 0) for label, arm in entered.items()]
         return sorted(rows, key=lambda row: -row.avg_at_k)
     standings = rank_with_ties(
         {label: _stacked_on(arm, bench, shared) for label, arm in entered.items()},
         np.random.default_rng(_BOOTSTRAP_SEED),
     )
     rows = [
-        _row(entered[s.method], bench, s.rank, s.tied_with_leader, len(shared)) for s in standings
+        _row(entered[s.method], bench, scores[s.method], s.rank, s.tied_with_leader, len(shared))
+        for s in standings
     ]
     return sorted(rows, key=lambda row: (row.rank, -row.avg_at_k))
 
 
-def _row(arm: Arm, bench: str, rank: int | None, tied_with_best: bool, ranked_seeds: int) -> Row:
-    after_SPK, before_SPK = _stacked(arm, bench, "after_PK"), _stacked(arm, bench, "before_PK")
-    interval = bootstrap_accuracy(after_SPK, np.random.default_rng(_BOOTSTRAP_SEED))
-    change = paired_difference(after_SPK, before_SPK, np.random.default_rng(_BOOTSTRAP_SEED))
+@dataclass(frozen=True)
+class _Scores:
+    """An arm's samples on a bench, with the intervals of its mean and of its change."""
+
+    before_SPK: NDArray[np.bool_]
+    after_SPK: NDArray[np.bool_]
+    mean: Interval
+    change: Interval
+
+
+def _scores(arms: list[Arm], bench: str) -> dict[str, _Scores]:
+    """Return every arm's scores by its label; arms of as many seeds are resampled together."""
+    stacks = {
+        arm.label: (_stacked(arm, bench, "before_PK"), _stacked(arm, bench, "after_PK"))
+        for arm in arms
+    }
+    of_size: dict[int, list[str]] = defaultdict(list)
+    for label, (_, after_SPK) in stacks.items():
+        of_size[len(after_SPK)].append(label)
+    found = {}
+    for labels in of_size.values():
+        before_BSP, after_BSP = (
+            np.stack([stacks[label][stage].mean(axis=2) for label in labels]) for stage in (0, 1)
+        )
+        means = bootstrap_means(after_BSP, np.random.default_rng(_BOOTSTRAP_SEED))
+        changes = bootstrap_means(after_BSP - before_BSP, np.random.default_rng(_BOOTSTRAP_SEED))
+        for label, mean, change in zip(labels, means, changes, strict=True):
+            bounded = mean.within(0.0, 1.0), change.within(-1.0, 1.0)
+            found[label] = _Scores(*stacks[label], *bounded)
+    return found
+
+
+def _row(
+    arm: Arm,
+    bench: str,
+    scores: _Scores,
+    rank: int | None,
+    tied_with_best: bool,
+    ranked_seeds: int,
+) -> Row:
+    before_SPK, after_SPK, change = scores.before_SPK, scores.after_SPK, scores.change
     seeds, n, k = after_SPK.shape
     manifests = [run.manifest for run in arm.runs]
     return Row(
@@ -177,15 +228,15 @@ def _row(arm: Arm, bench: str, rank: int | None, tied_with_best: bool, ranked_se
         bench=bench,
         rank=rank,
         tied_with_best=tied_with_best,
-        base_avg_at_k=_mean([avg_at_k(correct_PK) for correct_PK in before_SPK]),
-        avg_at_k=_mean([avg_at_k(correct_PK) for correct_PK in after_SPK]),
-        low=interval.low,
-        high=interval.high,
+        base_avg_at_k=avg_at_k(_pooled(before_SPK)),
+        avg_at_k=avg_at_k(_pooled(after_SPK)),
+        low=scores.mean.low,
+        high=scores.mean.high,
         change=change.mean,
         change_low=change.low,
         change_high=change.high,
-        base_pass_at_k=_mean([pass_at_k(c, c.shape[1]) for c in before_SPK]),
-        pass_at_k=_mean([pass_at_k(correct_PK, k) for correct_PK in after_SPK]),
+        base_pass_at_k=pass_at_k(_pooled(before_SPK), before_SPK.shape[2]),
+        pass_at_k=pass_at_k(_pooled(after_SPK), k),
         k=k,
         n=n,
         seeds=seeds,
@@ -197,6 +248,11 @@ def _row(arm: Arm, bench: str, rank: int | None, tied_with_best: bool, ranked_se
         peak_memory_bytes=max(manifest["peak_memory_bytes"] for manifest in manifests),
         proven=all((m.get("conformance") or {}).get("passed", False) for m in manifests),
     )
+
+
+def _pooled(correct_SPK: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return all seeds' problems in a row: seeds of as many have the mean of their means."""
+    return correct_SPK.reshape(-1, correct_SPK.shape[2])
 
 
 def _mean(values: list[float]) -> float:

@@ -16,19 +16,19 @@ from markupsafe import Markup
 from verirank import __version__
 from verirank.record import write_file, write_json
 from verirank.report import _words
+from verirank.report._comparisons import comparisons
 from verirank.report._evidence import Evidence, gather_evidence
 from verirank.report._families import families
 from verirank.report._geometry import MEASURES
 from verirank.report._palette import STANDINGS, standing
 from verirank.report._rate_chart import read_searches
+from verirank.report._run_index import INDEX
 from verirank.report._verdicts import Verdicts, judge
-from verirank.report._views import EqualTime, at_equal_time
+from verirank.report._views import Views, at_equal_parameters, at_equal_time
 from verirank.report.confounds import measure_confounds
 from verirank.report.figures import Figure, build_figures, confound_figure
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
-INDEX = "runs_index.parquet"
-"""Beside a report: what was read of the runs."""
 _ROOM = files("verirank.report")
 _SHOWN_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "vllm")
 
@@ -51,8 +51,9 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     board.write(out)
     verdicts = judge(board)
     write_json(out / "verdicts.json", verdicts.as_json())
-    equal_time = at_equal_time(board)
-    write_json(out / "equal_time.json", [asdict(view) for view in equal_time])
+    write_json(out / "comparisons.json", [asdict(found) for found in comparisons(board)])
+    views = Views(at_equal_time(board), at_equal_parameters(board))
+    views.write(out)
     evidence = gather_evidence(board)
     evidence.write(out / "data")
     confounds = measure_confounds(folders, board)
@@ -67,7 +68,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         figure.write(out / "figures")
     studies = [Path(f).resolve() for f in folders if (Path(f) / "study.toml").is_file()]
     study = studies[0].name if studies else None
-    page = _render(board, figures, verdicts, equal_time, evidence, study)
+    page = _render(board, figures, verdicts, views, evidence, study)
     write_file(out / "report.html", page)
     return board
 
@@ -76,7 +77,7 @@ def _render(
     board: Leaderboard,
     figures: dict[str, list[Figure]],
     verdicts: Verdicts,
-    equal_time: list[EqualTime],
+    views: Views,
     evidence: Evidence,
     study: str | None,
 ) -> str:
@@ -97,7 +98,8 @@ def _render(
         board=board,
         figures=figures,
         verdicts=verdicts,
-        equal_time=equal_time,
+        equal_time=views.time,
+        equal_parameters=views.parameters,
         evidence=evidence,
         measures=MEASURES,
         families=families(board),

@@ -12,6 +12,9 @@ from verirank.statistics._scores import FloatArray, as_correct
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+TAIL = (1 - CONFIDENCE) / 2
+NORMAL_R = special.ndtri((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
+"""What stands in for resamples of values that are all equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,55 +125,87 @@ def _bounds(
     """Return mean, low, high and p of each quantity."""
     mean_B = values_BSP.mean(axis=(1, 2))
     variance_B, degrees_B = variance_of_the_mean(values_BSP, pooled)
-    error_B = np.sqrt(variance_B)
-    tail = (1 - CONFIDENCE) / 2
-    quantile_B = special.stdtrit(degrees_B, tail)
     standard_BR = _standard_offsets(values_BSP, generator)
-    z_2B = np.quantile(standard_BR, [tail, 1 - tail], axis=1)
-    below_B, above_B = error_B * quantile_B / special.ndtri(tail) * z_2B
-
-    towards_zero_B = np.where(mean_B > 0, below_B, above_B)
-    certain_B = np.where(mean_B == 0, 1.0, 0.0)
-    divisor_B = np.where(variance_B > 0, towards_zero_B, 1.0)
-    p_B = 2 * special.stdtr(degrees_B, -np.abs(mean_B / divisor_B * quantile_B))
-    p_B = np.where(variance_B > 0, np.minimum(p_B, 1.0), certain_B)
+    z_2B = np.quantile(standard_BR, [TAIL, 1 - TAIL], axis=1)
+    widened_B = np.sqrt(variance_B) * special.stdtrit(degrees_B, TAIL) / special.ndtri(TAIL)
+    below_B, above_B = widened_B * z_2B
+    p_B = p_of_zero(mean_B, variance_B, degrees_B, np.where(mean_B > 0, *z_2B))
     return mean_B, mean_B + below_B, mean_B + above_B, p_B
 
 
-def _effects(values_BSP: FloatArray) -> tuple[FloatArray, FloatArray]:
+def p_of_zero(
+    mean_B: FloatArray, variance_B: FloatArray, degrees_B: FloatArray, z_B: FloatArray
+) -> FloatArray:
+    """Return two-sided p-values of a true mean of 0.
+
+    Args:
+        mean_B: of each quantity.
+        variance_B: of that mean.
+        degrees_B: of freedom of that variance.
+        z_B: the resamples' standard quantile at the tail towards zero, -1.96 or 1.96 if normal.
+    """
+    z_B = np.where(variance_B > 0, z_B, 1.0)
+    error_B = np.sqrt(np.where(variance_B > 0, variance_B, 1.0))
+    t_B = np.abs(mean_B / error_B * special.ndtri(TAIL) / z_B)
+    p_B = np.minimum(2 * special.stdtr(degrees_B, -t_B), 1.0)
+    return np.where(variance_B > 0, p_B, np.where(mean_B == 0, 1.0, 0.0))
+
+
+def effects_of(values_BSP: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return how far the mean of each seed, and of each problem, lies from that of all."""
     mean_B1 = values_BSP.mean(axis=(1, 2))[:, None]
     return values_BSP.mean(axis=2) - mean_B1, values_BSP.mean(axis=1) - mean_B1
+
+
+@dataclass(frozen=True, slots=True)
+class Squares:
+    """Sums of squares of B quantities: of seeds' effects, of problems', and of what is left."""
+
+    seeds_B: FloatArray
+    problems_B: FloatArray
+    residual_B: FloatArray
 
 
 def variance_of_the_mean(
     values_BSP: FloatArray, pooled: SeedNoise | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Return the variance of each mean and its degrees of freedom (Satterthwaite, 1946)."""
-    studies, seeds, problems = values_BSP.shape
-    effects_BS, effects_BP = _effects(values_BSP)
-    problems_B = np.sum(effects_BP**2, axis=1) / problems / (problems - 1)
-    if seeds == 1:
-        return problems_B, np.full(studies, float(problems - 1))
-    seeds_B, seed_degrees_B = _seed_noise(effects_BS, pooled)
+    effects = (*effects_of(values_BSP), residuals_of(values_BSP))
+    squares = Squares(*(np.sum(part**2, axis=tuple(range(1, part.ndim))) for part in effects))
+    return variance_from_squares(squares, values_BSP.shape[1], values_BSP.shape[2], pooled)
+
+
+def residuals_of(values_BSP: FloatArray) -> FloatArray:
+    """Return what seeds do to single problems beside the effects of both."""
+    effects_BS, effects_BP = effects_of(values_BSP)
     residual_BSP = values_BSP - values_BSP.mean(axis=(1, 2), keepdims=True)
     residual_BSP -= effects_BS[:, :, None] + effects_BP[:, None, :]
+    return residual_BSP
+
+
+def variance_from_squares(
+    squares: Squares, seeds: int, problems: int, pooled: SeedNoise | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return `variance_of_the_mean` of quantities with these sums of squares."""
+    problems_B = squares.problems_B / problems / (problems - 1)
+    if seeds == 1:
+        return problems_B, np.full(len(problems_B), float(problems - 1))
+    seeds_B, seed_degrees_B = _seed_noise(squares.seeds_B / seeds / (seeds - 1), seeds, pooled)
     crossed = (seeds - 1) * (problems - 1)
-    both_B = np.sum(residual_BSP**2, axis=(1, 2)) / crossed / seeds / problems
+    both_B = squares.residual_B / crossed / seeds / problems
     # The difference can fall short by chance, but the mean varies at least as much as one factor.
     variance_B = np.maximum(np.maximum(seeds_B, problems_B), seeds_B + problems_B - both_B)
     uncertainty_B = seeds_B**2 / seed_degrees_B + problems_B**2 / (problems - 1)
     uncertainty_B += both_B**2 / crossed
-    degrees_B = np.full(studies, float(crossed))
+    degrees_B = np.full(len(variance_B), float(crossed))
     np.divide(variance_B**2, uncertainty_B, out=degrees_B, where=uncertainty_B > 0)
     return variance_B, degrees_B
 
 
 def _seed_noise(
-    effects_BS: FloatArray, pooled: SeedNoise | None
+    own_B: FloatArray, seeds: int, pooled: SeedNoise | None
 ) -> tuple[FloatArray, FloatArray | float]:
     """Return the seeds' variance of each mean and its degrees of freedom."""
-    seeds = effects_BS.shape[1]
-    own_B = np.sum(effects_BS**2, axis=1) / seeds / (seeds - 1)
     if pooled is None:
         return own_B, seeds - 1.0
     significant = pooled.variance * special.fdtri(seeds - 1, pooled.degrees, CONFIDENCE)
@@ -181,16 +216,21 @@ def _seed_noise(
     )
 
 
+def resampled_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Return resampled means less the mean, B x R; those of a difference are their difference."""
+    offsets_BR = np.zeros((len(values_BSP), RESAMPLES))
+    for effects_BN in effects_of(values_BSP):
+        offsets_BR += effects_BN @ _resampling_weights(effects_BN.shape[1], generator).T
+    return offsets_BR
+
+
 def _standard_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Return resampled means less the mean, scaled to variance 1."""
-    offsets_BR = np.zeros((len(values_BSP), RESAMPLES))
-    for effects_BN in _effects(values_BSP):
-        offsets_BR += effects_BN @ _resampling_weights(effects_BN.shape[1], generator).T
+    offsets_BR = resampled_offsets(values_BSP, generator)
     spread_B1 = offsets_BR.std(axis=1, keepdims=True)
     # Values that are all equal leave nothing to resample, though pooled noise may move their mean.
-    normal_R = special.ndtri((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
     flat_B1 = spread_B1 == 0
-    return np.where(flat_B1, normal_R, offsets_BR / np.where(flat_B1, 1.0, spread_B1))
+    return np.where(flat_B1, NORMAL_R, offsets_BR / np.where(flat_B1, 1.0, spread_B1))
 
 
 def _resampling_weights(size: int, generator: np.random.Generator) -> FloatArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +15,7 @@ from verirank.statistics._bootstrap import (
     bootstrap_mean,
     bootstrap_means,
 )
+from verirank.statistics._pairs import p_of_pairs
 from verirank.statistics._scores import FloatArray, as_correct
 
 
@@ -107,8 +107,8 @@ def rank_with_ties(
 
     Every pair is compared on the same seeds and problems; two methods are told apart where the
     p-value of their difference, corrected by Holm over all pairs, is at most 1 - confidence. All
-    pairs are resampled alike. The seeds' noise is pooled over the methods, save for pairs whose own
-    is significantly larger.
+    pairs are resampled alike; of more than 100 methods they are compared by t-test instead. The
+    seeds' noise is pooled over the methods, save for pairs whose own is significantly larger.
 
     Args:
         correct_SPK: per method, whether each sample is right.
@@ -126,20 +126,20 @@ def rank_with_ties(
             "a ranking needs the same seeds and problems for every method, and a method"
         )
     order = sorted(scores_SP, key=lambda name: -scores_SP[name].mean())
-    pooled = noise_of_a_difference(np.stack([scores_SP[name].mean(axis=1) for name in order]))
-    pairs = list(combinations(order, 2))
-    differences = [scores_SP[a] - scores_SP[b] for a, b in pairs]
-    found = bootstrap_means(np.stack(differences), generator, pooled) if pairs else []
-    p_values = [difference.p for difference in found]
-    apart = dict(zip(pairs, (holm(p_values) <= 1 - CONFIDENCE).tolist(), strict=True))
-    better = [sum(apart[a, b] for a in order[:place]) for place, b in enumerate(order)]
+    values_MSP = np.stack([scores_SP[name] for name in order])
+    pooled = noise_of_a_difference(values_MSP.mean(axis=2))
+    first, second = np.triu_indices(len(order), k=1)
+    apart_MM = np.zeros((len(order), len(order)), dtype=np.bool_)
+    p_values = p_of_pairs(values_MSP, first, second, generator, pooled)
+    apart_MM[first, second] = holm(p_values) <= 1 - CONFIDENCE
+    rank_M = 1 + np.maximum.accumulate(apart_MM.sum(axis=0))
     return [
         Standing(
             method=name,
-            mean=float(scores_SP[name].mean()),
-            rank=1 + max(better[: place + 1]),
-            tied_with_leader=place == 0 or not apart[order[0], name],
-            tied_with_next=place + 1 < len(order) and not apart[name, order[place + 1]],
+            mean=float(values_MSP[place].mean()),
+            rank=int(rank_M[place]),
+            tied_with_leader=not apart_MM[0, place],
+            tied_with_next=place + 1 < len(order) and not apart_MM[place, place + 1],
         )
         for place, name in enumerate(order)
     ]

@@ -1,16 +1,29 @@
 """Many trials: studies, the executors that run them, and one trial from proof to scores."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from verirank.study._confounds import DefectConfig
-from verirank.study._definition import SearchConfig, Study, make_study, read_study, study_names
+from verirank.study._definition import (
+    SearchConfig,
+    Study,
+    make_study,
+    open_study,
+    read_study,
+    study_names,
+)
+from verirank.study._ending import Rung
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor
-from verirank.study._plan import Plan, PlannedTrial, plan_study
-from verirank.study._proof import MethodUnprovenError
 from verirank.study._ray import RayExecutor
-from verirank.study._run import open_study, resume_study, run_study, run_trials
 from verirank.study._status import ENDED, StudyStatus, TrialStatus, study_status
 from verirank.study._store import Store, trial_id
-from verirank.study._trial import Rung, run_trial, sample_base, start_trial
+
+if TYPE_CHECKING:
+    from verirank.study._plan import Plan, PlannedTrial, plan_study
+    from verirank.study._proof import MethodUnprovenError
+    from verirank.study._run import resume_study, run_study, run_trials
+    from verirank.study._trial import run_trial, sample_base, start_trial
 
 __all__ = [
     "ENDED",
@@ -43,3 +56,18 @@ __all__ = [
     "study_status",
     "trial_id",
 ]
+
+# Planning and running load torch, of which the status of a study needs nothing.
+_HEAVY = {
+    "_plan": ("Plan", "PlannedTrial", "plan_study"),
+    "_proof": ("MethodUnprovenError",),
+    "_run": ("resume_study", "run_study", "run_trials"),
+    "_trial": ("run_trial", "sample_base", "start_trial"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HEAVY.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

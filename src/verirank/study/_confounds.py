@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import Field
 
 from verirank.config import InputError, Section, TrialConfig, override, resolve
-from verirank.defects import defect_named, defect_names
 from verirank.record import Role, Run, TrialEntry, whole_file, whole_folder
 from verirank.study._store import Store, trial_entry
 
@@ -35,6 +34,11 @@ def expect_defects(defects: Mapping[str, DefectConfig]) -> None:
     Raises:
         ValueError: it is not, or a known one has settings.
     """
+    if not defects:
+        return
+    # They load torch, of which a study without any, and its status, need nothing.
+    from verirank.defects import defect_names
+
     for name, defect in defects.items():
         if (name in defect_names()) == bool(defect.settings):
             known = ", ".join(defect_names())
@@ -114,6 +118,8 @@ def defective_trials(
 def _defective(
     fair: TrialConfig, defects: Mapping[str, DefectConfig], store: Store
 ) -> Iterator[Defective]:
+    from verirank.defects import defect_named, defect_names
+
     for name, trial in with_defects(fair, defects).items():
         mark = name if name in defect_names() else None
         trains = mark is None or defect_named(mark).in_training

@@ -10,15 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from verirank.config import InputError, TrialConfig, cache_folder
 from verirank.models import load_base, load_shape
 from verirank.planning import GPU, UTILISATION, usual_lengths, work_of
 from verirank.record import package_versions, processor, step_seconds, write_json
 from verirank.study._digest import digest
+from verirank.study._ending import Rung
 from verirank.study._local import threads_each
-from verirank.study._trial import Rung, run_trial, start_trial
 from verirank.tasks import bench_settings, load_task
 
 Source = Literal["measured", "another seed", "probe", "estimate", "unknown"]
@@ -76,6 +74,10 @@ def estimated_speed(arm: TrialConfig, on: GPU) -> Speed | None:
 
 
 def _probe(arm: TrialConfig) -> Speed | None:
+    import torch
+
+    from verirank.study._trial import run_trial, start_trial
+
     torch.set_num_threads(1)
     try:
         base = load_base(arm.model, arm.machine.device)

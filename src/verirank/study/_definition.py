@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -23,11 +23,13 @@ from verirank.config import (
     read_settings,
     resolve,
 )
-from verirank.methods import create_method
-from verirank.models import ModelShape, load_shape
 from verirank.study._confounds import DefectConfig, expect_defects
 from verirank.study._store import trial_id
 
+if TYPE_CHECKING:
+    from verirank.models import ModelShape
+
+DEFINITION = "study.toml"
 _SHIPPED = files("verirank.study") / "shipped"
 
 
@@ -110,6 +112,7 @@ class Study(Section):
         for key in self.axes:
             if key not in known:
                 raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
+        self._refuse_settings_that_no_method_has()
         found: dict[str, TrialConfig] = {}
         settings = self._settings()
         for method in self.methods or plugin_names("method"):
@@ -129,6 +132,19 @@ class Study(Section):
         trial = self._settings()
         methods = self.methods or plugin_names("method")
         return self.model_copy(update={"preset": None, "trial": trial, "methods": methods})
+
+    def _refuse_settings_that_no_method_has(self) -> None:
+        """Refuse keys under trial.method and overrides, which a method that lacks them ignores."""
+        configs = {name: load_plugin("method", name).Config for name in plugin_names("method")}
+        fields = {name: set(config.model_fields) for name, config in configs.items()}
+        written = {"trial.method.": (self.trial.get("method", {}), set.union(*fields.values()))}
+        for name, own in self.overrides.items():
+            written[f"overrides.{name}."] = (own, fields[name])
+        for section, (given, known) in written.items():
+            for key in given if isinstance(given, Mapping) else ():
+                if key not in known:
+                    hint = nearest(key, known, section)
+                    raise InputError(f"study {self.name!r}: unknown key {section + key!r}{hint}")
 
     def _refuse_to_select_on_a_test_set(self, arms: Sequence[TrialConfig]) -> None:
         ranked = {bench for arm in arms for bench in arm.evaluation.benches}
@@ -161,11 +177,15 @@ class Study(Section):
         shared = {k: v for k, v in settings.get("method", {}).items() if k in known}
         settings["method"] = shared | self.overrides.get(method, {}) | {"name": method}
         settings["seed"] = self.seeds[0]
+        changed = settings
         for key, value in changes.items():
-            settings = _merged(settings, _nested(key, value))
+            changed = _merged(changed, _nested(key, value))
         try:
-            arm = resolve(settings)
+            arm = resolve(changed, "axes." if changes else "trial.")
         except InputError as error:
+            if changes:
+                # What is wrong without them is not the axes' fault.
+                self._arm(settings, method, {})
             raise InputError(f"study {self.name!r}, {method}: {error}") from None
         if self.match == "parameters":
             arm = _matched(arm)
@@ -191,6 +211,17 @@ def read_study(source: str | Path) -> Study:
         raise InputError(f"no study {str(source)!r}; give a TOML file{hint}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read {source}: {error}") from None
+
+
+def open_study(out: Path) -> Study:
+    """Return the study that a folder was begun with.
+
+    Raises:
+        InputError: the folder holds no study.
+    """
+    if not (out / DEFINITION).is_file():
+        raise InputError(f"{out} holds no study (no {DEFINITION}); start one with study run")
+    return read_study(out / DEFINITION)
 
 
 def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
@@ -240,6 +271,8 @@ def _known_keys() -> set[str]:
 
 def _matched(arm: TrialConfig) -> TrialConfig:
     """Return the arm at the rank whose trainable parameters come closest to LoRA's."""
+    from verirank.models import load_shape
+
     settings = arm.method.model_dump()
     if "rank" not in settings:
         return arm
@@ -258,6 +291,8 @@ def _matched(arm: TrialConfig) -> TrialConfig:
 
 
 def _count(settings: Mapping[str, Any], shape: ModelShape) -> int:
+    from verirank.methods import create_method
+
     config = load_plugin("method", settings["name"]).Config.model_validate(dict(settings))
     return create_method(config).count(shape)
 

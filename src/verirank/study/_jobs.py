@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from verirank.record import Run
-from verirank.study._trial import Rung
+from verirank.study._ending import Rung
 
 ATTEMPTS = 3
 """How often a job is begun that something else than its trial ends."""

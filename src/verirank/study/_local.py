@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 
 from verirank.record import Run, usable_cores
+from verirank.study._ending import record_failure
 from verirank.study._jobs import ATTEMPTS, BUSY, POLL_SECONDS, STOPPED, Job, Outcome, failure
 from verirank.study._stall import StallClock
-from verirank.study._trial import record_failure
 
 _PRELOAD = ["verirank.study._worker"]
 _STOP_SECONDS = 60.0

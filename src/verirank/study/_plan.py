@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from verirank.study._confounds import defective_trials
 from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
 from verirank.study._search import candidates, rungs, search_arms, search_ends, search_state
-from verirank.study._store import Store, trial_id
+from verirank.study._store import Store, trial_id, trial_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def plan_study(
     winners, ends = _winners(out), search_ends(out) if out else {}
     for arm in study.arms():
         rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
-        ranked = {seed: _look_up(arm, seed, rate, place) for seed in study.seeds}
+        ranked = _look_up(arm, study.seeds, rate, place)
         speeds = [found.speed for found in ranked.values() if found.speed]
         known = _Known(speeds[0], "another seed") if speeds else _first_guess(arm, probe, device)
         axes = {key: value for key in study.axes if (value := _value(arm, key)) is not None}
@@ -160,12 +160,19 @@ class _Found:
     speed: Speed | None
 
 
-def _look_up(arm: TrialConfig, seed: int, rate: float | None, store: Store) -> _Found:
+def _look_up(
+    arm: TrialConfig, seeds: Sequence[int], rate: float | None, store: Store
+) -> dict[int, _Found]:
+    """Return what the store holds of an arm's ranked trials, by their seeds."""
     if rate is None:
-        return _Found(None, "waiting", 0, None)
-    name = trial_id(with_seed(with_learning_rate(arm, rate), seed))
-    run = Run(store.folder / name)
-    state, speed = run.manifest.get("status", "waiting"), measured_speed(run.manifest, arm)
+        return dict.fromkeys(seeds, _Found(None, "waiting", 0, None))
+    names = trial_ids(with_learning_rate(arm, rate), seeds)
+    return {seed: _look_at(name, Run(store.folder / name), arm) for seed, name in names.items()}
+
+
+def _look_at(name: str, run: Run, arm: TrialConfig) -> _Found:
+    manifest = run.manifest
+    state, speed = manifest.get("status", "waiting"), measured_speed(manifest, arm)
     return _Found(name, state, _steps_taken(run, state), speed)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from verirank.config import InputError
 from verirank.record import Run
+from verirank.study._ending import record_failure
 from verirank.study._jobs import ATTEMPTS, POLL_SECONDS, Job, Outcome, failure
 from verirank.study._local import thread_environment
 from verirank.study._stall import StallClock
-from verirank.study._trial import record_failure
 
 _CONNECT_SECONDS = 10.0
 _INSTALL = "pip install 'verirank[ray]'"

@@ -21,14 +21,13 @@ from verirank.record import (
     write_trial_list,
 )
 from verirank.study._confounds import Defective, defective_trials, with_defects
-from verirank.study._definition import Study, read_study, with_seed
+from verirank.study._definition import DEFINITION, Study, open_study, read_study, with_seed
+from verirank.study._ending import Rung, is_finished, record_failure
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor, threads_each
 from verirank.study._search import candidates, search_rates
 from verirank.study._store import Store, trial_entry
-from verirank.study._trial import Rung, expect_benches, is_finished, record_failure
-
-_DEFINITION = "study.toml"
+from verirank.study._trial import expect_benches
 
 
 def run_study(
@@ -69,8 +68,8 @@ def run_study(
         if _begun_store(out) is None:
             # The store first: without it, a study that goes on would not find its trials.
             write_trial_list(out, place.folder, [])
-        if not (out / _DEFINITION).is_file():
-            write_file(out / _DEFINITION, to_toml(study))
+        if not (out / DEFINITION).is_file():
+            write_file(out / DEFINITION, to_toml(study))
         crew = _Crew(place, executor or LocalExecutor(), retry_failed, on_poll)
         if study.protocol == "single":
             return _rank(crew, out, study, arms, [])
@@ -153,17 +152,6 @@ def resume_study(out: Path, **options: object) -> list[Outcome]:
     return run_study(open_study(out), out, **options)  # type: ignore[arg-type]
 
 
-def open_study(out: Path) -> Study:
-    """Return the study that a folder was begun with.
-
-    Raises:
-        InputError: the folder holds no study.
-    """
-    if not (out / _DEFINITION).is_file():
-        raise InputError(f"{out} holds no study (no {_DEFINITION}); start one with study run")
-    return read_study(out / _DEFINITION)
-
-
 class _Crew:
     """Takes trials to where they are to go: creates, prepares and executes what is not there."""
 
@@ -216,7 +204,7 @@ class _Crew:
 
 
 def _expect_study(study: Study, out: Path) -> None:
-    path = out / _DEFINITION
+    path = out / DEFINITION
     if path.is_file():
         # Both by their settings: a study from before a setting existed has its default.
         if to_toml(read_study(path)) != to_toml(study):

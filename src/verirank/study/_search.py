@@ -11,8 +11,8 @@ from typing import Any, Literal
 from verirank.config import InputError, TrialConfig
 from verirank.record import Run, write_json
 from verirank.study._definition import SearchConfig, with_learning_rate, with_seed
+from verirank.study._ending import Rung
 from verirank.study._store import Store, trial_id
-from verirank.study._trial import Rung
 
 RULE = (
     "Each method is trained at {n} learning rates, spaced evenly in log over a factor of {span:g} "

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from verirank.config import InputError
 from verirank.record import Role, Run, TrialEntry, read_trial_list, step_seconds
-from verirank.study._run import open_study
+from verirank.study._definition import open_study
 from verirank.study._search import search_ends, search_state
 
 State = Literal[

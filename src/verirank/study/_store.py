@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from verirank.config import InputError, Section, TrialConfig
 from verirank.record import Role, TrialEntry, write_json
 from verirank.study._digest import digest
-from verirank.study._trial import start_trial
 
 _DIGITS = 10
 
@@ -20,11 +20,18 @@ def trial_id(config: TrialConfig, defect: str | None = None) -> str:
     All but the machine's, which may be another when a trial goes on. A defect that is no setting
     stands in the name, and is hashed with them.
     """
-    settings = config.model_dump(mode="json", exclude={"machine"})
+    return trial_ids(config, [config.seed], defect)[config.seed]
+
+
+def trial_ids(arm: TrialConfig, seeds: Iterable[int], defect: str | None = None) -> dict[int, str]:
+    """Return `trial_id` of an arm at every seed."""
+    settings = arm.model_dump(mode="json", exclude={"machine"})
     if defect is not None:
         settings["defect"] = defect
-    name = "-".join(filter(None, (config.method.name, defect)))
-    return f"{name}-seed{config.seed}-{digest(settings, _DIGITS)}"
+    name = "-".join(filter(None, (arm.method.name, defect)))
+    return {
+        seed: f"{name}-seed{seed}-{digest(settings | {'seed': seed}, _DIGITS)}" for seed in seeds
+    }
 
 
 def trial_entry(
@@ -81,6 +88,8 @@ class Store:
 
     def start(self, config: TrialConfig, folder: Path, defect: str | None = None) -> None:
         """Create the run of a trial in its folder, unless it is there."""
+        from verirank.study._trial import start_trial
+
         if not (folder / "manifest.json").is_file():
             try:
                 start_trial(config, folder, defect)

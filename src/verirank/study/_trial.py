@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from verirank.models import BaseModel
 from verirank.processes import is_first, on_first
 from verirank.record import Run, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, expect_sampler, open_sampler
+from verirank.study._ending import Rung, is_finished, may_pass, record_failure
 from verirank.study._proof import prove
 from verirank.tasks import bench_settings, load_task
-from verirank.tracking import TrackerUnavailableError, Tracking, expect_trackers, tracked
+from verirank.tracking import Tracking, expect_trackers, tracked
 from verirank.training import Step, train
 from verirank.verifier import Verifier
 
@@ -56,14 +56,6 @@ def expect_benches(config: TaskConfig, benches: Iterable[str]) -> None:
             raise InputError(f"bench {bench!r} of {config.name} has fewer than 2 problems")
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """How far a trial of a search goes before it waits: so many steps, then a score on a bench."""
-
-    steps: int
-    bench: str
-
-
 def run_trial(
     run: Run,
     base: BaseModel,
@@ -95,11 +87,6 @@ def run_trial(
             _attempt(run, base, base_samples, rung, on_step)
 
 
-def is_finished(run: Run, rung: Rung | None = None) -> bool:
-    """Return whether a run has its scores, those of a rung if one is given."""
-    return run.status == "done" if rung is None else str(rung.steps) in run.selection
-
-
 def _attempt(
     run: Run,
     base: BaseModel,
@@ -118,20 +105,6 @@ def _attempt(
         if is_first():
             record_failure(run, f"{type(error).__name__}: {error}", passing=may_pass(error))
         raise
-
-
-def record_failure(run: Run, error: str, *, passing: bool) -> None:
-    """Write why a run failed; `passing` tells that another attempt may well end otherwise."""
-    run.update_manifest(status="failed", error=error, passing=passing or None)
-
-
-def may_pass(error: Exception) -> bool:
-    """Return whether the machine failed (disk, memory, a tracker) and not the trial."""
-    if isinstance(error, TrackerUnavailableError):
-        return True
-    if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
-        return False
-    return isinstance(error, OSError | MemoryError) or "allocate memory" in str(error)
 
 
 def _run(

@@ -20,9 +20,10 @@ from verirank.config import MethodConfig, ModelConfig, TrialConfig, to_toml
 from verirank.models import load_base
 from verirank.record import BusyError, Run
 from verirank.sampling import open_sampler
+from verirank.study._ending import may_pass, record_failure
 from verirank.study._jobs import BUSY, STOPPED, Job
 from verirank.study._proof import MethodUnprovenError, prove
-from verirank.study._trial import may_pass, record_failure, run_trial, sample_base
+from verirank.study._trial import run_trial, sample_base
 from verirank.verifier import Verifier
 
 _PATIENCE = 120.0

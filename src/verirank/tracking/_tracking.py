@@ -16,7 +16,7 @@ from verirank.record import Run
 from verirank.tracking._openers import OPENERS, Opening, finish
 
 
-class TrackerUnavailableError(InputError):
+class TrackerUnavailableError(InputError, ConnectionError):
     """A tracker cannot be opened now; another attempt may well end otherwise."""
 
 

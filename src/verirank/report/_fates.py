@@ -1,0 +1,108 @@
+"""What became of each run, as its own record tells it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verirank.record import Run
+from verirank.report._arms import Arm, NotScored
+from verirank.report._curve import Curve, trailing_mean
+from verirank.report._samples import BenchSamples
+from verirank.statistics import Claim, Outcome, judge_runs
+
+_SEED = 0
+_AT_ONCE = 500
+"""Runs that are judged together, which bounds the memory that it takes."""
+_COULD_NOT_MOVE = 1e-3
+_OUT_OF_TOKENS = 0.5
+_COLLAPSED = 0.5
+
+Fate = Literal[
+    "learned", "did not learn", "could not move", "collapsed", "diverged", "ran out of tokens",
+    "unfinished",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunFate:
+    """What became of a run, by its folder's name, as its own record tells it, and why."""
+
+    run: str
+    label: str
+    seed: int
+    fate: Fate
+    evidence: str
+
+
+def fates(arms: Sequence[Arm], not_scored: Sequence[NotScored], bench: str) -> list[RunFate]:
+    """Return what became of every run, those that were not scored last.
+
+    Runs of as many samples are judged together, each by itself.
+    """
+    found = [
+        (arm.label, run, curve, samples)
+        for arm in arms
+        for run, curve, samples in zip(arm.runs, arm.curves, arm.samples[bench], strict=True)
+    ]
+    told: dict[Path, RunFate] = {}
+    for some in _alike(found):
+        after_SPK, before_SPK = (
+            np.stack([getattr(samples, stage) for *_, samples in some])
+            for stage in ("after_PK", "before_PK")
+        )
+        generator = np.random.default_rng(_SEED)
+        changes = judge_runs(Claim("above", 0.0), after_SPK, before_SPK, generator)
+        for (label, run, curve, _), (outcome, change) in zip(some, changes, strict=True):
+            points = f"{100 * change.mean:+.1f} points on {bench}"
+            fate, evidence = _fate(curve, outcome, points)
+            told[run.folder] = RunFate(run.folder.name, label, run.seed, fate, evidence)
+    scored = [told[run.folder] for _, run, *_ in found]
+    return scored + [_fate_of_unscored(run) for run in not_scored]
+
+
+_Judged = tuple[str, Run, Curve, BenchSamples]
+
+
+def _alike(found: list[_Judged]) -> Iterator[list[_Judged]]:
+    """Yield runs with as many samples before and after training, some at a time."""
+    groups: dict[Any, list[_Judged]] = defaultdict(list)
+    for one in found:
+        groups[one[3].before_PK.shape, one[3].after_PK.shape].append(one)
+    for group in groups.values():
+        yield from (group[at : at + _AT_ONCE] for at in range(0, len(group), _AT_ONCE))
+
+
+def _fate(curve: Curve, outcome: Outcome, points: str) -> tuple[Fate, str]:
+    """Tell apart what a low score may mean, by the first of these that the record shows."""
+    window = max(1, len(curve.reward_T) // 10)
+    truncated, moved = (_mean(c[-window:]) for c in (curve.truncated_T, curve.moved_T))
+    rewards_T = trailing_mean(curve.reward_T, window)[window - 1 :]
+    best, reward = rewards_T.max(initial=0.0), _mean(curve.reward_T[-window:]) or 0.0
+    if outcome == "supported":
+        return "learned", points
+    if moved is not None and moved < _COULD_NOT_MOVE:
+        share = f"{100 * moved:.2g} % of the served weights moved by more than half a ULP"
+        return "could not move", f"{share}; {points}"
+    if truncated is not None and truncated > _OUT_OF_TOKENS:
+        return "ran out of tokens", f"{100 * truncated:.0f} % cut off at the end; {points}"
+    if outcome == "contradicted" or reward < _COLLAPSED * best:
+        return "collapsed", f"reward {best:.2f} at best, {reward:.2f} at the end; {points}"
+    return "did not learn", points
+
+
+def _fate_of_unscored(run: NotScored) -> RunFate:
+    diverged = run.status == "failed" and "iverged" in run.reason
+    fate: Fate = "diverged" if diverged else "unfinished"
+    return RunFate(Path(run.folder).name, run.method, run.seed, fate, run.reason)
+
+
+def _mean(values_T: NDArray[np.float64]) -> float | None:
+    told_T = values_T[~np.isnan(values_T)]
+    return float(told_T.mean()) if len(told_T) else None

@@ -1,0 +1,32 @@
+"""How far a trial goes, and how it ended; from its record alone, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verirank.record import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """How far a trial of a search goes before it waits: so many steps, then a score on a bench."""
+
+    steps: int
+    bench: str
+
+
+def is_finished(run: Run, rung: Rung | None = None) -> bool:
+    """Return whether a run has its scores, those of a rung if one is given."""
+    return run.status == "done" if rung is None else str(rung.steps) in run.selection
+
+
+def record_failure(run: Run, error: str, *, passing: bool) -> None:
+    """Write why a run failed; `passing` tells that another attempt may well end otherwise."""
+    run.update_manifest(status="failed", error=error, passing=passing or None)
+
+
+def may_pass(error: Exception) -> bool:
+    """Return whether the machine failed (disk, memory, a tracker) and not the trial."""
+    if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+        return False
+    return isinstance(error, OSError | MemoryError) or "allocate memory" in str(error)
