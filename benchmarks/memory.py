@@ -122,10 +122,16 @@ def stack(layers: int = 2) -> BaseModel:
 
 
 def in_a_process(model: str, checkpointing: bool, lengths: Sequence[int]) -> list[dict[str, Any]]:
-    """Measure in a process of its own."""
+    """Measure in a process of its own, in which what is freed goes back to the system at once.
+
+    glibc would keep pieces of up to 32 MB for later, and the peak would tell of them.
+    """
     asked = json.dumps([model, checkpointing, list(lengths)])
     command = [sys.executable, "-W", "ignore", __file__, "--measure", asked]
-    environment = os.environ | {"OMP_NUM_THREADS": str(usable_cores()), "KMP_BLOCKTIME": "0"}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(usable_cores()),
+        "MALLOC_MMAP_THRESHOLD_": str(2**20),
+    }
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -143,7 +149,9 @@ def page(rows: list[tuple[str, bool, list[dict[str, Any]]]]) -> str:
         f"The largest resident memory of a whole training step: LoRA of rank {_RANK} on the seven "
         f"linears, bf16 base, one group of {_GROUP} completions in one micro-batch, on "
         f"{usable_cores()} cores of {processor()}; {packages}. Beside it what `verirank plan` "
-        "predicts ([planning](../planning.md)). Each line is a process of its own.",
+        "predicts ([planning](../planning.md)). Each line is a process of its own, with "
+        "`MALLOC_MMAP_THRESHOLD_=1048576`: glibc alone keeps what was freed in pieces of up to "
+        "32 MB.",
         "",
         "| model | gradient checkpointing | "
         + " | ".join(f"{length:,} tokens: GB (planned)" for length in LENGTHS)
