@@ -123,6 +123,8 @@ def _columns(bench: str) -> pa.Table:
         {
             "stage": ["before"] * half + ["after"] * half,
             "problem": problems,
+            "prompt": np.char.add("How much is ", problems),
+            "gold": ["57"] * (2 * half),
             "sample": np.tile(np.tile(np.arange(SAMPLES), PROBLEMS), 2),
             "answer": ["57"] * (2 * half),
             "completion": [COMPLETION] * (2 * half),
@@ -150,6 +152,7 @@ def _manifest(trial: TrialConfig) -> dict[str, Any]:
         "model": trial.model.name,
         "task": trial.task.name,
         "method": trial.method.name,
+        "family": "low-rank",
         "algorithm": trial.algorithm.name,
         "seed": trial.seed,
         "learning_rate": trial.method.learning_rate,
