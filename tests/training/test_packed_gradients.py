@@ -79,3 +79,28 @@ def test_the_head_is_a_log_softmax(trained: bool, bias: bool) -> None:
         strict=True,
     ):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sure", [0.5, 0.9, 0.99, 0.999, 0.9999])
+def test_a_nearly_sure_token_keeps_its_gradient_in_bf16(sure: float) -> None:
+    torch.manual_seed(0)
+    head = nn.Linear(256, 4096, bias=False).bfloat16().requires_grad_(False)
+    weight = head.weight.double()
+    token = torch.tensor([7])
+    low, high = 0.0, 1e4
+    for _ in range(60):  # how far along the token's own direction it is so sure
+        middle = (low + high) / 2
+        hidden = (middle * weight[7] / weight[7].norm()).bfloat16()[None]
+        probability = float((hidden.double() @ weight.T).softmax(-1)[0, 7])
+        low, high = (middle, high) if probability < sure else (low, middle)
+    exact = hidden.double().requires_grad_()
+    (expected,) = torch.autograd.grad((exact @ weight.T).log_softmax(-1)[0, 7], [exact])
+    rounded = hidden.clone().requires_grad_()
+    (found,) = torch.autograd.grad(chosen_logprobs(head, rounded, token, 1.0).sum(), [rounded])
+    plain = hidden.clone().requires_grad_()
+    (usual,) = torch.autograd.grad(head(plain).float().log_softmax(-1)[0, 7], [plain])
+    scale = expected.norm()
+    # Logits are rounded either way; nothing else may be.
+    assert (
+        float((found - expected).norm() / scale) < float((usual - expected).norm() / scale) + 0.02
+    )

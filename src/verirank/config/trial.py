@@ -96,7 +96,7 @@ class SamplingConfig(Section):
 
 
 class TrainingConfig(Section):
-    """The optimiser's path; `micro_batch_tokens` bounds the padded tokens of one backward pass."""
+    """The optimiser's path; `micro_batch_tokens` bounds the tokens of one backward pass."""
 
     steps: int = Field(default=60, ge=1)
     warmup_steps: int = Field(default=10, ge=0)

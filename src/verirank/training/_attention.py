@@ -111,7 +111,11 @@ def _packed_attention(
     scaling = scaling or query.shape[-1] ** -0.5
     # The scores are computed again in the backward pass, so memory grows with M, not with pairs.
     rows = [
-        checkpoint(_attend, query[0], key[0], value[0], block, scaling, use_reentrant=False)
+        checkpoint(
+            *(_attend, query[0], key[0], value[0], block, scaling),
+            use_reentrant=False,
+            preserve_rng_state=False,
+        )
         for block in packing.blocks
     ]
     return torch.cat(rows).index_select(0, packing.place_M)[None], None

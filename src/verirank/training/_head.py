@@ -35,8 +35,9 @@ def chosen_logprobs(
 class _ChosenLogprobs(Function):
     """With z = (W h + b) / t and p = softmax(z): log p_k, whose gradient is (e_k - p) / t by z.
 
-    A frozen head needs no second pass: how the log-probability moves with h, (W_k - p W) / t, is
-    known as soon as p is. A trained one computes p again in the backward pass.
+    A frozen head needs no second pass: how the log-probability moves with h, (e_k - p) W / t, is
+    known as soon as p is. A trained one computes p again in the backward pass. Either takes e_k - p
+    before it is rounded: of a token that is nearly sure, rounding first would leave nothing.
     """
 
     @staticmethod
@@ -56,8 +57,8 @@ class _ChosenLogprobs(Function):
             logprobs_RV = _logprobs(hidden_MH[rows], weight_VH, bias_V, temperature)
             chosen_M[rows] = logprobs_RV.gather(1, tokens_M[rows, None])[:, 0]
             if slope_MH is not None:
-                expected = logprobs_RV.exp_().to(weight_VH.dtype) @ weight_VH
-                slope_MH[rows] = (weight_VH[tokens_M[rows]] - expected) / temperature
+                missed_RV = _missed(logprobs_RV, tokens_M[rows]).to(weight_VH.dtype)
+                slope_MH[rows] = (missed_RV @ weight_VH) / temperature
         if slope_MH is not None:
             ctx.save_for_backward(slope_MH)
         else:
@@ -76,8 +77,8 @@ class _ChosenLogprobs(Function):
         grad_weight = torch.zeros_like(weight_VH, dtype=torch.float32)
         grad_bias = None if bias_V is None else torch.zeros_like(bias_V)
         for rows in _chunks(len(tokens_M)):
-            grad_RV = -_logprobs(hidden_MH[rows], weight_VH, bias_V, ctx.temperature).exp_()
-            grad_RV.scatter_add_(1, tokens_M[rows, None], torch.ones_like(grad_RV[:, :1]))
+            logprobs_RV = _logprobs(hidden_MH[rows], weight_VH, bias_V, ctx.temperature)
+            grad_RV = _missed(logprobs_RV, tokens_M[rows])
             grad_RV *= grad_M[rows, None] / ctx.temperature
             if grad_bias is not None:
                 grad_bias += grad_RV.sum(0)
@@ -92,6 +93,12 @@ def _logprobs(
 ) -> Tensor:
     logits_RV = nn.functional.linear(hidden_RH, weight_VH, bias_V).float()
     return (logits_RV if temperature == 1 else logits_RV.div_(temperature)).log_softmax(-1)
+
+
+def _missed(logprobs_RV: Tensor, tokens_R: Tensor) -> Tensor:
+    """Return e_k - p in the place of log p."""
+    missed_RV = logprobs_RV.exp_().neg_()
+    return missed_RV.scatter_add_(1, tokens_R[:, None], torch.ones_like(missed_RV[:, :1]))
 
 
 def _chunks(rows: int) -> Iterator[slice]:

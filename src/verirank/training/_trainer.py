@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -93,7 +94,7 @@ class Trainer:
             update: dict[str, float | None] = {}
             for _ in range(self.config.algorithm.inner_updates):
                 update = self._accumulate_gradients(batch)
-                self._expect_served(update["kl_train_sampler"])
+                self._expect_served(update)
                 update |= {"grad_norm": self._update()}
         with clock("publish"):
             published = self.sampler.publish(self.policy.effective_weights())
@@ -184,11 +185,14 @@ class Trainer:
         totals = summed(sums.tokens, sums.clipped, sums.kl_train_sampler, sums.logprobs)
         return {**LossSums(*totals).means()}
 
-    def _expect_served(self, kl: float | None) -> None:
+    def _expect_served(self, update: Mapping[str, float | None]) -> None:
         """Refuse to learn from completions of another policy than the one that is trained."""
+        kl, entropy = update["kl_train_sampler"], update["entropy"]
+        # A policy whose log-probabilities are not numbers has diverged: its update will say so.
+        if kl is None or entropy is None or math.isnan(entropy):
+            return
         limit = self.config.sampling.kl_limit
-        # One that is not a number comes of weights that are not: the update will say so.
-        if kl is not None and kl > limit:
+        if not kl <= limit:
             raise SamplerDriftError(
                 f"the sampler does not serve the trained policy: their KL at step {self.step + 1} "
                 f"is {kl:.3g} nats a token, above sampling.kl_limit = {limit:g}"
