@@ -75,7 +75,8 @@ def test_a_study_ranks_its_trials_and_one_that_is_finished_does_nothing(
     assert study_status(out).count("done") == 2
     plan = plan_study(open_study(out), out=out, probe=False)
     assert plan.totals() == {
-        "total": 2, "done": 2, "core_seconds_left": 0, "wall_seconds_left": 0, "gpu_seconds_left": 0,
+        "total": 2, "done": 2,
+        "core_seconds_left": 0, "wall_seconds_left": 0, "gpu_seconds_left": 0,
     }  # fmt: skip
     with pytest.raises(InputError, match="another study"):
         run_study(small_study("lora"), out)
