@@ -20,10 +20,11 @@ from verirank.statistics._comparison import (
     rank_with_ties,
 )
 from verirank.statistics._difficulty import Difficulty
+from verirank.statistics._macro import macro_average
 from verirank.statistics._noise import Design, Noise, detectable
 from verirank.statistics._power import Assumptions, Remedy, remedy
 from verirank.statistics._resolution import Resolution, resolutions
-from verirank.statistics._scores import avg_at_k, maj_at_k, pass_at_k
+from verirank.statistics._scores import as_shares, avg_at_k, maj_at_k, pass_at_k
 from verirank.statistics._simulation import SimulatedStudies, StudyModel
 from verirank.statistics._verdict import (
     Claim,
@@ -50,6 +51,7 @@ __all__ = [
     "Standing",
     "StudyModel",
     "Verdict",
+    "as_shares",
     "avg_at_k",
     "bootstrap_accuracy",
     "bootstrap_mean",
@@ -60,6 +62,7 @@ __all__ = [
     "judge_accuracy",
     "judge_difference",
     "judge_runs",
+    "macro_average",
     "maj_at_k",
     "paired_difference",
     "paired_differences",

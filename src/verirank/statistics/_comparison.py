@@ -16,7 +16,7 @@ from verirank.statistics._bootstrap import (
     bootstrap_means,
 )
 from verirank.statistics._pairs import p_of_pairs
-from verirank.statistics._scores import FloatArray, as_correct
+from verirank.statistics._scores import FloatArray, as_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def paired_difference(
     """Return the difference in Avg@k of a over b on the same seeds and problems.
 
     Args:
-        a_SPK: whether each sample of the one method is right.
+        a_SPK: whether each sample of the one method is right, or its values of `macro_average`.
         b_SPK: the other method's, with the same seeds and problems; it may have another K.
         generator: the source of the resamples.
 
@@ -49,10 +49,10 @@ def paired_difference(
         Mean of a minus mean of b, a share of 1, with interval and two-sided p-value.
 
     Raises:
-        ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
+        ValueError: an array is none that `as_shares` takes, or seeds or problems differ.
     """
-    a_SP = as_correct(a_SPK, ndim=3).mean(axis=2)
-    b_SP = as_correct(b_SPK, ndim=3).mean(axis=2)
+    a_SP = as_shares(a_SPK)
+    b_SP = as_shares(b_SPK)
     if a_SP.shape != b_SP.shape:
         raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
     return bootstrap_mean(a_SP - b_SP, generator).within(-1.0, 1.0)
@@ -71,9 +71,9 @@ def paired_differences(
         generator: the source of the resamples.
 
     Raises:
-        ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
+        ValueError: an array is none that `as_shares` takes, or seeds or problems differ.
     """
-    scores = [[as_correct(one, ndim=3).mean(axis=2) for one in pair] for pair in pairs]
+    scores = [[as_shares(one) for one in pair] for pair in pairs]
     if len({score.shape for pair in scores for score in pair}) != 1:
         raise ValueError("pairs need the same seeds and problems, and there must be one")
     differences_BSP = np.stack([a_SP - b_SP for a_SP, b_SP in scores])
@@ -111,16 +111,16 @@ def rank_with_ties(
     seeds' noise is pooled over the methods, save for pairs whose own is significantly larger.
 
     Args:
-        correct_SPK: per method, whether each sample is right.
+        correct_SPK: per method, whether each sample is right, or its values of `macro_average`.
         generator: the source of the resamples.
 
     Returns:
         One standing a method, best mean first.
 
     Raises:
-        ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
+        ValueError: an array is none that `as_shares` takes, or seeds or problems differ.
     """
-    scores_SP = {name: as_correct(c, ndim=3).mean(axis=2) for name, c in correct_SPK.items()}
+    scores_SP = {name: as_shares(c) for name, c in correct_SPK.items()}
     if len({scores.shape for scores in scores_SP.values()}) != 1:
         raise ValueError(
             "a ranking needs the same seeds and problems for every method, and a method"

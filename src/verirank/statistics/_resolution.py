@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from verirank.statistics._bootstrap import variance_of_the_mean
 from verirank.statistics._comparison import noise_of_a_difference
 from verirank.statistics._noise import ALPHA, POWER, detectable
-from verirank.statistics._scores import as_correct
+from verirank.statistics._scores import as_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,16 @@ def resolutions(
     The variances and degrees of freedom are those of `rank_with_ties`, seeds' noise pooled.
 
     Args:
-        correct_SPK: per arm, whether each sample is right; all on the same seeds and problems.
+        correct_SPK: per arm, whether each sample is right, or its values of `macro_average`; all
+            on the same seeds and problems.
         comparisons: the number of tests that Holm's correction spans; its hardest step counts,
             which tests at alpha / comparisons.
         power: the chance of finding it.
 
     Raises:
-        ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
+        ValueError: an array is none that `as_shares` takes, or seeds or problems differ.
     """
-    scores_SP = {name: as_correct(c, ndim=3).mean(axis=2) for name, c in correct_SPK.items()}
+    scores_SP = {name: as_shares(c) for name, c in correct_SPK.items()}
     if len({scores.shape for scores in scores_SP.values()}) != 1:
         raise ValueError("needs the same seeds and problems for every arm, and an arm")
     pooled = noise_of_a_difference(np.stack([s.mean(axis=1) for s in scores_SP.values()]))

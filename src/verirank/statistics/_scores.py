@@ -85,6 +85,24 @@ def _majority(answers: Sequence[Hashable | None], correct_K: BoolArray) -> float
     return float(correct_K[wins].mean())
 
 
+def as_shares(scores: ArrayLike) -> FloatArray:
+    """Return S seeds' values of P problems, S x P.
+
+    Args:
+        scores: whether each sample is right, S x P x K, whose mean over samples is taken; or values
+            of `macro_average`, S x P, which are returned as they are.
+
+    Raises:
+        ValueError: neither, or a value is not finite.
+    """
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or scores.dtype != np.float64:
+        return as_correct(scores, ndim=3).mean(axis=2)
+    if scores.size == 0 or not np.isfinite(scores).all():
+        raise ValueError("a value is not finite: score a missing or failed sample as wrong")
+    return scores
+
+
 def as_correct(correct: ArrayLike, *, ndim: int) -> BoolArray:
     """Return the array if it is boolean, has `ndim` axes and holds a sample, or raise ValueError.
 

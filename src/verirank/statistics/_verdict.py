@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from verirank.statistics._bootstrap import Interval, bootstrap_means, varied
 from verirank.statistics._noise import ALPHA, Design, observed_noise, variance_of_a_sample
 from verirank.statistics._power import Remedy, remedy
-from verirank.statistics._scores import BoolArray, FloatArray, as_correct
+from verirank.statistics._scores import BoolArray, FloatArray, as_correct, as_shares
 
 Outcome = Literal["supported", "contradicted", "not_resolvable"]
 Subject = Literal["methods", "runs"]
@@ -67,7 +67,8 @@ class Verdict:
     `interval` is that of the effect; None where the study supports none, which is a claim on the
     methods from one seed. `p` is two-sided against the claim's boundary (the larger of equality's
     two), for Holm's correction over several claims. `remedy` is what would resolve the claim if the
-    effect is as observed; None where it is resolved, or where the seeds' noise is unknown.
+    effect is as observed; None where it is resolved, where the seeds' noise is unknown, or for an
+    average over benches.
     """
 
     outcome: Outcome
@@ -89,7 +90,8 @@ def judge_difference(
 
     Args:
         claim: in shares of 1.
-        a_SPK: whether each sample of the one method is right; a missing or failed one is wrong.
+        a_SPK: whether each sample of the one method is right; a missing or failed one is wrong. Or
+            its values of `macro_average`, of which no remedy is known.
         b_SPK: the other method's, on the same seeds and problems; it may have another K.
         generator: the source of the resamples.
         about: the methods, whatever the seed, or only the runs at hand.
@@ -97,11 +99,14 @@ def judge_difference(
     Raises:
         ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
     """
-    a, b = as_correct(a_SPK, ndim=3), as_correct(b_SPK, ndim=3)
-    if a.shape[:2] != b.shape[:2]:
-        raise ValueError(f"pairs need the same seeds and problems: {a.shape[:2]} and {b.shape[:2]}")
-    values_SP = a.mean(axis=2) - b.mean(axis=2)
-    return _verdict(claim, values_SP, _Measured.of(a, b), (-1.0, 1.0), generator, about)
+    a_SP, b_SP = as_shares(a_SPK), as_shares(b_SPK)
+    if a_SP.shape != b_SP.shape:
+        raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
+    sampled = np.ndim(a_SPK) == 3
+    measured = (
+        _Measured.of(*(as_correct(one, ndim=3) for one in (a_SPK, b_SPK))) if sampled else None
+    )
+    return _verdict(claim, a_SP - b_SP, measured, (-1.0, 1.0), generator, about)
 
 
 def judge_runs(
@@ -157,7 +162,7 @@ class _Measured:
 def _verdict(
     claim: Claim,
     values_SP: FloatArray,
-    measured: _Measured,
+    measured: _Measured | None,
     limits: tuple[float, float],
     generator: np.random.Generator,
     about: Subject,
@@ -172,6 +177,9 @@ def _verdict(
     outcome = claim.judge(interval.low, interval.high)
     if outcome != "not_resolvable":
         return Verdict(outcome, effect, interval, p, None, f"the interval makes it {outcome}")
+    if measured is None:
+        reason = "the interval holds both; what would resolve it is told of single benches"
+        return Verdict(outcome, effect, interval, p, None, reason)
     would = _remedy(claim, kept_SP, measured, limits)
     return Verdict(outcome, effect, interval, p, would, would.sentence)
 
