@@ -1,7 +1,7 @@
 """What a trial will need before it is run: tokens, FLOPs, memory and hours, from shapes alone."""
 
 from verirank.planning._gpus import GPU, UTILISATION, gpu, gpus
-from verirank.planning._memory import Memory, memory_of
+from verirank.planning._memory import HEAD_ROWS, Memory, memory_of
 from verirank.planning._work import (
     PROMPT_TOKENS,
     Lengths,
@@ -13,6 +13,7 @@ from verirank.planning._work import (
 
 __all__ = [
     "GPU",
+    "HEAD_ROWS",
     "PROMPT_TOKENS",
     "UTILISATION",
     "Lengths",

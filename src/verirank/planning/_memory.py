@@ -10,7 +10,7 @@ from verirank.models import LINEARS, ModelShape
 from verirank.planning._work import Lengths, trained_tokens
 
 _BYTES = {"float32": 4, "bfloat16": 2}
-_HEAD_ROWS = 256
+HEAD_ROWS = 256
 """Tokens whose logits exist at the same time in training."""
 _PROCESS = 500e6
 """What Python with torch and transformers takes by itself, in bytes."""
@@ -56,7 +56,7 @@ def memory_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Memor
     kept_a_token = numbers * shape.layers
     if config.machine.gradient_checkpointing:
         kept_a_token = shape.hidden * shape.layers + numbers
-    logits = min(_HEAD_ROWS, tokens, written) * shape.vocabulary * 4 * 3
+    logits = min(HEAD_ROWS, tokens, written) * shape.vocabulary * 4 * 3
     rows = prompts * group
     kept = rows * longest * shape.layers * 2 * key * width + rows * shape.vocabulary * 4 * 2
     return Memory(

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-_ROWS = 256
-"""Tokens whose logits exist at the same time."""
+from verirank.planning import HEAD_ROWS
 
 
 def chosen_logprobs(
@@ -102,4 +101,4 @@ def _missed(logprobs_RV: Tensor, tokens_R: Tensor) -> Tensor:
 
 
 def _chunks(rows: int) -> Iterator[slice]:
-    yield from (slice(start, start + _ROWS) for start in range(0, rows, _ROWS))
+    yield from (slice(start, start + HEAD_ROWS) for start in range(0, rows, HEAD_ROWS))
