@@ -25,9 +25,9 @@ def processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def package_versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """Return the installed version of each package, None where it is not installed."""
-    return {name: _version(name) for name in packages}
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the installed version of each package that is installed."""
+    return {name: found for name in packages if (found := _version(name)) is not None}
 
 
 @cache

