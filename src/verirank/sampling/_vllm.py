@@ -141,9 +141,11 @@ class VLLMSampler:
         """Hold the engine's memory for as long as the block lasts, where it sleeps otherwise."""
         if self._sleeps:
             self._llm.wake_up()
-        yield
-        if self._sleeps:
-            self._llm.sleep(level=1)
+        try:
+            yield
+        finally:
+            if self._sleeps:
+                self._llm.sleep(level=1)
 
 
 def _repack_head(model: Any) -> None:
