@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from machine import peak
 from workload import RANK, TOKENS, WORKLOADS
 
 from verirank.config import resolve
@@ -208,14 +209,6 @@ def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
         cells = [f"{rate:,.0f} | {100 * rate / best:.0f} %" for rate in rates]
         lines.append(f"| {contestant.name} | {best:,.0f} | {' | '.join(cells)} |")
     return lines
-
-
-def peak(threads: int) -> dict[str, float]:
-    """Return the machine's GFLOP/s by type on so many threads."""
-    command = [sys.executable, str(HERE / "machine.py"), json.dumps({"threads": threads})]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    return json.loads(done.stdout)
 
 
 def main() -> None:
