@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from records import Told, of_mlflow, of_tensorboard, of_trackio, of_wandb
@@ -148,8 +149,10 @@ def test_a_tracker_that_cannot_be_opened_ends_in_one_line_that_names_it(
 
 @pytest.mark.skipif("wandb" not in INSTALLED, reason="wandb not installed: make trackers")
 def test_a_tracker_that_fails_on_the_way_is_left_out_told_and_recorded_and_the_others_go_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One of the packages, such as vLLM's openai, to whose users wandb recommends its Weave.
+    monkeypatch.setitem(sys.modules, "notdiamond", ModuleType("notdiamond"))
     run = Run.create(tmp_path / "run", trial("wandb", "tensorboard"))
     with tracked(run) as tracking:
         tracking.step({"step": 1, "reward_mean": 0.25})

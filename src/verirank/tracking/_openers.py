@@ -52,6 +52,9 @@ def _wandb(opening: Opening) -> tuple[Any, str]:
     identity = opening.identity or opening.proposed
     place = opening.folder / "trackers"
     place.mkdir(exist_ok=True)
+    # A run's own settings do not silence what wandb says of the process, such as that it found
+    # openai's package, which vLLM imports.
+    wandb.setup(wandb.Settings(silent=True))
     tracker = WandBTracker(
         os.environ.get("WANDB_PROJECT", PROJECT),
         mode=mode,
@@ -61,7 +64,7 @@ def _wandb(opening: Opening) -> tuple[Any, str]:
         config=opening.settings,
         # Offline there is nothing to go on with but the id, by which `wandb sync` joins the parts.
         resume=None if mode == "offline" else "allow",
-        settings=wandb.Settings(silent=True, console="off"),
+        settings=wandb.Settings(console="off"),
     )
     tracker.start()
     return tracker, identity

@@ -70,6 +70,10 @@ class Tracking:
             InputError: see `tracked`.
         """
         expect_trackers(self._run.config.machine)
+        if self._run.config.machine.trackers:
+            from accelerate import PartialState
+
+            PartialState()  # Without it, accelerate's trackers fail where they log.
         for name in dict.fromkeys(self._run.config.machine.trackers):
             opening = Opening(
                 folder=self._run.folder,
