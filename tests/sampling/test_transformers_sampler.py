@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from verirank.config import ModelConfig
-from verirank.models import BaseModel, load_base
-from verirank.sampling import TransformersSampler, sample_seed
+from verirank.models import SHAPES, BaseModel, load_base
+from verirank.sampling import TransformersSampler, cache_bytes, most_rows, sample_seed
+from verirank.sampling._cache import DecodeCache
+from verirank.sampling._cache_bytes import chunks
 
 PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
 DRAW = {"temperature": 1.0, "max_new_tokens": 48, "stop": None}
@@ -48,10 +50,47 @@ def test_a_sample_depends_on_its_seed_and_not_on_its_neighbours(base: BaseModel)
     assert alone[0][0].tokens == together[1][2].tokens
 
 
-def test_rows_are_only_a_matter_of_speed(base: BaseModel) -> None:
-    wide = TransformersSampler(base, rows=256).sample(PROMPTS, seeds(3, 4), **DRAW)
-    narrow = TransformersSampler(base, rows=4).sample(PROMPTS, seeds(3, 4), **DRAW)
-    assert [[c.tokens for c in g] for g in wide] == [[c.tokens for c in g] for g in narrow]
+@pytest.mark.parametrize("rows", [1, 3, 5])
+def test_samples_do_not_depend_on_how_many_the_memory_holds(base: BaseModel, rows: int) -> None:
+    wide = TransformersSampler(base).sample(PROMPTS, seeds(3, 4), **DRAW)
+    longest = len(wide[1][0].prompt_tokens) + DRAW["max_new_tokens"]
+    held = rows * cache_bytes(base.shape, longest, base.dtype.itemsize)
+    narrow = TransformersSampler(base, cache_bytes=held).sample(PROMPTS, seeds(3, 4), **DRAW)
+    for whole, cut in zip(wide, narrow, strict=True):
+        assert [(c.tokens, c.seed, c.text) for c in cut] == [
+            (c.tokens, c.seed, c.text) for c in whole
+        ]
+
+
+def test_the_cache_of_samples_side_by_side_keeps_to_its_bytes(
+    base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest, keep = [0], DecodeCache.next_token
+
+    def next_token(cache: DecodeCache):
+        held = [room for layer in cache._layers for room in (layer.key_room, layer.value_room)]
+        largest[0] = max(largest[0], sum(room.nbytes for room in held))
+        return keep(cache)
+
+    monkeypatch.setattr(DecodeCache, "next_token", next_token)
+    long = DRAW | {"max_new_tokens": 400}
+    TransformersSampler(base).sample(PROMPTS, seeds(3, 8), **long)
+    unbounded, largest[0] = largest[0], 0
+    budget = unbounded // 4
+    TransformersSampler(base, cache_bytes=budget).sample(PROMPTS, seeds(3, 8), **long)
+    assert 0 < largest[0] <= budget
+
+
+def test_long_completions_of_the_1_5b_model_are_few_at_a_time() -> None:
+    shape = SHAPES["qwen2-1.5b"]
+    assert most_rows(shape, 150 + 16_384, width=2) == 9
+    assert most_rows(shape, 150 + 64, width=2) == 256
+    assert most_rows(shape, 10**7, width=2) == 1
+
+
+def test_samples_go_in_order_and_a_group_is_cut_only_where_it_is_too_large() -> None:
+    found = [[(s.prompt, s.start, s.end) for s in chunk] for chunk in chunks([4, 4, 9, 1], 6)]
+    assert found == [[(0, 0, 4)], [(1, 0, 4)], [(2, 0, 6)], [(2, 6, 9), (3, 0, 1)]]
 
 
 def test_the_samples_of_one_problem_differ(base: BaseModel) -> None:
@@ -61,7 +100,7 @@ def test_the_samples_of_one_problem_differ(base: BaseModel) -> None:
 
 def test_tokens_are_drawn_with_the_models_frequencies(base: BaseModel) -> None:
     n = 4000
-    (group,) = TransformersSampler(base, rows=n).sample(
+    (group,) = TransformersSampler(base).sample(
         ["12+7="], seeds(1, n), temperature=2.0, max_new_tokens=2, stop=None
     )
     tokens = torch.tensor([base.tokenizer("12+7=<think>").input_ids])

@@ -14,6 +14,7 @@ from transformers.masking_utils import sdpa_mask
 
 from verirank.models import BaseModel
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
+from verirank.sampling._cache_bytes import CACHE_BYTES, chunks, most_rows
 from verirank.sampling._completion import Completion, Published
 from verirank.sampling._publishing import Casting
 from verirank.sampling._stop_tokens import find_stop_tokens
@@ -29,16 +30,17 @@ _COMPACT_BELOW = 0.8
 class TransformersSampler:
     """Serves plain materialised weights of a base model's architecture."""
 
-    def __init__(self, base: BaseModel, *, rows: int = 256) -> None:
+    def __init__(self, base: BaseModel, *, cache_bytes: int = CACHE_BYTES) -> None:
         """Start from the base's own weights.
 
         Args:
             base: the model whose architecture is served; its storage is shared, never written.
-            rows: the most samples that are decoded side by side.
+            cache_bytes: how much the keys and values of samples may take that are decoded side by
+                side, were they all as long as the limit; one sample is decoded at any rate.
         """
         self._base = dict(base.model.named_parameters())
         self.tokenizer = base.tokenizer
-        self._rows = rows
+        self._shape, self._cache_bytes = base.shape, cache_bytes
         self._model = base.share()
         self._model.set_attn_implementation(DECODE_ATTENTION)
         self._served = dict(self._model.named_parameters())
@@ -64,13 +66,22 @@ class TransformersSampler:
         stop: str | None,
     ) -> list[list[Completion]]:
         """Return, per prompt, one completion per seed; see `Sampler.sample`."""
-        completions: list[list[Completion]] = []
-        for start, end in _chunks(seeds, self._rows):
-            chunk = prompts[start:end], seeds[start:end]
-            batch = _Batch(self.tokenizer, *chunk, max_new_tokens, self._model.device)
-            stop_tokens = torch.tensor(self._stop_tokens(stop), device=self._model.device)
+        prompt_tokens = [tuple(self.tokenizer(prompt).input_ids) for prompt in prompts]
+        longest = max(map(len, prompt_tokens), default=0) + max_new_tokens
+        rows = most_rows(self._shape, longest, self._model.dtype.itemsize, self._cache_bytes)
+        stop_tokens = torch.tensor(self._stop_tokens(stop), device=self._model.device)
+        completions: list[list[Completion]] = [[] for _ in prompts]
+        for chunk in chunks([len(group) for group in seeds], rows):
+            batch = _Batch(
+                [prompt_tokens[part.prompt] for part in chunk],
+                [seeds[part.prompt][part.start : part.end] for part in chunk],
+                self.tokenizer.pad_token_id or 0,
+                max_new_tokens,
+                self._model.device,
+            )
             self._decode(batch, temperature, stop_tokens)
-            completions += batch.completions(self.tokenizer)
+            for part, made in zip(chunk, batch.completions(self.tokenizer), strict=True):
+                completions[part.prompt] += made
         return completions
 
     def _decode(self, batch: _Batch, temperature: float, stop_tokens: Tensor) -> None:
@@ -123,18 +134,18 @@ class _Batch:
 
     def __init__(
         self,
-        tokenizer,
-        prompts: Sequence[str],
+        prompt_tokens: list[tuple[int, ...]],
         seeds: Sequence[Sequence[int]],
+        pad: int,
         max_new_tokens: int,
         device: torch.device,
     ) -> None:
-        self.prompt_tokens = [tuple(tokenizer(prompt).input_ids) for prompt in prompts]
+        self.prompt_tokens = prompt_tokens
         self.seeds_N = [seed for group in seeds for seed in group]
         self.group_sizes = [len(group) for group in seeds]
         sizes_P = torch.tensor(self.group_sizes, device=device)
         self.prompt_of_sample_N = torch.repeat_interleave(sizes_P)
-        self._pad_prompts(tokenizer.pad_token_id or 0, device)
+        self._pad_prompts(pad, device)
         shape = (len(self.seeds_N), max_new_tokens)
         # float64, so that the tail of a large vocabulary is drawn as often as it should be; MPS has
         # none. Drawn on the CPU, so that a seed means the same everywhere.
@@ -212,14 +223,3 @@ def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Te
 def _uniforms(seed: int, n: int) -> Tensor:
     random = torch.Generator("cpu").manual_seed(seed)
     return torch.rand(n, generator=random, dtype=torch.float64, device="cpu")
-
-
-def _chunks(seeds: Sequence[Sequence[int]], rows: int) -> Iterable[tuple[int, int]]:
-    start, size = 0, 0
-    for index, group in enumerate(seeds):
-        if size and size + len(group) > rows:
-            yield start, index
-            start, size = index, 0
-        size += len(group)
-    if start < len(seeds):
-        yield start, len(seeds)
