@@ -79,18 +79,11 @@ def test_accuracies_stay_within_their_range() -> None:
     assert (interval.low, interval.high) == (0.0, 1.0)
 
 
-def test_pooled_seed_noise_narrows_what_two_seeds_alone_cannot_tell() -> None:
+def test_the_noise_that_other_methods_tell_narrows_what_two_seeds_alone_cannot_tell() -> None:
     values = 0.5 + np.array([[-0.02], [0.02]]) + np.zeros((2, 64))
     own = bootstrap_mean(values, np.random.default_rng(0))
-    pooled = bootstrap_mean(values, np.random.default_rng(0), SeedNoise(4e-4, degrees=24))
-    assert own.p > 0.01 > pooled.p
-
-
-def test_seeds_that_scatter_far_beyond_the_pooled_noise_keep_their_own() -> None:
-    values = 0.5 + np.array([[-0.1], [0.1]]) + np.zeros((2, 64))
-    own = bootstrap_mean(values, np.random.default_rng(0))
-    pooled = bootstrap_mean(values, np.random.default_rng(0), SeedNoise(1e-6, degrees=24))
-    assert pooled == own
+    told = SeedNoise(np.array([8e-4]), np.array([24.0]))
+    assert own.p > 0.01 > bootstrap_mean(values, np.random.default_rng(0), told).p
 
 
 def test_p_and_interval_give_the_same_verdict() -> None:
@@ -141,7 +134,9 @@ def test_many_means_at_once_have_the_intervals_they_have_alone() -> None:
 
 
 def test_equal_arms_keep_the_seeds_noise_that_other_arms_show() -> None:
-    interval = bootstrap_mean(np.zeros((3, 30)), np.random.default_rng(0), SeedNoise(1e-4, 10))
+    interval = bootstrap_mean(
+        np.zeros((3, 30)), np.random.default_rng(0), SeedNoise(np.array([3e-4]), np.array([10.0]))
+    )
     assert interval.high == pytest.approx(stats.t.ppf(0.975, 10) * 0.01, rel=0.01)
     assert (interval.mean, interval.p) == (0.0, 1.0)
 
@@ -224,7 +219,7 @@ def test_a_single_pair_has_the_interval_of_its_own_noise() -> None:
     assert alone.p == pytest.approx(expected.p)
 
 
-def test_pairs_of_three_seeds_pool_their_noise_and_keep_their_error_rate() -> None:
+def test_pairs_of_three_seeds_share_their_noise_and_keep_their_error_rate() -> None:
     generator, covered, narrower = np.random.default_rng(0), 0, 0
     studies, count = 100, 10
     for _ in range(studies):
@@ -239,7 +234,8 @@ def test_pairs_of_three_seeds_pool_their_noise_and_keep_their_error_rate() -> No
         covered += sum(interval.low <= 0 <= interval.high for interval in found)
         own = paired_difference(*pairs[0], generator)
         narrower += found[0].high - found[0].low < own.high - own.low
-    assert 0.93 <= covered / studies / count <= 0.97
+    # Of variances that agree the larger half stays as it is, so intervals are a little too wide.
+    assert 0.95 <= covered / studies / count <= 0.98
     assert narrower > 0.7 * studies
 
 
@@ -256,10 +252,11 @@ def test_pairs_of_many_methods_are_compared_as_each_pair_is_alone() -> None:
     values_MSP = np.stack([sample(generator, chance).mean(axis=2) for chance in chances])
     values_MSP[5] = values_MSP[4]
     first, second = np.triu_indices(6, k=1)
-    pooled = SeedNoise(1e-4, 10)
-    together = p_of_pairs(values_MSP, first, second, np.random.default_rng(1), pooled)
+    noise = SeedNoise(np.full(15, 3e-4), np.full(15, 10.0))
+    together = p_of_pairs(values_MSP, first, second, np.random.default_rng(1), noise)
+    of_one = SeedNoise(noise.variance_B[:1], noise.degrees_B[:1])
     for p, a, b in zip(together, first, second, strict=True):
-        alone = bootstrap_mean(values_MSP[a] - values_MSP[b], np.random.default_rng(1), pooled)
+        alone = bootstrap_mean(values_MSP[a] - values_MSP[b], np.random.default_rng(1), of_one)
         assert p == pytest.approx(alone.p, rel=1e-6)
 
 

@@ -7,7 +7,6 @@ from verirank.statistics._aggregate import (
 )
 from verirank.statistics._bootstrap import (
     Interval,
-    SeedNoise,
     bootstrap_accuracy,
     bootstrap_mean,
     bootstrap_means,
@@ -25,6 +24,7 @@ from verirank.statistics._noise import Design, Noise, detectable
 from verirank.statistics._power import Assumptions, Remedy, remedy
 from verirank.statistics._resolution import Resolution, resolutions
 from verirank.statistics._scores import as_shares, avg_at_k, maj_at_k, pass_at_k
+from verirank.statistics._seed_noise import SeedNoise, noise_of_differences
 from verirank.statistics._simulation import SimulatedStudies, StudyModel
 from verirank.statistics._verdict import (
     Claim,
@@ -64,6 +64,7 @@ __all__ = [
     "judge_runs",
     "macro_average",
     "maj_at_k",
+    "noise_of_differences",
     "paired_difference",
     "paired_differences",
     "pass_at_k",

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from verirank.statistics._scores import FloatArray, as_correct
+from verirank.statistics._seed_noise import SeedNoise
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -37,14 +38,6 @@ class Interval:
         return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
 
 
-@dataclass(frozen=True, slots=True)
-class SeedNoise:
-    """The variance that seeds give to a mean over them, and its degrees of freedom."""
-
-    variance: float
-    degrees: int
-
-
 def bootstrap_accuracy(correct_SPK: ArrayLike, generator: np.random.Generator) -> Interval:
     """Return Avg@k over S seeds, P problems and K samples, with its interval.
 
@@ -63,9 +56,7 @@ def bootstrap_accuracy(correct_SPK: ArrayLike, generator: np.random.Generator) -
 
 
 def bootstrap_mean(
-    values_SP: ArrayLike,
-    generator: np.random.Generator,
-    pooled: SeedNoise | None = None,
+    values_SP: ArrayLike, generator: np.random.Generator, noise: SeedNoise | None = None
 ) -> Interval:
     """Return the mean of values that every seed has for the same problems, with its interval.
 
@@ -79,8 +70,7 @@ def bootstrap_mean(
         values_SP: one value a seed and problem, such as the mean over its samples; with one seed
             the interval is over problems and samples only.
         generator: the source of the resamples.
-        pooled: the seeds' noise as estimated from more runs than these, used unless these runs' own
-            is significantly larger: two or three seeds alone hardly tell it.
+        noise: of the seeds, as more runs than these tell it; None for these alone.
 
     Returns:
         The mean, its interval, and the p-value of a true mean of 0.
@@ -91,13 +81,11 @@ def bootstrap_mean(
     values_SP = np.asarray(values_SP, dtype=np.float64)
     if values_SP.ndim != 2:
         raise ValueError(f"expected seeds x problems, not an array of shape {values_SP.shape}")
-    return bootstrap_means(values_SP[None], generator, pooled)[0]
+    return bootstrap_means(values_SP[None], generator, noise)[0]
 
 
 def bootstrap_means(
-    values_BSP: ArrayLike,
-    generator: np.random.Generator,
-    pooled: SeedNoise | None = None,
+    values_BSP: ArrayLike, generator: np.random.Generator, noise: SeedNoise | None = None
 ) -> list[Interval]:
     """Return `bootstrap_mean` of B quantities of one shape, all on the same resamples.
 
@@ -110,7 +98,7 @@ def bootstrap_means(
     if not np.isfinite(values_BSP).all():
         raise ValueError("a value is not finite: score a missing or failed sample as wrong")
     over = varied(seeds=values_BSP.shape[1])
-    bounds = _bounds(values_BSP, generator, pooled)
+    bounds = _bounds(values_BSP, generator, noise)
     return [Interval(*map(float, row), over=over) for row in np.stack(bounds, axis=1)]
 
 
@@ -120,11 +108,11 @@ def varied(*, seeds: int) -> tuple[str, ...]:
 
 
 def _bounds(
-    values_BSP: FloatArray, generator: np.random.Generator, pooled: SeedNoise | None
+    values_BSP: FloatArray, generator: np.random.Generator, noise: SeedNoise | None
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return mean, low, high and p of each quantity."""
     mean_B = values_BSP.mean(axis=(1, 2))
-    variance_B, degrees_B = variance_of_the_mean(values_BSP, pooled)
+    variance_B, degrees_B = variance_of_the_mean(values_BSP, noise)
     standard_BR = _standard_offsets(values_BSP, generator)
     z_2B = np.quantile(standard_BR, [TAIL, 1 - TAIL], axis=1)
     widened_B = np.sqrt(variance_B) * special.stdtrit(degrees_B, TAIL) / special.ndtri(TAIL)
@@ -167,12 +155,12 @@ class Squares:
 
 
 def variance_of_the_mean(
-    values_BSP: FloatArray, pooled: SeedNoise | None = None
+    values_BSP: FloatArray, noise: SeedNoise | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Return the variance of each mean and its degrees of freedom (Satterthwaite, 1946)."""
     effects = (*effects_of(values_BSP), residuals_of(values_BSP))
     squares = Squares(*(np.sum(part**2, axis=tuple(range(1, part.ndim))) for part in effects))
-    return variance_from_squares(squares, values_BSP.shape[1], values_BSP.shape[2], pooled)
+    return variance_from_squares(squares, values_BSP.shape[1], values_BSP.shape[2], noise)
 
 
 def residuals_of(values_BSP: FloatArray) -> FloatArray:
@@ -184,36 +172,24 @@ def residuals_of(values_BSP: FloatArray) -> FloatArray:
 
 
 def variance_from_squares(
-    squares: Squares, seeds: int, problems: int, pooled: SeedNoise | None
+    squares: Squares, seeds: int, problems: int, noise: SeedNoise | None
 ) -> tuple[FloatArray, FloatArray]:
     """Return `variance_of_the_mean` of quantities with these sums of squares."""
     problems_B = squares.problems_B / problems / (problems - 1)
     if seeds == 1:
         return problems_B, np.full(len(problems_B), float(problems - 1))
-    seeds_B, seed_degrees_B = _seed_noise(squares.seeds_B / seeds / (seeds - 1), seeds, pooled)
+    if noise is None:
+        noise = SeedNoise(squares.seeds_B / (seeds - 1), np.full(len(problems_B), seeds - 1.0))
+    seeds_B = noise.variance_B / seeds
     crossed = (seeds - 1) * (problems - 1)
     both_B = squares.residual_B / crossed / seeds / problems
     # The difference can fall short by chance, but the mean varies at least as much as one factor.
     variance_B = np.maximum(np.maximum(seeds_B, problems_B), seeds_B + problems_B - both_B)
-    uncertainty_B = seeds_B**2 / seed_degrees_B + problems_B**2 / (problems - 1)
+    uncertainty_B = seeds_B**2 / noise.degrees_B + problems_B**2 / (problems - 1)
     uncertainty_B += both_B**2 / crossed
     degrees_B = np.full(len(variance_B), float(crossed))
     np.divide(variance_B**2, uncertainty_B, out=degrees_B, where=uncertainty_B > 0)
     return variance_B, degrees_B
-
-
-def _seed_noise(
-    own_B: FloatArray, seeds: int, pooled: SeedNoise | None
-) -> tuple[FloatArray, FloatArray | float]:
-    """Return the seeds' variance of each mean and its degrees of freedom."""
-    if pooled is None:
-        return own_B, seeds - 1.0
-    significant = pooled.variance * special.fdtri(seeds - 1, pooled.degrees, CONFIDENCE)
-    keeps_own_B = own_B > significant
-    return (
-        np.where(keeps_own_B, own_B, pooled.variance),
-        np.where(keeps_own_B, seeds - 1.0, float(pooled.degrees)),
-    )
 
 
 def resampled_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -228,7 +204,7 @@ def _standard_offsets(values_BSP: FloatArray, generator: np.random.Generator) ->
     """Return resampled means less the mean, scaled to variance 1."""
     offsets_BR = resampled_offsets(values_BSP, generator)
     spread_B1 = offsets_BR.std(axis=1, keepdims=True)
-    # Values that are all equal leave nothing to resample, though pooled noise may move their mean.
+    # Values that are all equal leave nothing to resample, though given noise may move their mean.
     flat_B1 = spread_B1 == 0
     return np.where(flat_B1, NORMAL_R, offsets_BR / np.where(flat_B1, 1.0, spread_B1))
 

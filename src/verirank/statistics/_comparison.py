@@ -11,12 +11,17 @@ from numpy.typing import ArrayLike
 from verirank.statistics._bootstrap import (
     CONFIDENCE,
     Interval,
-    SeedNoise,
     bootstrap_mean,
     bootstrap_means,
 )
 from verirank.statistics._pairs import p_of_pairs
 from verirank.statistics._scores import FloatArray, as_shares
+from verirank.statistics._seed_noise import (
+    SeedNoise,
+    independent_pairs,
+    moderated,
+    noise_of_differences,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,10 @@ class Standing:
 
 
 def paired_difference(
-    a_SPK: ArrayLike, b_SPK: ArrayLike, generator: np.random.Generator
+    a_SPK: ArrayLike,
+    b_SPK: ArrayLike,
+    generator: np.random.Generator,
+    noise: SeedNoise | None = None,
 ) -> Interval:
     """Return the difference in Avg@k of a over b on the same seeds and problems.
 
@@ -44,6 +52,7 @@ def paired_difference(
         a_SPK: whether each sample of the one method is right, or its values of `macro_average`.
         b_SPK: the other method's, with the same seeds and problems; it may have another K.
         generator: the source of the resamples.
+        noise: the seeds', as more methods than these two tell it; None for that of these two.
 
     Returns:
         Mean of a minus mean of b, a share of 1, with interval and two-sided p-value.
@@ -55,16 +64,16 @@ def paired_difference(
     b_SP = as_shares(b_SPK)
     if a_SP.shape != b_SP.shape:
         raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
-    return bootstrap_mean(a_SP - b_SP, generator).within(-1.0, 1.0)
+    return bootstrap_mean(a_SP - b_SP, generator, noise).within(-1.0, 1.0)
 
 
 def paired_differences(
     pairs: Sequence[tuple[ArrayLike, ArrayLike]], generator: np.random.Generator
 ) -> list[Interval]:
-    """Return `paired_difference` of every pair on the same resamples, the seeds' noise pooled.
+    """Return `paired_difference` of every pair on the same resamples, the seeds' noise moderated.
 
     Two or three seeds of one pair hardly tell how far a seed moves a difference; all pairs together
-    do. A pair whose own noise is significantly larger keeps it.
+    do, as `moderated` has it. Arms that are equal in all their values count as one.
 
     Args:
         pairs: each as in `paired_difference`; all have the same number of seeds and of problems.
@@ -77,12 +86,13 @@ def paired_differences(
     if len({score.shape for pair in scores for score in pair}) != 1:
         raise ValueError("pairs need the same seeds and problems, and there must be one")
     differences_BSP = np.stack([a_SP - b_SP for a_SP, b_SP in scores])
-    count, seeds = differences_BSP.shape[:2]
-    pooled = None
+    seeds = differences_BSP.shape[1]
+    noise = None
     if seeds > 1:
-        own_B = differences_BSP.mean(axis=2).var(axis=1, ddof=1) / seeds
-        pooled = SeedNoise(float(own_B.mean()), count * (seeds - 1))
-    found = bootstrap_means(differences_BSP, generator, pooled)
+        own_B = differences_BSP.mean(axis=2).var(axis=1, ddof=1)
+        independent = independent_pairs([(a_SP.tobytes(), b_SP.tobytes()) for a_SP, b_SP in scores])
+        noise = moderated(own_B, seeds - 1, independent)
+    found = bootstrap_means(differences_BSP, generator, noise)
     return [difference.within(-1.0, 1.0) for difference in found]
 
 
@@ -108,7 +118,7 @@ def rank_with_ties(
     Every pair is compared on the same seeds and problems; two methods are told apart where the
     p-value of their difference, corrected by Holm over all pairs, is at most 1 - confidence. All
     pairs are resampled alike; of more than 100 methods they are compared by t-test instead. The
-    seeds' noise is pooled over the methods, save for pairs whose own is significantly larger.
+    seeds' noise is that of `noise_of_differences`.
 
     Args:
         correct_SPK: per method, whether each sample is right, or its values of `macro_average`.
@@ -127,10 +137,10 @@ def rank_with_ties(
         )
     order = sorted(scores_SP, key=lambda name: -scores_SP[name].mean())
     values_MSP = np.stack([scores_SP[name] for name in order])
-    pooled = noise_of_a_difference(values_MSP.mean(axis=2))
     first, second = np.triu_indices(len(order), k=1)
+    noise = noise_of_differences(values_MSP.mean(axis=2), first, second)
     apart_MM = np.zeros((len(order), len(order)), dtype=np.bool_)
-    p_values = p_of_pairs(values_MSP, first, second, generator, pooled)
+    p_values = p_of_pairs(values_MSP, first, second, generator, noise)
     apart_MM[first, second] = holm(p_values) <= 1 - CONFIDENCE
     rank_M = 1 + np.maximum.accumulate(apart_MM.sum(axis=0))
     return [
@@ -143,18 +153,3 @@ def rank_with_ties(
         )
         for place, name in enumerate(order)
     ]
-
-
-def noise_of_a_difference(means_MS: FloatArray) -> SeedNoise | None:
-    """Return the seeds' share in the variance of a difference of two methods' means.
-
-    It is twice the mean square of the method x seed interaction, over the seeds: the methods
-    of a study tell it together where the few seeds of one pair cannot.
-    """
-    methods, seeds = means_MS.shape
-    degrees = (methods - 1) * (seeds - 1)
-    if degrees == 0:
-        return None
-    residual_MS = means_MS - means_MS.mean(axis=1, keepdims=True) - means_MS.mean(axis=0)
-    residual_MS += means_MS.mean()
-    return SeedNoise(2 * float(np.sum(residual_MS**2)) / degrees / seeds, degrees)

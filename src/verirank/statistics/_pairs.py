@@ -10,7 +10,6 @@ from verirank.statistics._bootstrap import (
     NORMAL_R,
     RESAMPLES,
     TAIL,
-    SeedNoise,
     Squares,
     effects_of,
     p_of_zero,
@@ -19,6 +18,7 @@ from verirank.statistics._bootstrap import (
     variance_from_squares,
 )
 from verirank.statistics._scores import FloatArray
+from verirank.statistics._seed_noise import SeedNoise
 
 MOST_RESAMPLED = 100
 """Methods whose pairs are resampled; of more, the t-test stands for it.
@@ -35,7 +35,7 @@ def p_of_pairs(
     first_N: _IndexArray,
     second_N: _IndexArray,
     generator: np.random.Generator,
-    pooled: SeedNoise | None,
+    noise: SeedNoise | None,
 ) -> FloatArray:
     """Return the two-sided p-value of no difference, as `bootstrap_mean` has it, of N pairs.
 
@@ -47,14 +47,14 @@ def p_of_pairs(
         first_N: the one method of each pair.
         second_N: the other.
         generator: the source of the resamples.
-        pooled: the seeds' noise of a difference, as all methods show it.
+        noise: of the seeds, of each pair; None for that of the pair alone.
     """
     mean_M = values_MSP.mean(axis=(1, 2))
     mean_N = mean_M[first_N] - mean_M[second_N]
     parts = (*effects_of(values_MSP), residuals_of(values_MSP))
     squares = Squares(*(_squared_distances(part)[first_N, second_N] for part in parts))
     _, seeds, problems = values_MSP.shape
-    variance_N, degrees_N = variance_from_squares(squares, seeds, problems, pooled)
+    variance_N, degrees_N = variance_from_squares(squares, seeds, problems, noise)
     z_N = np.full(len(mean_N), special.ndtri(TAIL))
     if len(values_MSP) <= MOST_RESAMPLED:
         z_N = _resampled_quantiles(values_MSP, first_N, second_N, mean_N, generator)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from verirank.statistics._bootstrap import variance_of_the_mean
-from verirank.statistics._comparison import noise_of_a_difference
 from verirank.statistics._noise import ALPHA, POWER, detectable
 from verirank.statistics._scores import as_shares
+from verirank.statistics._seed_noise import noise_of_differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def resolutions(
 ) -> list[Resolution]:
     """Return the smallest detectable difference of every pair, given the observed variances.
 
-    The variances and degrees of freedom are those of `rank_with_ties`, seeds' noise pooled.
+    The variances and degrees of freedom are those of `rank_with_ties`.
 
     Args:
         correct_SPK: per arm, whether each sample is right, or its values of `macro_average`; all
@@ -54,11 +54,17 @@ def resolutions(
     scores_SP = {name: as_shares(c) for name, c in correct_SPK.items()}
     if len({scores.shape for scores in scores_SP.values()}) != 1:
         raise ValueError("needs the same seeds and problems for every arm, and an arm")
-    pooled = noise_of_a_difference(np.stack([s.mean(axis=1) for s in scores_SP.values()]))
-    found = []
-    for a, b in combinations(scores_SP, 2):
-        difference_SP = scores_SP[a] - scores_SP[b]
-        variance, degrees = variance_of_the_mean(difference_SP[None], pooled)
-        smallest = detectable(float(variance[0]), float(degrees[0]), ALPHA / comparisons, power)
-        found.append(Resolution(a, b, float(difference_SP.mean()), smallest))
-    return found
+    values_MSP = np.stack(list(scores_SP.values()))
+    first_N, second_N = np.triu_indices(len(values_MSP), k=1)
+    differences_NSP = values_MSP[first_N] - values_MSP[second_N]
+    noise = noise_of_differences(values_MSP.mean(axis=2), first_N, second_N)
+    variance_N, degrees_N = variance_of_the_mean(differences_NSP, noise)
+    mean_N = differences_NSP.mean(axis=(1, 2))
+    return [
+        Resolution(a, b, difference, detectable(variance, degrees, ALPHA / comparisons, power))
+        for (a, b), difference, variance, degrees in zip(
+            combinations(scores_SP, 2),
+            *(numbers_N.tolist() for numbers_N in (mean_N, variance_N, degrees_N)),
+            strict=True,
+        )
+    ]
