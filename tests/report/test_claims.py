@@ -42,6 +42,17 @@ def test_each_claim_is_answered_from_the_arms_that_are_there(three_seeds: Path) 
     assert not parts & {"dora beats full", "adalora beats lora", "ia3 stays below lora"}
 
 
+def test_claims_on_several_benches_are_tested_on_their_average(tmp_path: Path) -> None:
+    for method, rate in {"lora": 0.6, "dora": 0.8}.items():
+        for seed in range(3):
+            recipe, benches = replace(METHODS[method], rate=rate), {"test": 0.0, "ood": -0.2}
+            folder = tmp_path / f"{method}{seed}"
+            write_run(folder, method, recipe, seed=seed, problems=64, benches=benches)
+    (verdict,) = verdicts_of(tmp_path).judgements
+    assert (verdict.bench, verdict.outcome) == ("average", "supported")
+    assert {run.evidence.split()[-1] for run in verdicts_of(tmp_path).runs} == {"test"}
+
+
 def test_p_values_are_corrected_over_all_claims(three_seeds: Path) -> None:
     found = verdicts_of(three_seeds).judgements
     assert all(v.p is not None and v.p_holm is not None and v.p_holm >= v.p for v in found)

@@ -31,7 +31,7 @@ def test_each_method_is_held_against_lora_and_full_and_corrected_over_all(runs: 
     assert pairs == {("full", "lora"), ("dora", "lora"), ("lora", "full"), ("dora", "full")}
     dora = next(one for one in found if (one.label, one.reference) == ("dora", "lora"))
     rows = {row.label: row for row in board.main}
-    a, b = (board.shared_samples(rows[name]) for name in ("dora", "lora"))
+    a, b = (board.shared_scores(rows[name]) for name in ("dora", "lora"))
     peer = paired_difference(a, b, np.random.default_rng(0))
     assert (dora.difference, dora.low, dora.high) == pytest.approx((peer.mean, peer.low, peer.high))
     assert dora.resolved and dora.seeds == 3

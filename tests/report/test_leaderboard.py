@@ -22,11 +22,33 @@ UNMOVED = Recipe(0.35, 1, 10)
 
 def test_every_method_and_bench_has_one_row(study: Path) -> None:
     board = build_leaderboard([study])
-    assert len(board.rows) == len(METHODS) * 2
+    benches = ("average", "test", "ood")
+    assert len(board.rows) == len(METHODS) * 3
     assert {(row.method, row.bench) for row in board.rows} == {
-        (method, bench) for method in METHODS for bench in ("test", "ood")
+        (method, bench) for method in METHODS for bench in benches
     }
-    assert board.benches == ("test", "ood")
+    assert board.benches == benches
+
+
+def test_several_benches_have_an_average_in_which_each_counts_alike(study: Path) -> None:
+    board = build_leaderboard([study])
+    assert board.averaged == board.sampled == ("test", "ood")
+    for row in board.main:
+        test, ood = (board.other(row.label, bench) for bench in board.sampled)
+        assert test and ood
+        assert row.avg_at_k == pytest.approx((test.avg_at_k + ood.avg_at_k) / 2)
+        assert row.pass_at_k == pytest.approx((test.pass_at_k + ood.pass_at_k) / 2)
+        assert row.change == pytest.approx((test.change + ood.change) / 2)
+        assert row.low < row.avg_at_k < row.high
+        assert row.high - row.low < test.high - test.low
+        assert (row.n, row.k) == (test.n + ood.n, 8)
+
+
+def test_one_bench_or_one_that_an_arm_lacks_has_no_average(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", GOOD, benches={"test": 0.0, "ood": -0.2})
+    write_run(tmp_path / "b", "vera", POOR)
+    assert build_leaderboard([tmp_path]).benches == ("test", "ood")
+    assert build_leaderboard([tmp_path / "b"]).benches == ("test",)
 
 
 def test_scores_are_counted_from_the_samples_on_disk(tmp_path: Path) -> None:

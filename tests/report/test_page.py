@@ -13,6 +13,7 @@ import pytest
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
 from verirank.report import build_leaderboard, write_picture, write_report
+from verirank.report._published import BENCHES
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -50,7 +51,7 @@ def test_the_answer_stands_first(report: Path) -> None:
 
 
 def test_every_method_and_the_base_have_a_row(report: Path) -> None:
-    shown = page(report).partition('<tbody data-bench="test">')[2].partition("</tbody>")[0]
+    shown = page(report).partition('<tbody data-bench="average">')[2].partition("</tbody>")[0]
     assert len(re.findall(r"<tr class=\"standing-\d\"", shown)) == len(METHODS)
     assert "base model" in page(report)
 
@@ -212,3 +213,16 @@ def test_metrics_that_a_step_without_signal_lacks_are_read(tmp_path: Path) -> No
     write_report([tmp_path], tmp_path / "out")
     with (tmp_path / "out" / "figures" / "curves.csv").open(encoding="utf-8") as curves:
         assert [line["step"] for line in csv.DictReader(curves)] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("named", [("aime24", "aime25"), tuple(sorted(BENCHES))])
+def test_a_score_stands_beside_the_papers_only_on_its_benches(
+    tmp_path: Path, named: tuple[str, ...]
+) -> None:
+    benches = dict.fromkeys(named, 0.0)
+    write_run(tmp_path / "a", "lora", METHODS["lora"], problems=4, benches=benches)
+    write_report([tmp_path / "a"], tmp_path / "out")
+    with (tmp_path / "out" / "data" / "published.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert bool(row["here"]) == (len(named) == 6)
+    assert float(row["published"]) == 0.425

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,12 @@ from verirank.record import Run
 from verirank.report._curve import Curve
 from verirank.report._run_index import Reading, RunIndex
 from verirank.report._samples import BenchSamples
+from verirank.statistics import macro_average
 
+Stage = Literal["before", "after"]
+
+AVERAGE = "average"
+"""The name under which the mean over a study's benches stands beside them."""
 _NOT_THE_ARM = {"seed", "checkpoint", "verifier"}
 _NEEDED = ("trainable_parameters", "seconds", "peak_memory_bytes")
 
@@ -50,10 +55,37 @@ class Arm:
         """The settings of the arm that are not the method's own."""
         return {k: v for k, v in self.settings.items() if not k.startswith("method.")}
 
-    def after_by_seed(self, bench: str) -> dict[int, NDArray[np.bool_]]:
-        """Return which samples of a bench are right after training, P x K, by seed."""
-        pairs = zip(self.runs, self.samples[bench], strict=True)
-        return {run.seed: samples.after_PK for run, samples in pairs}
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the runs, in their order."""
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """The benches that the settings name, if there are several and all were sampled."""
+        asked: tuple[str, ...] = tuple(self.settings.get("evaluation.benches", ()))
+        return asked if len(asked) > 1 and all(bench in self.samples for bench in asked) else ()
+
+    def entered(self, bench: str) -> bool:
+        """Return whether the arm has a score on a bench, or an average over benches."""
+        return bool(self.averaged) if bench == AVERAGE else bench in self.samples
+
+    def scores(
+        self, bench: str, stage: Stage = "after", seeds: Collection[int] | None = None
+    ) -> NDArray[Any]:
+        """Return what the statistics take of a bench, by seed in their order, all or some.
+
+        It is which samples are right, S x P x K; for the average over benches it is the S x P
+        values of `macro_average`.
+        """
+        if bench == AVERAGE:
+            return macro_average([self.scores(one, stage, seeds) for one in self.averaged])
+        kept = [
+            samples.before_PK if stage == "before" else samples.after_PK
+            for run, samples in zip(self.runs, self.samples[bench], strict=True)
+            if seeds is None or run.seed in seeds
+        ]
+        return np.stack(kept)
 
 
 @dataclass(frozen=True)

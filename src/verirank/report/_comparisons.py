@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verirank.report._arms import Arm
 from verirank.report.leaderboard import Leaderboard
-from verirank.statistics import bootstrap_means, holm, resolutions
+from verirank.statistics import as_shares, bootstrap_means, holm, resolutions
 
 _SEED = 0
 _REFERENCES = ("lora", "full")
@@ -54,7 +53,7 @@ def comparisons(board: Leaderboard) -> list[Comparison]:
 
 
 def _on(board: Leaderboard, bench: str) -> list[Comparison]:
-    arms = [arm for arm in board.arms if bench in arm.samples]
+    arms = [arm for arm in board.arms if arm.entered(bench)]
     references = [arm for arm in arms if arm.label in _REFERENCES]
     found = [one for reference in references for one in _from(reference, arms, bench)]
     adjusted = holm([one.p for one in found]).tolist() if found else []
@@ -74,8 +73,8 @@ def _from(reference: Arm, arms: Sequence[Arm], bench: str) -> Iterator[Compariso
         if arm is not reference and (seeds := _shared(arm, reference)):
             by_seeds[seeds].append(arm)
     for seeds, group in by_seeds.items():
-        its_SP = _samples(reference, bench, seeds).mean(axis=2)
-        values_BSP = np.stack([_samples(arm, bench, seeds).mean(axis=2) - its_SP for arm in group])
+        its_SP = as_shares(reference.scores(bench, seeds=seeds))
+        values_BSP = np.stack([as_shares(a.scores(bench, seeds=seeds)) - its_SP for a in group])
         intervals = bootstrap_means(values_BSP, np.random.default_rng(_SEED))
         for arm, interval in zip(group, intervals, strict=True):
             bounded = interval.within(-1.0, 1.0)
@@ -96,15 +95,10 @@ def _from(reference: Arm, arms: Sequence[Arm], bench: str) -> Iterator[Compariso
 def _detectable(one: Comparison, arms: Sequence[Arm], bench: str, tests: int) -> float:
     arm, reference = (next(a for a in arms if a.label == n) for n in (one.label, one.reference))
     seeds = _shared(arm, reference)
-    pair = {"a": _samples(arm, bench, seeds), "b": _samples(reference, bench, seeds)}
+    pair = {"a": arm.scores(bench, seeds=seeds), "b": reference.scores(bench, seeds=seeds)}
     (found,) = resolutions(pair, comparisons=tests)
     return min(1.0, found.detectable)
 
 
 def _shared(arm: Arm, reference: Arm) -> tuple[int, ...]:
     return tuple(sorted({run.seed for run in arm.runs} & {run.seed for run in reference.runs}))
-
-
-def _samples(arm: Arm, bench: str, seeds: Sequence[int]) -> NDArray[np.bool_]:
-    by_seed = arm.after_by_seed(bench)
-    return np.stack([by_seed[seed] for seed in seeds])

@@ -60,18 +60,19 @@ class Difference:
 
 
 def differences(board: Leaderboard, reference: str) -> list[Difference]:
-    """Return the arms at the top of the main bench less a reference method, best first.
+    """Return the arms at the top of the first bench less a reference method, best first.
 
     Of several arms of that method the one that bears its plain name is the reference, or else the
     best. An arm that shares no seed with it is left out; where there is none there is nothing.
     """
-    bench = board.benches[0]
+    bench = board.sampled[0]
+    rows = board.of_bench(bench)
     arms = {arm.label: arm for arm in board.arms if bench in arm.samples}
-    labels = [row.label for row in board.main if row.method == reference]
+    labels = [row.label for row in rows if row.method == reference]
     if not labels:
         return []
     against = reference if reference in labels else labels[0]
-    others = [row.label for row in board.main if row.label != against][:MOST]
+    others = [row.label for row in rows if row.label != against][:MOST]
     pairs = (_difference(arms[label], arms[against], bench) for label in others)
     return [found for found in pairs if found is not None]
 
@@ -120,7 +121,7 @@ def _difference(arm: Arm, reference: Arm, bench: str) -> Difference | None:
     seeds = sorted({run.seed for run in arm.runs} & {run.seed for run in reference.runs})
     if not seeds:
         return None
-    a_SPK, b_SPK = (_on(seeds, one, bench) for one in (arm, reference))
+    a_SPK, b_SPK = (one.scores(bench, seeds=seeds) for one in (arm, reference))
     whole = paired_difference(a_SPK, b_SPK, np.random.default_rng(_SEED))
     difference_P = a_SPK.mean(axis=(0, 2)) - b_SPK.mean(axis=(0, 2))
     order_P = np.argsort(difference_P, kind="stable")
@@ -137,11 +138,6 @@ def _difference(arm: Arm, reference: Arm, bench: str) -> Difference | None:
         low=whole.low,
         high=whole.high,
     )
-
-
-def _on(seeds: list[int], arm: Arm, bench: str) -> NDArray[np.bool_]:
-    samples = zip(arm.runs, arm.samples[bench], strict=True)
-    return np.stack([found.after_PK for run, found in samples if run.seed in seeds])
 
 
 def _band(a_SPK: NDArray[np.bool_], b_SPK: NDArray[np.bool_]) -> tuple[_FloatArray, _FloatArray]:

@@ -11,7 +11,7 @@ from verirank.report._audit import ArmAudit, RunAudit, audit_arms, audit_runs
 from verirank.report._differences import REFERENCES, Difference, differences, summary_rows
 from verirank.report._evidence_figures import difference_figure, geometry_figures
 from verirank.report._geometry import GeometryReport, read_geometry
-from verirank.report._published import PUBLISHED
+from verirank.report._published import BENCHES, PUBLISHED
 from verirank.report._reader import MethodReadings, readings
 from verirank.report.figures import Figure
 from verirank.report.leaderboard import Leaderboard
@@ -78,14 +78,18 @@ def gather_evidence(board: Leaderboard) -> Evidence:
 
 
 def _beside_published(board: Leaderboard) -> list[dict[str, Any]]:
-    """Return the arms that bear a method's plain name beside the paper's scores, in shares of 1."""
+    """Return the arms that bear a method's plain name beside the paper's scores, in shares of 1.
+
+    A score here stands beside the paper's only if it is an average over the same benches.
+    """
+    alike = frozenset(board.averaged) == BENCHES
     lora = board.other("lora", board.benches[0])
     return [
         {
             "method": row.label,
-            "here": row.avg_at_k,
+            "here": row.avg_at_k if alike else None,
             "published": round(PUBLISHED[row.label] / 100, 4),
-            "here_less_lora": row.avg_at_k - lora.avg_at_k if lora else None,
+            "here_less_lora": row.avg_at_k - lora.avg_at_k if alike and lora else None,
             "published_less_lora": round((PUBLISHED[row.label] - PUBLISHED["lora"]) / 100, 4),
         }
         for row in board.main

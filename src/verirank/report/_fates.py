@@ -42,13 +42,14 @@ class RunFate:
 
 
 def fates(arms: Sequence[Arm], not_scored: Sequence[NotScored], bench: str) -> list[RunFate]:
-    """Return what became of every run, those that were not scored last.
+    """Return what became of every run on a sampled bench, those that were not scored last.
 
     Runs of as many samples are judged together, each by itself.
     """
     found = [
         (arm.label, run, curve, samples)
         for arm in arms
+        if bench in arm.samples
         for run, curve, samples in zip(arm.runs, arm.curves, arm.samples[bench], strict=True)
     ]
     told: dict[Path, RunFate] = {}

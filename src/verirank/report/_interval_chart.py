@@ -55,7 +55,7 @@ def interval_chart(board: Leaderboard, palette: Palette) -> alt.HConcatChart:
 
 def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool) -> alt.LayerChart:
     x = {"scale": alt.Scale(zero=False, nice=True, padding=12), "axis": alt.Axis(tickCount=6)}
-    title = f"Avg@{rows[0].k} on {rows[0].bench}, %"
+    title = f"Avg@{rows[0].k} {rows[0].on}, %"
     y = alt.Y(
         "method:N",
         sort=order,

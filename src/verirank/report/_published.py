@@ -1,5 +1,8 @@
 """What arXiv:2512.23165 prints, to stand beside a study's own numbers."""
 
+BENCHES = frozenset({"aime24", "aime25", "amc23", "hmmt25", "math-500", "minerva"})
+"""What the paper averages over."""
+
 PUBLISHED = {
     "full": 44.9,
     "lora": 42.5,

@@ -59,7 +59,7 @@ class MethodReadings:
 def readings(board: Leaderboard) -> list[MethodReadings]:
     """Return readings from the first run of each of the board's best methods."""
     arms = {arm.label: arm for arm in board.arms}
-    bench = board.benches[0]
+    bench = board.sampled[0]
     return [_method(row.label, arms[row.label].runs[0], bench) for row in board.main[:MOST]]
 
 

@@ -77,7 +77,7 @@ def recommend(
     if not proven:
         raise NothingToRecommendError("no method that fits and passed its checks beat the base")
     standings = rank_with_ties(
-        {row.label: board.shared_samples(row) for row in proven}, np.random.default_rng(_SEED)
+        {row.label: board.shared_scores(row) for row in proven}, np.random.default_rng(_SEED)
     )
     by_label = {row.label: row for row in proven}
     best = by_label[standings[0].method]
@@ -112,7 +112,7 @@ def _adapter_rank(board: Leaderboard, row: Row) -> int | None:
 def _reason(best: Row, level: list[Row], fitting: int, excluded: list[Row]) -> str:
     score = f"{percent(best.avg_at_k)} % [{percent(best.low)}, {percent(best.high)}]"
     words = [
-        f"{best.label} scored highest of what fits: {score} on {best.bench}, "
+        f"{best.label} scored highest of what fits: {score} {best.on}, "
         f"{points(best.change)} points over the base, {best.ranked_seeds} seeds. A run took "
         f"{duration(best.seconds)} and {memory(best.peak_memory_bytes)}."
     ]

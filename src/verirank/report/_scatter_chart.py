@@ -91,7 +91,7 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
         axis=alt.Axis(format=cost.format, grid=False, tickCount=6),
     )
     y = {
-        "title": f"Avg@{main.k} on {main.bench}, %",
+        "title": f"Avg@{main.k} {main.on}, %",
         "scale": alt.Scale(domain=list(y_domain), nice=False, zero=False),
         "axis": alt.Axis(tickCount=6, domain=False, ticks=False),
     }

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verirank.report._arms import Arm
 from verirank.report._fates import RunFate, fates
@@ -63,16 +62,18 @@ class Verdicts:
 
 
 def judge(board: Leaderboard) -> Verdicts:
-    """Judge the paper's findings and ablations on the main bench, each as a paired test.
+    """Judge the paper's findings and ablations, each as a paired test.
+
+    They are findings on averages over benches, and are tested on the average where there is one.
 
     A claim is tested between arms that share at least a seed and differ in nothing else than what
     it names; where a study has no such arms, it is left out. What one test alone resolves stands
     only if it still does after Holm's correction over all of them.
     """
     bench = board.benches[0]
-    arms = [arm for arm in board.arms if bench in arm.samples]
+    arms = [arm for arm in board.arms if arm.entered(bench)]
     found = _corrected([*_findings(arms, bench), *_ablations(arms, bench)])
-    return Verdicts(tuple(found), tuple(fates(arms, board.not_scored, bench)))
+    return Verdicts(tuple(found), tuple(fates(board.arms, board.not_scored, board.sampled[0])))
 
 
 def _corrected(judgements: list[Judgement]) -> list[Judgement]:
@@ -168,7 +169,7 @@ def _pair(
 
 
 def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -> Judgement:
-    seeds = sorted({run.seed for run in a.runs} & {run.seed for run in b.runs})
+    seeds = set(a.seeds) & set(b.seeds)
     if not seeds:
         words = "the two share no seed"
         nothing = (None, None, None, None)
@@ -176,21 +177,18 @@ def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -
             claim, part, a.label, b.label, bench, "not_resolvable", 0.0, *nothing, words
         )
     verdict = judge_difference(
-        test, _after(a, bench, seeds), _after(b, bench, seeds), np.random.default_rng(_SEED)
+        test,
+        a.scores(bench, seeds=seeds),
+        b.scores(bench, seeds=seeds),
+        np.random.default_rng(_SEED),
     )
     return _entry(claim, part, a.label, b.label, bench, verdict)
 
 
 def _against_base(claim: str, part: str, test: Claim, arm: Arm, bench: str) -> Judgement:
-    before_SPK = np.stack([samples.before_PK for samples in arm.samples[bench]])
-    after_SPK = np.stack([samples.after_PK for samples in arm.samples[bench]])
-    verdict = judge_difference(test, after_SPK, before_SPK, np.random.default_rng(_SEED))
+    after, before = arm.scores(bench), arm.scores(bench, "before")
+    verdict = judge_difference(test, after, before, np.random.default_rng(_SEED))
     return _entry(claim, part, arm.label, "base", bench, verdict)
-
-
-def _after(arm: Arm, bench: str, seeds: Sequence[int]) -> NDArray[np.bool_]:
-    by_seed = arm.after_by_seed(bench)
-    return np.stack([by_seed[seed] for seed in seeds])
 
 
 def _entry(claim: str, part: str, a: str, b: str, bench: str, verdict: Verdict) -> Judgement:

@@ -121,12 +121,11 @@ def _trainable(board: Leaderboard, arm: Arm) -> int:
 def _beside(board: Leaderboard, arm: Arm, lora: Arm) -> EqualParameters:
     row = board.other(arm.label, board.benches[0])
     assert row is not None
-    its, other = (a.after_by_seed(board.benches[0]) for a in (arm, lora))
-    seeds = sorted(its.keys() & other.keys())
+    seeds = set(arm.seeds) & set(lora.seeds)
     found = None
     if arm is not lora and seeds:
-        a_SPK, b_SPK = (np.stack([samples[seed] for seed in seeds]) for samples in (its, other))
-        found = paired_difference(a_SPK, b_SPK, np.random.default_rng(_SEED))
+        its, other = (one.scores(board.benches[0], seeds=seeds) for one in (arm, lora))
+        found = paired_difference(its, other, np.random.default_rng(_SEED))
     return EqualParameters(
         label=row.label,
         trainable_parameters=row.trainable_parameters,

@@ -8,16 +8,18 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verirank.config import InputError
 from verirank.record import find_runs, write_csv, write_file
-from verirank.report._arms import Arm, NotScored, sort_runs
+from verirank.report._arms import AVERAGE, Arm, NotScored, Stage, sort_runs
 from verirank.report._run_index import RunIndex
 from verirank.statistics import (
     Interval,
+    as_shares,
     avg_at_k,
     bootstrap_means,
     pass_at_k,
@@ -25,6 +27,7 @@ from verirank.statistics import (
 )
 
 _BOOTSTRAP_SEED = 0
+_STAGES: tuple[Stage, Stage] = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Row:
     the change from the base on the same problems. `rank` is 1 + the number of methods that are
     significantly better, so equal ranks are ties; `ranked_seeds` is the number of seeds it
     compares, those that all methods of the bench share, and where that is 0 there is no rank.
+    On the average over benches, which stands first where there are several, scores are means over
+    the benches, each counting alike; `k` is the least of theirs and `n` their problems together.
     `seconds` is the mean training time of a run and `peak_memory_bytes` the largest of any;
     `proven` tells that every run passed its checks.
     """
@@ -65,6 +70,11 @@ class Row:
     proven: bool
 
     @property
+    def on(self) -> str:
+        """What the scores are on, in words."""
+        return "averaged over benches" if self.bench == AVERAGE else f"on {self.bench}"
+
+    @property
     def without_width(self) -> bool:
         """Whether the interval of `avg_at_k` is a point: the samples leave nothing to resample."""
         return self.low == self.high
@@ -80,8 +90,18 @@ class Leaderboard:
 
     @property
     def benches(self) -> tuple[str, ...]:
-        """Names of the benches, the main one first."""
+        """Names of the benches; first the main one, which is the average over several."""
         return tuple(dict.fromkeys(row.bench for row in self.rows))
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """The same without the average over them."""
+        return tuple(bench for bench in self.benches if bench != AVERAGE)
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """The benches that the average is over; none where there is no average."""
+        return self.arms[0].averaged if AVERAGE in self.benches else ()
 
     @property
     def runs(self) -> int:
@@ -104,11 +124,11 @@ class Leaderboard:
         arms = tuple(arm for arm in self.arms if arm.label in labels)
         return Leaderboard(rows, arms, self.not_scored)
 
-    def shared_samples(self, row: Row) -> NDArray[np.bool_]:
-        """Return a row's samples after training, S x P x K, of the seeds that all rows share."""
-        entered = [arm for arm in self.arms if row.bench in arm.samples]
-        shared = set.intersection(*[{run.seed for run in arm.runs} for arm in entered])
-        return _stacked_on(next(a for a in entered if a.label == row.label), row.bench, shared)
+    def shared_scores(self, row: Row) -> NDArray[Any]:
+        """Return a row's `Arm.scores` after training, of the seeds that all rows share."""
+        entered = [arm for arm in self.arms if arm.entered(row.bench)]
+        shared = set.intersection(*[set(arm.seeds) for arm in entered])
+        return next(a for a in entered if a.label == row.label).scores(row.bench, seeds=shared)
 
     def other(self, label: str, bench: str) -> Row | None:
         """Return one method's row on one bench, if it was evaluated there."""
@@ -155,21 +175,25 @@ def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Lea
         raise InputError(f"none of {len(not_scored)} runs can be scored yet ({told})")
     benches = list(dict.fromkeys(bench for arm in arms for bench in arm.samples))
     benches.sort(key=lambda bench: bench != "test")
+    if len({arm.averaged for arm in arms}) == 1 and arms[0].averaged:
+        benches.insert(0, AVERAGE)
     rows = [row for bench in benches for row in _bench_rows(arms, bench)]
     return Leaderboard(tuple(rows), tuple(arms), tuple(not_scored))
 
 
 def _bench_rows(arms: list[Arm], bench: str) -> list[Row]:
-    entered = {arm.label: arm for arm in arms if bench in arm.samples}
-    _refuse_other_problems(list(entered.values()), bench)
+    entered = {arm.label: arm for arm in arms if arm.entered(bench)}
+    if bench != AVERAGE:
+        _refuse_other_problems(list(entered.values()), bench)
     scores = _scores(list(entered.values()), bench)
     # A ranking pairs seeds by value: the seeds that some arm lacks stay out of it.
-    shared = set.intersection(*[{run.seed for run in arm.runs} for arm in entered.values()])
+    shared = set.intersection(*[set(arm.seeds) for arm in entered.values()])
     if not shared:
         rows = [_row(arm, bench, scores[label], None, False, 0) for label, arm in entered.items()]
         return sorted(rows, key=lambda row: -row.avg_at_k)
+    # Runs of an arm are in the order of their seeds, so every arm's k-th array has the same seed.
     standings = rank_with_ties(
-        {label: _stacked_on(arm, bench, shared) for label, arm in entered.items()},
+        {label: arm.scores(bench, seeds=shared) for label, arm in entered.items()},
         np.random.default_rng(_BOOTSTRAP_SEED),
     )
     rows = [
@@ -181,34 +205,61 @@ def _bench_rows(arms: list[Arm], bench: str) -> list[Row]:
 
 @dataclass(frozen=True)
 class _Scores:
-    """An arm's samples on a bench, with the intervals of its mean and of its change."""
+    """An arm's intervals on a bench: of its mean, and of its change from the base."""
 
-    before_SPK: NDArray[np.bool_]
-    after_SPK: NDArray[np.bool_]
     mean: Interval
     change: Interval
 
 
 def _scores(arms: list[Arm], bench: str) -> dict[str, _Scores]:
     """Return every arm's scores by its label; arms of as many seeds are resampled together."""
-    stacks = {
-        arm.label: (_stacked(arm, bench, "before_PK"), _stacked(arm, bench, "after_PK"))
-        for arm in arms
-    }
-    of_size: dict[int, list[str]] = defaultdict(list)
-    for label, (_, after_SPK) in stacks.items():
-        of_size[len(after_SPK)].append(label)
+    of_size: dict[int, list[Arm]] = defaultdict(list)
+    for arm in arms:
+        of_size[len(arm.runs)].append(arm)
     found = {}
-    for labels in of_size.values():
+    for alike in of_size.values():
         before_BSP, after_BSP = (
-            np.stack([stacks[label][stage].mean(axis=2) for label in labels]) for stage in (0, 1)
+            np.stack([as_shares(arm.scores(bench, stage)) for arm in alike]) for stage in _STAGES
         )
         means = bootstrap_means(after_BSP, np.random.default_rng(_BOOTSTRAP_SEED))
         changes = bootstrap_means(after_BSP - before_BSP, np.random.default_rng(_BOOTSTRAP_SEED))
-        for label, mean, change in zip(labels, means, changes, strict=True):
-            bounded = mean.within(0.0, 1.0), change.within(-1.0, 1.0)
-            found[label] = _Scores(*stacks[label], *bounded)
+        for arm, mean, change in zip(alike, means, changes, strict=True):
+            found[arm.label] = _Scores(mean.within(0.0, 1.0), change.within(-1.0, 1.0))
     return found
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """An arm's plain scores on a bench, shares of 1, or their means over benches."""
+
+    base_avg_at_k: float
+    avg_at_k: float
+    base_pass_at_k: float
+    pass_at_k: float
+    k: int
+    n: int
+
+
+def _marks(arm: Arm, bench: str) -> _Marks:
+    if bench == AVERAGE:
+        each = [_marks(arm, one) for one in arm.averaged]
+        return _Marks(
+            base_avg_at_k=_mean([marks.base_avg_at_k for marks in each]),
+            avg_at_k=_mean([marks.avg_at_k for marks in each]),
+            base_pass_at_k=_mean([marks.base_pass_at_k for marks in each]),
+            pass_at_k=_mean([marks.pass_at_k for marks in each]),
+            k=min(marks.k for marks in each),
+            n=sum(marks.n for marks in each),
+        )
+    before_PK, after_PK = (_pooled(arm.scores(bench, stage)) for stage in _STAGES)
+    return _Marks(
+        base_avg_at_k=avg_at_k(before_PK),
+        avg_at_k=avg_at_k(after_PK),
+        base_pass_at_k=pass_at_k(before_PK, before_PK.shape[1]),
+        pass_at_k=pass_at_k(after_PK, after_PK.shape[1]),
+        k=after_PK.shape[1],
+        n=len(after_PK) // len(arm.runs),
+    )
 
 
 def _row(
@@ -219,8 +270,7 @@ def _row(
     tied_with_best: bool,
     ranked_seeds: int,
 ) -> Row:
-    before_SPK, after_SPK, change = scores.before_SPK, scores.after_SPK, scores.change
-    seeds, n, k = after_SPK.shape
+    marks, change = _marks(arm, bench), scores.change
     manifests = [run.manifest for run in arm.runs]
     return Row(
         method=arm.method,
@@ -228,18 +278,18 @@ def _row(
         bench=bench,
         rank=rank,
         tied_with_best=tied_with_best,
-        base_avg_at_k=avg_at_k(_pooled(before_SPK)),
-        avg_at_k=avg_at_k(_pooled(after_SPK)),
+        base_avg_at_k=marks.base_avg_at_k,
+        avg_at_k=marks.avg_at_k,
         low=scores.mean.low,
         high=scores.mean.high,
         change=change.mean,
         change_low=change.low,
         change_high=change.high,
-        base_pass_at_k=pass_at_k(_pooled(before_SPK), before_SPK.shape[2]),
-        pass_at_k=pass_at_k(_pooled(after_SPK), k),
-        k=k,
-        n=n,
-        seeds=seeds,
+        base_pass_at_k=marks.base_pass_at_k,
+        pass_at_k=marks.pass_at_k,
+        k=marks.k,
+        n=marks.n,
+        seeds=len(arm.runs),
         ranked_seeds=ranked_seeds,
         learning_rate=manifests[0].get("learning_rate"),
         trainable_parameters=manifests[0]["trainable_parameters"],
@@ -257,16 +307,6 @@ def _pooled(correct_SPK: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _mean(values: list[float]) -> float:
     return float(np.mean(values))
-
-
-def _stacked(arm: Arm, bench: str, stage: str) -> NDArray[np.bool_]:
-    return np.stack([getattr(samples, stage) for samples in arm.samples[bench]])
-
-
-def _stacked_on(arm: Arm, bench: str, seeds: set[int]) -> NDArray[np.bool_]:
-    # Runs of an arm are in the order of their seeds, so every arm's k-th array has the same seed.
-    kept = [run.seed in seeds for run in arm.runs]
-    return _stacked(arm, bench, "after_PK")[kept]
 
 
 def _refuse_other_problems(arms: list[Arm], bench: str) -> None:

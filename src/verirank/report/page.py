@@ -129,7 +129,7 @@ def _hash(script: str) -> str:
 
 def _setup(board: Leaderboard) -> dict[str, str]:
     """Return what all runs share, as words for the page; absent settings are left out."""
-    run, row = board.arms[0].runs[0], board.main[0]
+    run = board.arms[0].runs[0]
     training, sampling = run.settings.get("training", {}), run.settings.get("sampling", {})
     algorithms = sorted({str(r.manifest.get("algorithm")) for arm in board.arms for r in arm.runs})
     packages = run.manifest.get("packages") or {}
@@ -139,7 +139,7 @@ def _setup(board: Leaderboard) -> dict[str, str]:
         "algorithm": ", ".join(algorithms),
         "training steps": training.get("steps"),
         "batch": _product(sampling.get("problems_per_step"), sampling.get("group_size")),
-        "evaluation": f"{row.n} problems × {row.k} samples on {row.bench}",
+        "evaluation": _evaluation(board),
         "seeds": " to ".join(str(s) for s in sorted({min(_seeds(board)), max(_seeds(board))})),
         "packages": ", ".join(f"{p} {packages[p]}" for p in _SHOWN_PACKAGES if packages.get(p)),
         "code": run.manifest.get("git"),
@@ -147,6 +147,12 @@ def _setup(board: Leaderboard) -> dict[str, str]:
         "base weights": f"SHA-256 {run.manifest.get('base_sha256', 'not recorded')}",
     }
     return {name: str(fact) for name, fact in facts.items() if fact}
+
+
+def _evaluation(board: Leaderboard) -> str:
+    """Return how many samples of which bench are behind the main scores."""
+    asked = [board.of_bench(bench)[0] for bench in board.averaged] or [board.main[0]]
+    return "; ".join(f"{row.n} problems × {row.k} samples on {row.bench}" for row in asked)
 
 
 def _seeds(board: Leaderboard) -> list[int]:
