@@ -73,9 +73,9 @@ class TransformersSampler:
         completions: list[list[Completion]] = [[] for _ in prompts]
         for chunk in chunks([len(group) for group in seeds], rows):
             batch = _Batch(
+                self.tokenizer,
                 [prompt_tokens[part.prompt] for part in chunk],
                 [seeds[part.prompt][part.start : part.end] for part in chunk],
-                self.tokenizer.pad_token_id or 0,
                 max_new_tokens,
                 self._model.device,
             )
@@ -134,9 +134,9 @@ class _Batch:
 
     def __init__(
         self,
+        tokenizer,
         prompt_tokens: list[tuple[int, ...]],
         seeds: Sequence[Sequence[int]],
-        pad: int,
         max_new_tokens: int,
         device: torch.device,
     ) -> None:
@@ -145,7 +145,7 @@ class _Batch:
         self.group_sizes = [len(group) for group in seeds]
         sizes_P = torch.tensor(self.group_sizes, device=device)
         self.prompt_of_sample_N = torch.repeat_interleave(sizes_P)
-        self._pad_prompts(pad, device)
+        self._pad_prompts(tokenizer.pad_token_id or 0, device)
         shape = (len(self.seeds_N), max_new_tokens)
         # float64, so that the tail of a large vocabulary is drawn as often as it should be; MPS has
         # none. Drawn on the CPU, so that a seed means the same everywhere.
