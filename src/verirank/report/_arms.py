@@ -42,6 +42,8 @@ class Arm:
     """Per bench, every run's samples, in the order of the seeds."""
     curves: tuple[Curve, ...]
     """Every run's training."""
+    recorded: tuple[str, ...]
+    """Every run's eval.json, as it stands there."""
     settings: dict[str, Any]
     """By dotted key the settings that make the arm: all but the seed and the runs' upkeep."""
 
@@ -142,6 +144,7 @@ def _arm(label: str, scored: list[_Scored], settings: dict[str, Any]) -> Arm:
         runs=tuple(run.run for run in scored),
         samples={bench: [read.samples[bench] for read in readings] for bench in shared},
         curves=tuple(read.curve for read in readings),
+        recorded=tuple(read.recorded for read in readings),
         settings=settings,
     )
 

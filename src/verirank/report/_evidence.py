@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from verirank.record import write_csv, write_json
+from verirank.report._aggregates import (
+    AcrossBenches,
+    BenchScores,
+    across_benches,
+    bench_scores,
+)
 from verirank.report._audit import ArmAudit, RunAudit, audit_arms, audit_runs
 from verirank.report._differences import REFERENCES, Difference, differences, summary_rows
 from verirank.report._evidence_figures import difference_figure, geometry_figures
@@ -19,13 +25,15 @@ from verirank.report.leaderboard import Leaderboard
 
 @dataclass(frozen=True)
 class Evidence:
-    """Proof and numerics of the runs, differences by reference, geometry, and completions."""
+    """Proof and numerics of the runs, differences, geometry, completions, and other scores."""
 
     runs: list[RunAudit]
     differences: dict[str, list[Difference]]
     geometry: GeometryReport
     readings: list[MethodReadings]
     published: list[dict[str, Any]]
+    benches: list[BenchScores]
+    across: list[AcrossBenches]
 
     @property
     def audits(self) -> list[ArmAudit]:
@@ -56,6 +64,8 @@ class Evidence:
             "overlaps": self.geometry.overlaps_by_method,
             "overlaps_runs": self.geometry.overlaps,
             "published": self.published,
+            "benches": [asdict(row) for row in self.benches],
+            "aggregates": [asdict(row) for row in self.across],
         }
         for name, rows in tables.items():
             if rows:
@@ -74,6 +84,8 @@ def gather_evidence(board: Leaderboard) -> Evidence:
         geometry=read_geometry(board),
         readings=readings(board),
         published=_beside_published(board),
+        benches=bench_scores(board),
+        across=across_benches(board),
     )
 
 

@@ -38,11 +38,13 @@ _SCHEMA = pa.schema(
         "stamp": pa.string(),
         "settings": pa.string(),
         "curve": pa.binary(),
+        "recorded": pa.string(),
         "benches": pa.list_(_BENCH),
     }
 )
+_FILES = ("trial.toml", "metrics.jsonl", "eval.json")
 _SEED = re.compile(r"^seed = \d+$", re.MULTILINE)
-_PROBLEMS = b"problems/3"
+_PROBLEMS = b"problems/4"
 """Key of the file's metadata: the lists of problems, which thousands of runs share.
 
 Its number counts the layouts of this file, so that one of another layout is begun anew."""
@@ -53,10 +55,12 @@ class Reading:
     """What the report needs of a finished run: its settings, its training, its samples by bench.
 
     `settings` are JSON with sorted keys, all but the seed, so that they are one text for all seeds.
+    `recorded` is the text of its eval.json, of no bench where there is none.
     """
 
     settings: str
     curve: Curve
+    recorded: str
     samples: dict[str, BenchSamples]
 
 
@@ -97,7 +101,7 @@ class RunIndex:
             return known[1]
         settings = _settings(run)
         samples = {bench: bench_samples(run, bench) for bench in _benches(run, settings)}
-        reading = Reading(settings, read_curve(run), samples)
+        reading = Reading(settings, read_curve(run), _recorded(run), samples)
         self._known[folder] = (stamp, reading)
         self._grew = True
         return reading
@@ -122,6 +126,15 @@ def _settings(run: Run) -> str:
     return _as_json(_SEED.sub("", top) + rest)
 
 
+def _recorded(run: Run) -> str:
+    """Return the scores that a run recorded, as JSON in its shortest form.
+
+    Raises:
+        ValueError: eval.json is not JSON.
+    """
+    return json.dumps(run.scores) if (run.folder / "eval.json").is_file() else "{}"
+
+
 def _benches(run: Run, settings: str) -> list[str]:
     """Return the benches with samples on disk, in the order of the settings.
 
@@ -144,7 +157,7 @@ def _as_json(toml: str) -> str:
 def _stamp(run: Run) -> str:
     """Return when each of a run's files was written, and how large it is."""
     folder = str(run.folder)
-    found = [(name, _stat(f"{folder}/{name}")) for name in ("trial.toml", "metrics.jsonl")]
+    found = [(name, _stat(f"{folder}/{name}")) for name in _FILES]
     try:
         with os.scandir(f"{folder}/eval") as files:
             benches = [(file.name, file.stat()) for file in files if file.name.endswith(".parquet")]
@@ -169,6 +182,7 @@ def _packed(
         "stamp": stamp,
         "settings": reading.settings,
         "curve": np.stack(astuple(reading.curve)).tobytes(),
+        "recorded": reading.recorded,
         "benches": [
             {
                 "name": name,
@@ -191,7 +205,7 @@ def _unpacked(row: dict[str, Any], problems: list[tuple[str, ...]]) -> tuple[str
         )
         for bench in row["benches"]
     }
-    return row["stamp"], Reading(row["settings"], curve, samples)
+    return row["stamp"], Reading(row["settings"], curve, row["recorded"], samples)
 
 
 def _arrays(bench: dict[str, Any], problems: int) -> Iterator[np.ndarray]:
