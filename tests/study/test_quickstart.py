@@ -73,4 +73,4 @@ def test_an_unproven_method_does_not_train(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(LoRA, "count", lambda self, shape: 1)
     with pytest.raises(MethodUnprovenError, match="trainable-parameters"):
-        prove([config.method], config.model, load_base(config.model))
+        prove(config.method, config.model, load_base(config.model))

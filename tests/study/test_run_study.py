@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from verirank.cli.study_command import command
 from verirank.config import InputError, to_toml
-from verirank.record import read_trial_list
+from verirank.record import Run, read_trial_list
 from verirank.report import build_leaderboard, write_report
 from verirank.study import (
     LocalExecutor,
@@ -117,6 +117,53 @@ def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
     assert row.seeds == 3
     (line,) = json.loads((out / "search.json").read_text())["arms"]
     assert row.learning_rate == line["winner"]
+
+
+def test_an_evaluation_that_is_cut_off_keeps_the_benches_it_has(
+    tmp_path: Path, small_study: Make
+) -> None:
+    evaluation = {"benches": ["test", "ood"], "problems": 100, "samples": 8}
+    trial = {"training": {"steps": 1}, "evaluation": evaluation}
+    out, written = tmp_path / "s", list[int]()
+
+    def kill_between_benches() -> None:
+        for first in out.glob("trials/ia3-*/eval/test.parquet"):
+            if not written and not (first.parent / "ood.parquet").is_file():
+                written.append(first.stat().st_mtime_ns)
+                workers()[0].kill()
+
+    (outcome,) = run_study(
+        small_study("ia3", trial=trial),
+        out,
+        executor=LocalExecutor(1),
+        on_poll=kill_between_benches,
+    )
+    assert outcome.error is None
+    assert written == [(outcome.folder / "eval" / "test.parquet").stat().st_mtime_ns]
+    assert set(Run(outcome.folder).scores) == {"test", "ood"}
+
+
+def test_the_base_is_sampled_once_for_all_trials(tmp_path: Path, small_study: Make) -> None:
+    out = tmp_path / "s"
+    outcomes = run_study(small_study("ia3", "ln-tuning", seeds=[0, 1]), out)
+    assert [outcome.error for outcome in outcomes] == [None] * 4
+    assert len(list(out.glob("trials/base/*/test.parquet"))) == 1
+    assert not list(out.glob("trials/*/eval/base"))
+
+
+def test_other_weights_fail_every_trial_until_the_first_are_back(
+    tmp_path: Path, small_study: Make
+) -> None:
+    out = tmp_path / "s"
+    study = small_study("ia3")
+    begun = out / "trials" / "base"
+    run_study(study, out)
+    (known,) = begun.glob("*.json")
+    known.write_text(json.dumps({"model": "micro", "sha256": "0" * 64}))
+    (again,) = run_study(small_study("ln-tuning"), tmp_path / "t", store=out / "trials")
+    assert again.error is not None and "other weights" in again.error
+    known.unlink()
+    assert [o.error for o in resume_study(tmp_path / "t")] == [None]
 
 
 def test_a_killed_worker_goes_on_from_its_checkpoint(tmp_path: Path, small_study: Make) -> None:

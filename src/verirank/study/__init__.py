@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from verirank.study._plan import Plan, PlannedTrial, plan_study
     from verirank.study._proof import MethodUnprovenError
     from verirank.study._run import resume_study, run_study, run_trials
-    from verirank.study._trial import run_trial, sample_base, start_trial
+    from verirank.study._trial import run_trial, start_trial
 
 __all__ = [
     "ENDED",
@@ -50,7 +50,6 @@ __all__ = [
     "run_study",
     "run_trial",
     "run_trials",
-    "sample_base",
     "start_trial",
     "study_names",
     "study_status",
@@ -62,7 +61,7 @@ _HEAVY = {
     "_plan": ("Plan", "PlannedTrial", "plan_study"),
     "_proof": ("MethodUnprovenError",),
     "_run": ("resume_study", "run_study", "run_trials"),
-    "_trial": ("run_trial", "sample_base", "start_trial"),
+    "_trial": ("run_trial", "start_trial"),
 }
 
 

@@ -219,6 +219,8 @@ def open_study(out: Path) -> Study:
     Raises:
         InputError: the folder holds no study.
     """
+    if not out.exists():
+        raise InputError(f"there is no study {out}: it does not exist; start one with study run")
     if not (out / DEFINITION).is_file():
         raise InputError(f"{out} holds no study (no {DEFINITION}); start one with study run")
     return read_study(out / DEFINITION)

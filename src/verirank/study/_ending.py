@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verirank.record import Run
+from verirank.study._store import OtherWeightsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,9 @@ def record_failure(run: Run, error: str, *, passing: bool) -> None:
 
 
 def may_pass(error: Exception) -> bool:
-    """Return whether the machine failed (disk, memory, a tracker) and not the trial."""
+    """Return whether the machine failed (disk, memory, a tracker, a model) and not the trial."""
     if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
         return False
-    return isinstance(error, OSError | MemoryError) or "allocate memory" in str(error)
+    # torch has no class of its own for a CPU's memory, and a subclass of RuntimeError for a GPU's.
+    out_of_memory = any(words in str(error) for words in ("allocate memory", "out of memory"))
+    return isinstance(error, OSError | MemoryError | OtherWeightsError) or out_of_memory

@@ -21,10 +21,10 @@ BUSY = 75
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A started trial that is to be taken to a rung, or to its end."""
+    """A started trial of a store that is to be taken to a rung, or to its end."""
 
     folder: Path
-    base_samples: Path
+    store: Path
     rung: Rung | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -13,15 +13,14 @@ from pathlib import Path
 
 import psutil
 
-from verirank.record import Run, usable_cores
+from verirank.record import Run
 from verirank.study._ending import record_failure
 from verirank.study._jobs import ATTEMPTS, BUSY, POLL_SECONDS, STOPPED, Job, Outcome, failure
+from verirank.study._room import Place, Room, gpus_here
 from verirank.study._stall import StallClock
 
 _PRELOAD = ["verirank.study._worker"]
 _STOP_SECONDS = 60.0
-_FIRST_GUESS_BYTES = 2**30
-"""What a trial is taken to need before any has told."""
 
 
 def thread_environment(threads: int) -> dict[str, str]:
@@ -37,10 +36,11 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 @dataclass
 class _Attempt:
-    """A job's process, and which one it is."""
+    """A job's process, where it is, and which one it is."""
 
     job: Job
     process: ForkServerProcess
+    place: Place
     number: int
     stalled: bool = False
 
@@ -56,8 +56,9 @@ class LocalExecutor:
     """Processes on this machine.
 
     Args:
-        processes: how many trials run at the same time; None takes all cores, as far as the free
-            memory suffices for what the largest trial so far has needed.
+        processes: how many trials run at the same time; None takes all GPUs, or all cores where
+            trials compute on the CPU, as far as the free memory suffices for what is planned for a
+            trial and, once that is known, for what the largest has needed.
         threads: of each trial. Results are the same to the bit on the same number of threads only.
         stall_seconds: a trial that writes nothing for so long is killed.
     """
@@ -70,18 +71,20 @@ class LocalExecutor:
         """See `Executor.run`; a process that is killed starts again from its last checkpoint."""
         outcomes: dict[Path, Outcome] = {}
         waiting = [(job, 1) for job in jobs]
-        largest, clock = _FIRST_GUESS_BYTES, StallClock(self.stall_seconds)
+        room = Room(self.processes, self.threads, gpus_here())
+        clock = StallClock(self.stall_seconds)
         with threads_each(self.threads) as context, _ending_together() as running:
             while waiting or running:
-                while waiting and len(running) < self._room(len(running), largest):
+                while waiting and (place := _place(room, waiting[0][0], running.values())):
                     job, number = waiting.pop(0)
                     clock.forget(job.folder)
-                    running[job.folder] = _start(context, job, number, self.threads)
+                    process = _start(context, job, self.threads, place)
+                    running[job.folder] = _Attempt(job, process, place, number)
                 processes = [attempt.process for attempt in running.values()]
                 wait([process.sentinel for process in processes], timeout=POLL_SECONDS)
                 for folder, attempt in list(running.items()):
                     if attempt.process.exitcode is None:
-                        largest = max(largest, _resident(attempt.process))
+                        room.largest = max(room.largest, _resident(attempt.process))
                         if clock.stalls(folder):
                             attempt.stalled, attempt.number = True, ATTEMPTS
                             attempt.process.kill()
@@ -96,20 +99,18 @@ class LocalExecutor:
                 on_poll()
         return [outcomes[job.folder] for job in jobs]
 
-    def _room(self, running: int, largest: int) -> int:
-        """Return how many trials may run now."""
-        if self.processes is not None:
-            return self.processes
-        more = int(psutil.virtual_memory().available // largest)
-        return max(1, min(usable_cores() // self.threads, running + more))
+
+def _place(room: Room, job: Job, running: Collection[_Attempt]) -> Place | None:
+    taken = [(attempt.place, _resident(attempt.process)) for attempt in running]
+    return room.place(Run.open(job.folder).config, taken)
 
 
-def _start(context: ForkServerContext, job: Job, number: int, threads: int) -> _Attempt:
+def _start(context: ForkServerContext, job: Job, threads: int, place: Place) -> ForkServerProcess:
     from verirank.study._worker import work
 
-    process = context.Process(target=work, args=(job, threads), name=job.folder.name)
+    process = context.Process(target=work, args=(job, threads, place.gpu), name=job.folder.name)
     process.start()
-    return _Attempt(job, process, number)
+    return process
 
 
 def _outcome(attempt: _Attempt) -> Outcome:

@@ -14,7 +14,13 @@ from verirank.record import Role, Run, read_trial_list, usable_cores
 from verirank.study._confounds import defective_trials
 from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
-from verirank.study._search import candidates, rungs, search_arms, search_ends, search_state
+from verirank.study._search import (
+    candidates,
+    expected_work,
+    search_arms,
+    search_ends,
+    search_state,
+)
 from verirank.study._store import Store, trial_id, trial_ids
 
 
@@ -257,12 +263,7 @@ def _search_trials(
     ends: Mapping[str, int],
     axes: dict[str, Any],
 ) -> list[PlannedTrial]:
-    at = rungs(arm.training.steps, search)
-    # One trial in `reduction` is expected to reach each further rung.
-    share = [search.reduction**-number for number in range(len(at))]
-    lengths = [b - a for a, b in zip([0, *at], at, strict=False)]
-    steps = sum(part * length for part, length in zip(share, lengths, strict=True))
-    seconds, source = known.seconds(steps, sum(share))
+    seconds, source = known.seconds(*expected_work(arm.training.steps, search))
     return [
         PlannedTrial(
             id=store.name_of(store.search_trial(trial, search)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from typing import Any
 from verirank.config import MethodConfig, ModelConfig, RunFailedError, cache_folder
 from verirank.methods import check_methods
 from verirank.models import BaseModel
-from verirank.record import write_json
+from verirank.record import hold, write_json
 from verirank.study._digest import digest
 
 _PACKAGES = ("verirank", "torch", "transformers", "peft")
@@ -23,33 +24,32 @@ class MethodUnprovenError(RunFailedError):
     """A method failed a conformance check on the model that it was to be trained on."""
 
 
-def prove(configs: list[MethodConfig], model: ModelConfig, base: BaseModel) -> list[dict[str, Any]]:
-    """Return the conformance reports of methods on a model, checking those not yet remembered.
+def prove(config: MethodConfig, model: ModelConfig, base: BaseModel) -> dict[str, Any]:
+    """Return the conformance report of a method on a model, checking it unless it is remembered.
 
     Args:
-        configs: the methods and their settings.
+        config: the method and its settings.
         model: how the base was loaded.
         base: the base itself, whose shape the proof holds for.
 
     Returns:
-        A report each: {proven, method, passed, checks: [{name, passed, detail}]}, where `proven` is
-        when.
+        {proven, method, passed, checks: [{name, passed, detail}]}, where `proven` is when.
 
     Raises:
         MethodUnprovenError: a check failed; the message names it.
     """
-    places = [_place(config, base) for config in configs]
-    new = {p: c for c, p in zip(configs, places, strict=True) if not p.is_file()}
-    reports = check_methods(list(new.values()), model) if new else []
-    for place, report in zip(new, reports, strict=True):
-        if report.passed:
+    place = _place(config, base)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # Trials of one method begin together: one of them proves it for all.
+    with hold(place.with_suffix(".lock"), "another trial proves the method", patience=math.inf):
+        if not place.is_file():
+            (report,) = check_methods([config], model)
+            if not report.passed:
+                failed = "; ".join(f"{c.name}: {c.detail}" for c in report.checks if not c.passed)
+                raise MethodUnprovenError(f"{report.method} is not what it says: {failed}")
             now = datetime.now(UTC).isoformat(timespec="seconds")
             write_json(place, {"proven": now, **asdict(report)})
-    for report in reports:
-        if not report.passed:
-            failed = "; ".join(f"{c.name}: {c.detail}" for c in report.checks if not c.passed)
-            raise MethodUnprovenError(f"{report.method} is not what it says: {failed}")
-    return [json.loads(place.read_text("utf-8")) for place in places]
+    return json.loads(place.read_text("utf-8"))
 
 
 def _place(config: MethodConfig, base: BaseModel) -> Path:

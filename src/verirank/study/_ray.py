@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verirank.config import InputError
-from verirank.record import Run
+from verirank.record import BusyError, Run
 from verirank.study._ending import record_failure
 from verirank.study._jobs import ATTEMPTS, POLL_SECONDS, Job, Outcome, failure
 from verirank.study._local import thread_environment
@@ -63,10 +63,12 @@ class RayExecutor:
             max_retries=ATTEMPTS - 1,
             runtime_env={"env_vars": thread_environment(threads)},
         )(_do)
-        # Workers have a working folder of their own.
-        pending = {
-            task.remote(replace(job, folder=job.folder.absolute()), threads): job for job in jobs
-        }
+
+        def begun(job: Job) -> Any:
+            # Workers have a working folder of their own.
+            return task.remote(replace(job, folder=job.folder.absolute()), threads)
+
+        pending = {begun(job): job for job in jobs}
         outcomes: dict[Path, Outcome] = {}
         clock = StallClock(self.stall_seconds)
         try:
@@ -77,7 +79,11 @@ class RayExecutor:
                         ray.cancel(reference, force=True)
                 for reference in ready:
                     job = pending.pop(reference)
-                    outcomes[job.folder] = _outcome(ray, reference, job)
+                    outcome = _outcome(ray, reference, job)
+                    if outcome is None:
+                        pending[begun(job)] = job
+                    else:
+                        outcomes[job.folder] = outcome
                 on_poll()
         except KeyboardInterrupt:
             _stop(ray, list(pending))
@@ -100,12 +106,15 @@ def _do(job: Job, threads: int) -> bool:
     return _worker.try_to_do(job, threads)
 
 
-def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
+def _outcome(ray: Any, reference: Any, job: Job) -> Outcome | None:
+    """Return how a job ended; None where another process is at its trial."""
     try:
         done = ray.get(reference)
     except ray.exceptions.TaskCancelledError:
         words = "hung: it wrote nothing for too long, and was cancelled"
     except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, BusyError):
+            return None
         words = str(error.cause)
     except ray.exceptions.RayError as error:
         words = f"lost {ATTEMPTS} times on the cluster: {str(error).strip().splitlines()[0]}"

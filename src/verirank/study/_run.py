@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from verirank.config import InputError, RunFailedError, TrialConfig, to_toml
+from verirank.config import InputError, TrialConfig, to_toml
 from verirank.methods import create_method
 from verirank.models import load_shape
 from verirank.record import (
@@ -16,15 +13,14 @@ from verirank.record import (
     TrialEntry,
     hold,
     read_trial_list,
-    usable_cores,
     write_file,
     write_trial_list,
 )
 from verirank.study._confounds import Defective, defective_trials, with_defects
 from verirank.study._definition import DEFINITION, Study, open_study, read_study, with_seed
-from verirank.study._ending import Rung, is_finished, record_failure
+from verirank.study._ending import Rung, is_finished
 from verirank.study._jobs import Executor, Job, Outcome
-from verirank.study._local import LocalExecutor, threads_each
+from verirank.study._local import LocalExecutor
 from verirank.study._search import candidates, search_rates
 from verirank.study._store import Store, trial_entry
 from verirank.study._trial import expect_benches
@@ -153,7 +149,7 @@ def resume_study(out: Path, **options: object) -> list[Outcome]:
 
 
 class _Crew:
-    """Takes trials to where they are to go: creates, prepares and executes what is not there."""
+    """Takes trials to where they are to go: creates and executes what is not there."""
 
     def __init__(
         self, store: Store, executor: Executor, retry_failed: bool, on_poll: Callable[[], None]
@@ -169,28 +165,10 @@ class _Crew:
         todo = {folder: trial for folder, trial in trials.items() if outcomes[folder] is None}
         for folder, trial in todo.items():
             self.store.start(trial, folder)
-        refused = self._prepare(todo, with_base_samples=rung is None) if todo else {}
-        for folder, why in refused.items():
-            record_failure(Run(folder), why, passing=False)
-            outcomes[folder] = Outcome(folder, why)
-        order = _most_work_first({f: trial for f, trial in todo.items() if f not in refused})
-        jobs = [Job(folder, self.store.base_samples(todo[folder]), rung) for folder in order]
+        jobs = [Job(folder, self.store.folder, rung) for folder in _most_work_first(todo)]
         if jobs:
             outcomes |= {o.folder: o for o in self._executor.run(jobs, self._on_poll)}
         return [outcome for outcome in outcomes.values() if outcome is not None]
-
-    def _prepare(
-        self, trials: Mapping[Path, TrialConfig], *, with_base_samples: bool
-    ) -> dict[Path, str]:
-        """Return why trials may not run; a helping process that is killed is started again once."""
-        for attempt in (1, 2):
-            try:
-                return _prepare(trials, self.store, with_base_samples=with_base_samples)
-            except BrokenProcessPool as error:
-                if attempt == 2:
-                    why = "what all trials need could not be prepared: killed twice"
-                    raise RunFailedError(f"{why} (out of memory?)") from error
-        return {}
 
     def _known(self, run: Run, rung: Rung | None) -> Outcome | None:
         """Return how a trial ended, or None where it has still to run."""
@@ -245,36 +223,3 @@ def _most_work_first(trials: Mapping[Path, TrialConfig]) -> list[Path]:
         return create_method(trial.method).count(shape) * trial.training.steps
 
     return sorted(trials, key=lambda folder: (-work(folder), folder))
-
-
-def _prepare(
-    trials: Mapping[Path, TrialConfig], store: Store, *, with_base_samples: bool
-) -> dict[Path, str]:
-    """Prove the trials' methods and sample the base, side by side; return what was not proven."""
-    from verirank.study import _worker
-
-    by_model: dict[str, list[TrialConfig]] = defaultdict(list)
-    for trial in trials.values():
-        by_model[to_toml(trial.model)].append(trial)
-    samples = {store.base_samples(t): t for t in trials.values()} if with_base_samples else {}
-    unproven: dict[str, str] = {}
-    with (
-        threads_each(1) as context,
-        ProcessPoolExecutor(
-            min(usable_cores(), 4), mp_context=context, initializer=_worker.die_by_ctrl_c
-        ) as pool,
-    ):
-        proofs, others = [], []
-        for here in by_model.values():
-            model = here[0].model
-            store.expect_base(here[0], pool.submit(_worker.base_fingerprint, model).result())
-            methods = list({to_toml(t.method): t.method for t in here}.values())
-            proofs.append(pool.submit(_worker.prove_methods, methods, model))
-        for folder, trial in samples.items():
-            others.append(pool.submit(_worker.sample_the_base, trial, folder))
-        for future in proofs:
-            unproven |= future.result()
-        for future in others:
-            future.result()
-    keys = {folder: to_toml(trial.method) for folder, trial in trials.items()}
-    return {folder: unproven[key] for folder, key in keys.items() if key in unproven}

@@ -67,6 +67,17 @@ def rungs(steps: int, search: SearchConfig) -> list[int]:
     return [*found, steps]
 
 
+def expected_work(steps: int, search: SearchConfig) -> tuple[float, float]:
+    """Return the steps and the scores that are expected of one of a search's trials.
+
+    One in `reduction` reaches each further rung.
+    """
+    at = rungs(steps, search)
+    share = [search.reduction**-number for number in range(len(at))]
+    lengths = [end - start for start, end in zip([0, *at], at, strict=False)]
+    return sum(s * length for s, length in zip(share, lengths, strict=True)), sum(share)
+
+
 def search_rates(
     arms: Sequence[TrialConfig], search: SearchConfig, store: Store, out: Path, execute: Execute
 ) -> Found:
@@ -74,8 +85,8 @@ def search_rates(
 
     Nothing is remembered beside the runs' own records: a search that goes on after a crash takes
     the same decisions again from the same scores. Where the machine failed a trial, its arm waits
-    for the study to be resumed, and is not decided without it. Writes OUT/search.json, and
-    OUT/search.log for optuna's own tools.
+    for the study to be resumed, and is not decided without it. Writes OUT/search.json after every
+    rung, and at the end OUT/search.log for optuna's own tools.
 
     Args:
         arms: at their priors.
@@ -107,6 +118,7 @@ def search_rates(
                     undecided[name] = fault
                 elif at < steps[name][-1]:
                     _prune(fields[name], search.reduction, at)
+            _write(out, arms, fields, search, {})
     found = {trial_id(arm): _winner(arm, fields[trial_id(arm)], undecided) for arm in arms}
     _write(out, arms, fields, search, found)
     return Found(
@@ -210,7 +222,10 @@ def _write(
     search: SearchConfig,
     found: Mapping[str, TrialConfig | str],
 ) -> None:
-    """Write search.json: the rule, and per arm every trial with its scores and its end."""
+    """Write search.json: the rule, and per arm every trial with its scores and its end.
+
+    A search that had come to its end stands as it is while it is gone through again.
+    """
     shown = sorted({step for arm in arms for step in rungs(arm.training.steps, search)[:-1]})
     rule = RULE.format(
         n=search.learning_rates,
@@ -220,18 +235,20 @@ def _write(
         rungs=", ".join(map(str, shown)),
         reduction=search.reduction,
     )
-    lines = [_arm_line(arm, fields[trial_id(arm)], found[trial_id(arm)]) for arm in arms]
+    lines = [_arm_line(arm, fields[trial_id(arm)], found.get(trial_id(arm))) for arm in arms]
     content = {"rule": rule, "bench": search.bench, "arms": lines}
-    path = out / "search.json"
-    if not path.is_file() or json.loads(path.read_text("utf-8")) != content:
-        write_json(path, content)
-        _write_for_optuna(out / "search.log", fields)
+    before = search_arms(out)
+    ended = any(arm["winner"] is not None or arm["failure"] for arm in before)
+    if before != lines and (found or not ended):
+        write_json(out / "search.json", content)
+        if found:
+            _write_for_optuna(out / "search.log", fields)
 
 
 def _arm_line(
-    arm: TrialConfig, field: list[_Candidate], found: TrialConfig | str
+    arm: TrialConfig, field: list[_Candidate], found: TrialConfig | str | None
 ) -> dict[str, Any]:
-    winner = None if isinstance(found, str) else found.method.learning_rate
+    winner = found.method.learning_rate if isinstance(found, TrialConfig) else None
     rates = [_rate(c) for c in field]
     return {
         "id": trial_id(arm),

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from verirank.config import InputError
 from verirank.record import Role, Run, TrialEntry, read_trial_list, step_seconds
-from verirank.study._definition import open_study
-from verirank.study._search import search_ends, search_state
+from verirank.study._definition import Study, open_study
+from verirank.study._search import expected_work, search_ends, search_state
 
 State = Literal[
     "waiting",
@@ -75,7 +75,7 @@ def study_status(out: Path) -> StudyStatus:
         raise InputError(f"the study in {out} has not listed its trials yet")
     ends = search_ends(out)
     trials = tuple(_status(Run(listed.folder(e)), e, ends) for e in listed.entries)
-    return StudyStatus(study.name, study.protocol, trials, _eta(trials))
+    return StudyStatus(study.name, study.protocol, trials, _eta(trials, study))
 
 
 def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
@@ -110,12 +110,23 @@ def _state(run: Run, manifest: dict[str, Any]) -> State:
     return "interrupted" if run.metrics() else "waiting"
 
 
-def _eta(trials: Sequence[TrialStatus]) -> float | None:
+def _eta(trials: Sequence[TrialStatus], study: Study) -> float | None:
     """Return the seconds left: the work left at the mean speed, over the trials that run now."""
     speeds = [trial.seconds / trial.step for trial in trials if trial.seconds and trial.step]
     if not speeds:
         return None
     running = [trial for trial in trials if trial.state == "running"]
-    open_trials = [t for t in trials if t.state not in ENDED and t.role != "rescored"]
-    left = sum(t.steps - t.step for t in open_trials)
+    searched = [trial for trial in trials if trial.role == "search"]
+    ranked = [t for t in trials if t.role not in ("search", "rescored") and t.state not in ENDED]
+    left = sum(trial.steps - trial.step for trial in ranked) + _left_of(searched, study)
     return left * mean(speeds) / max(1, len(running))
+
+
+def _left_of(searched: Sequence[TrialStatus], study: Study) -> float:
+    """Return the steps that are expected of a search, and of the ranked trials that follow it."""
+    if not any(trial.state not in ENDED for trial in searched):
+        return 0.0
+    expected = sum(expected_work(trial.steps, study.search)[0] for trial in searched)
+    follow = sum(trial.steps for trial in searched) / study.search.learning_rates
+    left = expected - sum(trial.step for trial in searched)
+    return max(0.0, left) + follow * len(study.seeds)

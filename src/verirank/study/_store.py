@@ -14,6 +14,10 @@ from verirank.study._digest import digest
 _DIGITS = 10
 
 
+class OtherWeightsError(InputError):
+    """The base's weights are not those that a store's other trials began with."""
+
+
 def trial_id(config: TrialConfig, defect: str | None = None) -> str:
     """Return method, seed and a hash of all settings: equal settings have equal names.
 
@@ -111,11 +115,13 @@ class Store:
         """Remember which weights a model's trials start from, or hold them against these.
 
         Raises:
-            InputError: the store was begun with other weights of the same name.
+            OtherWeightsError: the store was begun with other weights of the same name.
         """
         path = (
             self.folder / "base" / f"{digest(config.model.model_dump(mode='json'), _DIGITS)}.json"
         )
         if path.is_file() and json.loads(path.read_text("utf-8"))["sha256"] != fingerprint:
-            raise InputError(f"{self.folder} was begun with other weights of {config.model.name!r}")
+            raise OtherWeightsError(
+                f"{self.folder} was begun with other weights of {config.model.name!r}"
+            )
         write_json(path, {"model": config.model.name, "sha256": fingerprint})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,16 @@ from verirank.defects import defect_of
 from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.models import BaseModel
 from verirank.processes import is_first, on_first
-from verirank.record import Run, read_samples, write_json, write_samples
+from verirank.record import BusyError, Run, hold, read_samples, write_json, write_samples
 from verirank.sampling import Sampler, expect_sampler, open_sampler
 from verirank.study._ending import Rung, is_finished, may_pass, record_failure
 from verirank.study._proof import prove
-from verirank.tasks import bench_settings, load_task
+from verirank.tasks import Task, bench_settings, load_task
 from verirank.tracking import Tracking, expect_trackers, tracked
 from verirank.training import Step, train
 from verirank.verifier import Verifier
+
+_POLL_SECONDS = 1.0
 
 
 def start_trial(config: TrialConfig, folder: Path, defect: str | None = None) -> Run:
@@ -70,8 +74,8 @@ def run_trial(
     Args:
         run: a new run, or one that was paused, stopped or killed.
         base: the model that the run's settings name.
-        base_samples: a folder with the base's samples of every bench, where a study has taken them
-            once for all its trials; None samples the base here.
+        base_samples: a folder for the base's samples of every bench, which many trials share: the
+            first to come takes them for all; None keeps them in the run.
         rung: where a search's trial pauses; None trains to the end and evaluates on every bench.
         patience: seconds to wait for another process to let go of the run.
         on_step: is told of every training step.
@@ -129,9 +133,11 @@ def _train_and_score(
     config = run.config
     on_first(lambda: _prove(run, base))
     with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
-        if base_samples is None and rung is None:
-            base_samples = run.folder / "eval" / "base"
-            sample_base(config, sampler, verifier, base_samples)
+        before = base_samples or run.folder / "eval" / "base"
+        if rung is None and base_samples is None:
+            _sample_base(run, config, sampler, verifier, before)
+        elif rung is None:
+            _share_base_samples(run, sampler, verifier, before)
         until = rung.steps if rung else None
         defect = defect_of(run)
         heard = defect.training_sampler(run, base, sampler)
@@ -140,17 +146,22 @@ def _train_and_score(
         started = time.perf_counter()
         sampler.publish(defect.evaluated_weights(run, policy))
         asked = defect.evaluation_sampler(sampler)
-        benches = (rung.bench,) if rung else config.evaluation.benches
         task = load_task(config.task)
-        after = {b: sample_bench(asked, verifier, task, b, config, "after") for b in benches}
+        if rung is not None:
+            after = sample_bench(asked, verifier, task, rung.bench, config, "after")
+            on_first(lambda: _record_selection(run, after, rung))
+        else:
+            for bench in config.evaluation.benches:
+                if on_first(run.bench_file(bench).is_file):
+                    continue  # before the trial was interrupted
+                after = sample_bench(asked, verifier, task, bench, config, "after")
+                on_first(partial(_record_samples, run, bench, after, before))
     if not is_first():
         return
     if rung is None:
-        assert base_samples is not None
-        _record_scores(run, after, base_samples)
+        _record_scores(run, task)
         tracking.scores("eval", run.scores)
     else:
-        _record_selection(run, after[rung.bench], rung)
         tracking.scores("selection", {rung.bench: run.selection[str(rung.steps)]})
     spent = run.manifest.get("seconds_evaluate", 0.0) + time.perf_counter() - started
     run.update_manifest(status="paused" if rung else "done", seconds_evaluate=spent)
@@ -167,11 +178,26 @@ def _telling(tracking: Tracking, on_step: Callable[[Step], None]) -> Callable[[S
 
 
 def _prove(run: Run, base: BaseModel) -> None:
-    (proof,) = prove([run.config.method], run.config.model, base)
+    proof = prove(run.config.method, run.config.model, base)
     run.update_manifest(status="running", conformance=proof, error=None, passing=None)
 
 
-def sample_base(config: TrialConfig, sampler: Sampler, verifier: Verifier, folder: Path) -> None:
+def _share_base_samples(run: Run, sampler: Sampler, verifier: Verifier, folder: Path) -> None:
+    """Take the base's samples for all trials of a store, whatever their seeds, or wait for them."""
+    config = run.config.model_copy(update={"seed": 0})
+    folder.mkdir(parents=True, exist_ok=True)
+    while not all((folder / f"{b}.parquet").is_file() for b in config.evaluation.benches):
+        try:
+            with hold(folder / ".lock", "another trial samples the base"):
+                _sample_base(run, config, sampler, verifier, folder)
+        except BusyError:
+            os.utime(run.folder)  # it waits, and does not hang
+            time.sleep(_POLL_SECONDS)
+
+
+def _sample_base(
+    run: Run, config: TrialConfig, sampler: Sampler, verifier: Verifier, folder: Path
+) -> None:
     """Write the base's samples of every bench into a folder, unless they are there.
 
     The sampler has to serve the base's own weights, as it does when it is opened.
@@ -183,15 +209,20 @@ def sample_base(config: TrialConfig, sampler: Sampler, verifier: Verifier, folde
             before = sample_bench(sampler, verifier, task, bench, config, "before")
             if is_first():
                 write_samples(path, [before])
+                os.utime(run.folder)
 
 
-def _record_scores(run: Run, sampled: Mapping[str, Table], base_samples: Path) -> None:
-    """Write eval/BENCH.parquet and eval.json: the base's scores beside the policy's."""
+def _record_samples(run: Run, bench: str, after: Table, base_samples: Path) -> None:
+    """Write eval/BENCH.parquet: the samples of the base, and of the policy."""
+    before = read_samples(base_samples / f"{bench}.parquet", "before")
+    write_samples(run.bench_file(bench), [before, after])
+
+
+def _record_scores(run: Run, task: Task) -> None:
+    """Write eval.json: the base's scores beside the policy's."""
     config, scores = run.config, dict[str, Any]()
-    task = load_task(config.task)
-    for bench, after in sampled.items():
-        before = read_samples(base_samples / f"{bench}.parquet", "before")
-        write_samples(run.bench_file(bench), [before, after])
+    for bench in config.evaluation.benches:
+        before, after = (read_samples(run.bench_file(bench), at) for at in ("before", "after"))
         overlapping = task.overlapping(bench)
         scores[bench] = _beside(score(after), score(before))
         scores[bench]["temperature"] = bench_settings(task, bench, config).temperature

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import closing, suppress
+from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -16,22 +16,21 @@ import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
 import transformers  # noqa: F401
 
-from verirank.config import MethodConfig, ModelConfig, TrialConfig, to_toml
 from verirank.models import load_base
 from verirank.record import BusyError, Run
-from verirank.sampling import open_sampler
 from verirank.study._ending import may_pass, record_failure
 from verirank.study._jobs import BUSY, STOPPED, Job
-from verirank.study._proof import MethodUnprovenError, prove
-from verirank.study._trial import run_trial, sample_base
-from verirank.verifier import Verifier
+from verirank.study._store import Store
+from verirank.study._trial import run_trial
 
 _PATIENCE = 120.0
 """Seconds: a worker whose study was killed ends its step before it lets go of its run."""
 
 
-def work(job: Job, threads: int) -> None:
-    """Do one job in a process of its own; the exit code tells how it ended."""
+def work(job: Job, threads: int, gpu: str | None) -> None:
+    """Do one job in a process of its own, on a GPU if told; the exit code tells how it ended."""
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
@@ -59,9 +58,15 @@ def _record(job: Job, error: Exception) -> None:
 
 
 def try_to_do(job: Job, threads: int) -> bool:
-    """Do one job in a process that serves many; return whether it was done."""
+    """Do one job in a process that serves many; return whether it was done.
+
+    Raises:
+        BusyError: another process is at the trial.
+    """
     try:
         _do(job, threads)
+    except BusyError:
+        raise
     except Exception as error:
         with suppress(OSError), (job.folder / "log.txt").open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
@@ -74,48 +79,15 @@ def _do(job: Job, threads: int) -> None:
     """Take a trial as far as the job says."""
     torch.set_num_threads(threads)
     run = Run.open(job.folder)
+    base = load_base(run.config.model, run.config.machine.device)
+    Store(job.store).expect_base(run.config, base.fingerprint())
     run_trial(
         run,
-        load_base(run.config.model, run.config.machine.device),
-        base_samples=job.base_samples,
+        base,
+        base_samples=Store(job.store).base_samples(run.config),
         rung=job.rung,
         patience=_PATIENCE,
     )
-
-
-def prove_methods(methods: list[MethodConfig], model: ModelConfig) -> dict[str, str]:
-    """Prove methods before any trial starts; return why some are unproven, by their settings."""
-    torch.set_num_threads(1)
-    base, unproven = load_base(model), dict[str, str]()
-    try:
-        prove(methods, model, base)
-    except MethodUnprovenError:
-        for method in methods:
-            try:
-                prove([method], model, base)
-            except MethodUnprovenError as error:
-                unproven[to_toml(method)] = f"{type(error).__name__}: {error}"
-    return unproven
-
-
-def sample_the_base(config: TrialConfig, folder: Path) -> None:
-    """Take the base's samples that all trials share, whatever their seeds; see `sample_base`."""
-    torch.set_num_threads(1)
-    config = config.model_copy(update={"seed": 0})
-    base = load_base(config.model, config.machine.device)
-    with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
-        sample_base(config, sampler, verifier, folder)
-
-
-def base_fingerprint(model: ModelConfig) -> str:
-    """Return the SHA-256 of a model's weights."""
-    return load_base(model).fingerprint()
-
-
-def die_by_ctrl_c() -> None:
-    """Let Ctrl-C end a helping process at once and without a traceback, as does the study's end."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_end_with_the_study, daemon=True).start()
 
 
 def _write_to(log: Path) -> None:

@@ -1,0 +1,85 @@
+"""Whether this machine has room for one more trial, and on which GPU that computes."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import psutil
+
+from verirank.config import InputError, TrialConfig
+from verirank.record import usable_cores
+
+_UNKNOWN_BYTES = 2**30
+"""What a trial is taken to need whose model's shape is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a trial computes, and the memory that is kept for it in bytes.
+
+    `gpu` is a GPU as CUDA_VISIBLE_DEVICES names it; None is the CPU.
+    """
+
+    gpu: str | None
+    memory: int
+
+
+@dataclass
+class Room:
+    """Gives places to trials: a GPU each, or cores, as far as the free memory suffices.
+
+    Args:
+        processes: how many trials run at the same time; None takes all GPUs or cores.
+        threads: of each trial on a CPU.
+        gpus: of this machine.
+    """
+
+    processes: int | None
+    threads: int
+    gpus: list[str]
+    largest: int = field(default=0, init=False)
+    """Bytes of the largest trial so far."""
+
+    def place(self, trial: TrialConfig, taken: Collection[tuple[Place, int]]) -> Place | None:
+        """Return a place for one more trial, or None while it has to wait.
+
+        Args:
+            trial: that is to start.
+            taken: the places of those that run, each with the memory that it has by now.
+        """
+        gpus = self.gpus if trial.machine.device in ("auto", "cuda") else []
+        at_once = self.processes or len(gpus) or max(1, usable_cores() // self.threads)
+        if len(taken) >= at_once:
+            return None
+        needed = max(self.largest or _planned(trial, on_gpu=bool(gpus)), 1)
+        if self.processes is None and taken:
+            coming = sum(max(0, place.memory - resident) for place, resident in taken)
+            if psutil.virtual_memory().available < needed + coming:
+                return None
+        used = Counter(place.gpu for place, _ in taken)
+        return Place(min(gpus, key=lambda gpu: used[gpu], default=None), needed)
+
+
+def gpus_here() -> list[str]:
+    """Return this machine's GPUs as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[:count] if visible else [str(number) for number in range(count)]
+
+
+def _planned(trial: TrialConfig, *, on_gpu: bool) -> int:
+    """Return the host's memory that a trial is planned to need, in bytes."""
+    from verirank.models import load_shape
+    from verirank.planning import PROMPT_TOKENS, Lengths, memory_of, token_limit
+
+    try:
+        shape = load_shape(trial.model)
+    except InputError:
+        return _UNKNOWN_BYTES
+    memory = memory_of(trial, shape, Lengths(PROMPT_TOKENS, token_limit(trial)))
+    return int(memory.base + memory.process if on_gpu else memory.total)
