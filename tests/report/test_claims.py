@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from synthetic_runs import METHODS, Recipe, write_run
+from synthetic_runs import BASE_RATE, METHODS, Recipe, write_run
 
+from verirank.methods import DivergedError
 from verirank.report import Verdicts, build_leaderboard, judge, write_report
 
 
@@ -84,11 +85,54 @@ def test_ablations_compare_arms_that_differ_in_that_setting_alone(tmp_path: Path
                     },
                 )
     verdicts = verdicts_of(tmp_path)
-    parts = sorted(v.part for v in verdicts.judgements)
+    parts = sorted(v.part for v in verdicts.judgements if "ablation" in v.claim)
     assert parts == ["lora, algorithm grpo to dapo"] * 2 + ["lora, rank 1 to 8"] * 2
     ranks = [v for v in verdicts.judgements if v.part == "lora, rank 1 to 8"]
     assert {v.outcome for v in ranks} == {"supported"}
     assert all(v.effect == pytest.approx(0.2, abs=0.06) for v in ranks)
+
+
+def write_ranks(folder: Path, method: str, rates: dict[int, float]) -> None:
+    for rank, rate in rates.items():
+        for seed in range(3):
+            write_run(
+                folder / f"{method}-{rank}-{seed}",
+                method,
+                replace(METHODS[method], rate=rate),
+                seed=seed,
+                problems=128,
+                settings={"method": {"name": method, "rank": rank}},
+            )
+
+
+def test_along_an_axis_each_arm_is_held_against_the_one_with_its_settings(tmp_path: Path) -> None:
+    write_ranks(tmp_path, "lora", {1: BASE_RATE, 8: 0.6})
+    write_ranks(tmp_path, "dora", {1: 0.5, 8: 0.8})
+    verdicts = verdicts_of(tmp_path)
+    parts = [v.part for v in verdicts.judgements if "beats" in v.part]
+    assert parts == [f"dora (rank {rank}) beats lora (rank {rank})" for rank in (1, 8)]
+    (floor,) = [v for v in verdicts.judgements if "finding 3" in v.claim]
+    assert (floor.part, floor.b) == ("lora (rank 1) is as the base at rank 1", "base")
+    assert abs(floor.effect) < 0.05
+
+
+def test_a_plain_arm_of_rank_1_is_held_against_the_floor(tmp_path: Path) -> None:
+    write_ranks(tmp_path, "lora", {1: 0.7})
+    (floor,) = verdicts_of(tmp_path).judgements
+    assert (floor.outcome, floor.part) == ("contradicted", "lora is as the base at rank 1")
+
+
+def test_arms_that_an_algorithms_own_settings_tell_apart_are_all_compared(tmp_path: Path) -> None:
+    for name, algorithm in {
+        "grpo": {"name": "grpo"},
+        "near": {"name": "dapo", "clip_high": 0.25},
+        "far": {"name": "dapo", "clip_high": 0.4},
+    }.items():
+        for seed in range(2):
+            folder = tmp_path / f"{name}{seed}"
+            write_run(folder, "lora", METHODS["lora"], seed=seed, settings={"algorithm": algorithm})
+    pairs = [(v.a, v.b) for v in verdicts_of(tmp_path).judgements]
+    assert len(pairs) == len(set(pairs)) == 2
 
 
 def rewrite_metrics(run: Path, **entries: object) -> None:
@@ -111,7 +155,13 @@ def test_the_ways_not_to_gain_are_told_apart(tmp_path: Path) -> None:
         tmp_path / "broken",
         "full",
         flat,
-        manifest={"status": "failed", "error": "DivergedError: the gradient is not finite"},
+        manifest={"status": "failed", "error": f"{DivergedError.__name__}: not finite"},
+    )
+    write_run(
+        tmp_path / "named",
+        "vera",
+        flat,
+        manifest={"status": "failed", "error": "ValueError: nothing here has diverged"},
     )
     found = {Path(run.run).name: run.fate for run in verdicts_of(tmp_path).runs}
     assert found == {
@@ -121,6 +171,7 @@ def test_the_ways_not_to_gain_are_told_apart(tmp_path: Path) -> None:
         "gone": "collapsed",
         "fine": "learned",
         "broken": "diverged",
+        "named": "unfinished",
     }
 
 

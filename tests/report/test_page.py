@@ -226,3 +226,18 @@ def test_a_score_stands_beside_the_papers_only_on_its_benches(
         (row,) = csv.DictReader(file)
     assert bool(row["here"]) == (len(named) == 6)
     assert float(row["published"]) == 0.425
+
+
+def test_runs_of_several_revisions_are_told_in_a_line_and_listed(tmp_path: Path) -> None:
+    for name, revision in (("lora", "aaa111"), ("vera", "bbb222")):
+        manifest = {"git": revision, "threads": 2}
+        write_run(tmp_path / "runs" / name, name, METHODS[name], manifest=manifest)
+    write_report([tmp_path / "runs"], tmp_path / "out")
+    text = page(tmp_path / "out")
+    assert "These runs are a mixture: 2 of code." in text
+    assert "<dd>aaa111; bbb222</dd>" in text
+    with (tmp_path / "out" / "data" / "audit.csv").open(encoding="utf-8") as file:
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    assert rows["vera"]["git"] == "bbb222"
+    assert rows["lora"]["threads"] == "2"
+    assert rows["lora"]["packages"] == "torch 2.13.0, transformers 5.19.0, peft 0.21.2"

