@@ -44,6 +44,48 @@ def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "--method", "dorra", "--out", "new"), ("unknown method 'dorra'",)),
+        (("train", "--algorithm", "grppo", "--out", "new"), ("did you mean 'grpo'?",)),
+        (("train", "nothing.toml", "--out", "new"), ("no file or preset 'nothing.toml'",)),
+        (("train", "--task", "none.jsonl", "--out", "new"), ("there is no file none.jsonl",)),
+        (("train", "--set", "training.stepz=1", "--out", "new"), ("mean 'training.steps'?",)),
+        (("train", "--out", "taken"), ("output folder taken holds something else",)),
+        (("train", "--resume", "nowhere"), ("there is no run nowhere: it does not exist",)),
+        (("eval", "--set", "training.stepz=1", "micro"), ("mean 'training.steps'?",)),
+        (("export", "nowhere", "--to", "lora", "--out", "new"), ("no run nowhere",)),
+        (("check", "lorra"), ("did you mean 'lora'?",)),
+        (("plan", "paper-2b"), ("no preset or study 'paper-2b'",)),
+        (("quickstart", "--methods", "lora,dorra"), ("did you mean 'dora'?",)),
+        (("study", "plan", "nothing"), ("no study 'nothing'",)),
+        (("study", "run", "nothing", "--out", "new"), ("no study 'nothing'",)),
+        (("study", "status", "nowhere"), ("there is no study nowhere: it does not exist",)),
+    ],
+    ids=lambda value: " ".join(value[:3]) if value[0] in ("train", "eval") else value[0],
+)
+def test_a_cheap_mistake_is_told_before_torch_is_loaded(
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").write_text("")
+    script = (
+        "import sys; sys.modules['torch'] = None; from verirank.cli import main;"
+        "sys.argv[0] = 'verirank'; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert_refused(done, *words)
+    assert done.stdout == ""
+
+
 def test_rank_zero_is_refused(tmp_path: Path) -> None:
     done = verirank("train", "--set", "method.rank=0", "--out", tmp_path / "run")
     assert_refused(done, "method.rank", "greater than or equal to 1")

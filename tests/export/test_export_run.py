@@ -125,7 +125,7 @@ def test_a_run_without_a_valid_result_is_refused(
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path, monkeypatch, capsys):
     assert export(monkeypatch, tmp_path / "nothing", "merged", tmp_path / "out") == 2
-    assert "holds no run" in capsys.readouterr().err
+    assert "there is no run" in capsys.readouterr().err
 
 
 def test_a_write_that_fails_leaves_nothing_behind(pissa_run, tmp_path, monkeypatch):

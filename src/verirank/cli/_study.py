@@ -14,7 +14,10 @@ from verirank.config import InputError
 
 def run_and_report(study: Any, out: Path, **options: Any) -> None:
     """Run a study, print and write its report; exit code 1 where a trial failed."""
-    from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
+    click.echo(
+        f"{study.name}: trials are recorded in {out} and can be stopped at any time; loading "
+        "torch takes a few seconds"
+    )
     from verirank.study import run_study
 
     try:
@@ -34,6 +37,8 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
         click.echo(f"failed: {outcome.folder.name}: {outcome.error}", err=True)
     if len(failed) == len(outcomes):
         raise SystemExit(1)
+    from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
+
     try:
         print_leaderboard(write_report([out], out))
         if confounds := read_confounds(out):

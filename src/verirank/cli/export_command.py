@@ -25,8 +25,10 @@ def command(run: Path, form: str, out: Path) -> None:
     merged: loads with transformers alone. adapter: loads with peft on the base; PiSSA and MiLoRA
     become a LoRA of twice the rank. lora: a plain lora_A and lora_B of scale 1, for LoRA's kin.
     """
-    from verirank.export import export_run
     from verirank.record import Run
 
-    export_run(Run.open(run), form, out)  # pyright: ignore[reportArgumentType]
+    trained = Run.open(run)
+    from verirank.export import export_run
+
+    export_run(trained, form, out)  # pyright: ignore[reportArgumentType]
     click.echo(out)

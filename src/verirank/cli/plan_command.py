@@ -9,9 +9,20 @@ from typing import Any
 import click
 
 from verirank.config import InputError, nearest, preset_names
+from verirank.study import Study, make_study, read_study, study_names
+
+_HELP = f"""Tell trials, trainable counts, tokens, FLOPs, memory and GPU-hours; needs no model.
+
+An estimate: every group is taken to train and none to be drawn twice. The formula stands in
+docs/planning.md.
+
+PRESET is one of {", ".join(preset_names())}.
+
+STUDY is a TOML file, or one of {", ".join(study_names())}.
+"""
 
 
-@click.command()
+@click.command(help=_HELP)
 @click.argument("source", metavar="PRESET|STUDY")
 @click.option("--gpu", "gpu_name", default="h100", show_default=True, help="h200, a100-80gb, ...")
 @click.option(
@@ -40,18 +51,14 @@ def command(
     utilisation: float,
     as_json: bool,
 ) -> None:
-    """Tell trials, trainable counts, tokens, FLOPs, memory and GPU-hours; needs no model.
-
-    STUDY is a TOML file, or the name of a shipped study, such as paper-1.5b-as-released. An
-    estimate: every group is taken to train and none to be drawn twice. The formula stands in
-    docs/planning.md.
-    """
+    """Print a line for every arm, and the totals."""
+    study = _study(source)
     from verirank.planning import gpu
 
     on = gpu(gpu_name)
     rows = [
-        _row(arm, seeds, on, utilisation, prompt_tokens, completion_tokens)
-        for arm, seeds in _arms(source)
+        _row(arm, len(study.seeds), on, utilisation, prompt_tokens, completion_tokens)
+        for arm in study.arms()
     ]
     if as_json:
         return click.echo(json.dumps({"gpu": on.name, "arms": rows}, indent=2))
@@ -68,17 +75,13 @@ def command(
     return None
 
 
-def _arms(source: str) -> list[tuple[Any, int]]:
-    from verirank.study import make_study, read_study, study_names
-
+def _study(source: str) -> Study:
     if source in study_names() or Path(source).suffix == ".toml":
-        study = read_study(source)
-    elif source in preset_names():
-        study = make_study({"name": source, "preset": source})
-    else:
-        known = sorted({*preset_names(), *study_names()})
-        raise InputError(f"no preset or study {source!r}{nearest(source, known)}")
-    return [(arm, len(study.seeds)) for arm in study.arms()]
+        return read_study(source)
+    if source in preset_names():
+        return make_study({"name": source, "preset": source})
+    known = sorted({*preset_names(), *study_names()})
+    raise InputError(f"no preset or study {source!r}{nearest(source, known)}")
 
 
 def _row(

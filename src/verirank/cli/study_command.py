@@ -66,9 +66,12 @@ def plan(
     source: Path, out: Path | None, store: Path | None, probe: bool, gpu: str, as_json: bool
 ) -> None:
     """List a study's trials, what each costs, and what is done already."""
-    from verirank.study import plan_study, read_study
+    from verirank.study import read_study
 
-    found = plan_study(read_study(source), out=out, store=store, probe=probe, on=gpu)
+    study = read_study(source)
+    from verirank.study import plan_study
+
+    found = plan_study(study, out=out, store=store, probe=probe, on=gpu)
     if as_json:
         return click.echo(json.dumps(asdict(found) | found.totals(), indent=2))
     from rich.console import Console

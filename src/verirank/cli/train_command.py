@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +14,16 @@ import click
 
 from verirank.config import (
     InputError,
+    TrialConfig,
     by_dotted_key,
+    expect_settings,
     override,
     preset_names,
     read_settings,
     resolve,
     to_toml,
 )
+from verirank.record import Run
 
 _SHORT = {
     "model": "model.name",
@@ -33,20 +38,32 @@ _SHORT = {
 }
 
 
+def _default(option: str) -> str:
+    """Return the default of a short option in words."""
+    value: Any = TrialConfig()
+    for part in _SHORT[option].split("."):
+        value = getattr(value, part)
+    return f"{value} (default)"
+
+
 @click.command(
     help=f"Train one trial. CONFIG is a TOML file or a preset: {', '.join(preset_names())}."
 )
 @click.argument("config", required=False)
-@click.option("--model", help="micro, smollm2, a folder, or a hub id.")
-@click.option("--task", help="A task's name, or a JSONL file of {id, problem, answer}.")
-@click.option("--method", help="See `verirank methods`.")
-@click.option("--algorithm", help="See `verirank algorithms`.")
-@click.option("--steps", type=int, help="Training steps.")
-@click.option("--seed", type=int, help="The trial's seed.")
+@click.option("--model", help=f"{_default('model')}, smollm2, a folder, or a hub id.")
 @click.option(
-    "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
+    "--task", help=f"{_default('task')}, another task, or a JSONL file of {{id, problem, answer}}."
 )
-@click.option("--device", help="auto (default), cpu, cuda or mps.")
+@click.option("--method", help=f"{_default('method')}, or another of `verirank methods`.")
+@click.option("--algorithm", help=f"{_default('algorithm')}, or another of `verirank algorithms`.")
+@click.option("--steps", type=int, help=f"Training steps; {_default('steps')}.")
+@click.option("--seed", type=int, help=f"The trial's seed; {_default('seed')}.")
+@click.option(
+    "--sampler",
+    type=click.Choice(["transformers", "vllm"]),
+    help=f"{_default('sampler')}; vllm needs `make vllm`.",
+)
+@click.option("--device", help=f"{_default('device')}, cpu, cuda or mps.")
 @click.option(
     "--tracker",
     "trackers",
@@ -54,10 +71,14 @@ _SHORT = {
     callback=lambda context, option, names: list(names) or None,
     help="Told every step: tensorboard, wandb (offline), trackio or mlflow. Repeatable.",
 )
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the new run."
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other setting, such as method.rank=8; --dry-run lists them all. Repeatable.",
 )
+@click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of a new run.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved TOML and stop.")
 def command(
@@ -74,41 +95,68 @@ def command(
         if config or given or assignments or out:
             raise InputError("--resume takes its settings from the run; give it alone")
         return _resume(resume)
-    trial = resolve(override(read_settings(config), [*given, *assignments]))
+    settings = override(read_settings(config), [*given, *assignments])
     if dry_run:
-        return click.echo(to_toml(trial), nl=False)
+        return click.echo(to_toml(resolve(settings)), nl=False)
     if out is None:
         raise InputError("say where the run goes: --out RUN")
+    Run.expect_room(out)
+    expect_settings(settings)
+    _expect_task_file(short["task"])
+    _say_first(f"a new run, recorded in {out}; loading torch takes a few seconds")
+    trial = resolve(settings)
     from verirank.models import device_of, load_base
     from verirank.processes import expect_same, joined, on_first
     from verirank.study import start_trial
 
-    with joined(device_of(trial.machine.device).type):
+    with joined(device_of(trial.machine.device).type), _sigterm_as_ctrl_c():
         expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
         base = load_base(trial.model, trial.machine.device)
         _run(on_first(lambda: start_trial(trial, out)), base)
 
 
 def _resume(folder: Path) -> None:
-    from verirank.models import device_of, load_base
-    from verirank.processes import expect_same, joined
-    from verirank.record import Run
-
     run = Run.open(folder)
     if run.manifest["status"] == "done":
         return click.echo(f"{folder} is done already; nothing to resume")
+    _say_first(f"going on with the run in {folder}; loading torch takes a few seconds")
     device = run.config.machine.device
-    with joined(device_of(device).type):
+    from verirank.models import device_of, load_base
+    from verirank.processes import expect_same, joined
+
+    with joined(device_of(device).type), _sigterm_as_ctrl_c():
         expect_same({"--resume": str(folder), **_flat(run.settings)})
         _run(run, load_base(run.config.model, device))
 
 
-def _run(run: Any, base: Any) -> None:
+def _expect_task_file(task: str | None) -> None:
+    if task is not None and Path(task).suffix and not Path(task).is_file():
+        raise InputError(f"there is no file {task}; --task takes a task's name or such a file")
+
+
+def _say_first(message: str) -> None:
+    """Print what comes, before anything that takes long; of torchrun's processes one speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(message)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let what a scheduler or `kill` sends stop a run as Ctrl-C does, also before it trains."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(run: Run, base: Any) -> None:
     from verirank.processes import is_first
     from verirank.study import run_trial
 
     if not is_first():
         return run_trial(run, base)
+    click.echo(_what_comes(run))
     try:
         with _progress(run.config, len(run.metrics())) as on_step:
             run_trial(run, base, on_step=on_step)
@@ -116,6 +164,13 @@ def _run(run: Any, base: Any) -> None:
         click.echo(f"the run goes on with: verirank train --resume {run.folder}", err=True)
         raise
     _print_scores(run)
+
+
+def _what_comes(run: Run) -> str:
+    config = run.config
+    vllm = ["vLLM starts, which takes about a minute"] * (config.sampling.sampler == "vllm")
+    parts = [f"{config.method.name} is proved on this model", *vllm, "the base is scored", "then"]
+    return f"{', '.join(parts)} {config.training.steps} training steps"
 
 
 @contextmanager
@@ -149,7 +204,7 @@ def _progress(config: Any, done: int) -> Iterator[Any]:
         yield on_step
 
 
-def _print_scores(run: Any) -> None:
+def _print_scores(run: Run) -> None:
     if silent := sum(not line["groups_used"] for line in run.metrics()):
         click.echo(
             f"{silent} of {run.config.training.steps} steps had no signal: the rewards of every "

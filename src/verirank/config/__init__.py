@@ -1,6 +1,6 @@
 """Settings: frozen, torch-free descriptions of trials, resolved from TOML, presets and options."""
 
-from verirank.config._plugins import load_plugin, nearest, plugin_names
+from verirank.config._plugins import expect_plugin, load_plugin, nearest, plugin_names
 from verirank.config.cache_folder import cache_folder
 from verirank.config.errors import InputError, RunFailedError, SaidByFirstError
 from verirank.config.hub_errors import first_line, why_refused
@@ -8,6 +8,7 @@ from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
 from verirank.config.resolve import (
     by_dotted_key,
+    expect_settings,
     first_error,
     override,
     preset_names,
@@ -50,6 +51,8 @@ __all__ = [
     "VerifierConfig",
     "by_dotted_key",
     "cache_folder",
+    "expect_plugin",
+    "expect_settings",
     "first_error",
     "first_line",
     "learning_rate_of",

@@ -31,12 +31,21 @@ def load_plugin(kind: Kind, name: str) -> Any:
     Raises:
         InputError: no such name is installed; the message names the nearest one.
     """
+    return _entry_points(kind)[expect_plugin(kind, name)].load()
+
+
+def expect_plugin(kind: Kind, name: str) -> str:
+    """Return the name that a plugin is registered under, importing nothing.
+
+    Raises:
+        InputError: see `load_plugin`.
+    """
     if kind == "task" and Path(name).suffix in {".jsonl", ".parquet"}:
         name = "jsonl"
     points = _entry_points(kind)
     if name not in points:
         raise InputError(f"unknown {kind} {name!r}{nearest(name, points)}")
-    return points[name].load()
+    return name
 
 
 def nearest(word: str, known: Any, section: str = "") -> str:

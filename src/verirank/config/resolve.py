@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
-from verirank.config._plugins import Kind, nearest
+from verirank.config._plugins import Kind, expect_plugin, nearest
 from verirank.config.errors import InputError
 from verirank.config.trial import Section, TrialConfig, plugin_config
 
 _PLUGINS: tuple[Kind, ...] = ("method", "algorithm", "task")
 _PRESETS = files("verirank.config") / "presets"
 S = TypeVar("S", bound=Section)
+_WITHOUT_PLUGINS = create_model(
+    "_WithoutPlugins",
+    __base__=Section,
+    **{
+        key: (Any, None) if key in _PLUGINS else (field.annotation, field)
+        for key, field in TrialConfig.model_fields.items()
+    },  # type: ignore[arg-type]
+)
+"""A trial's settings but for the plugins' sections."""
 
 
 def preset_names() -> tuple[str, ...]:
@@ -71,16 +80,24 @@ def resolve(settings: Mapping[str, Any], within: str = "") -> TrialConfig:
     Raises:
         InputError: a key is unknown or a value is wrong; the message names the nearest valid key.
     """
+    expect_settings(settings, within)
     checked: dict[str, Any] = dict(settings)
     for kind in _PLUGINS:
-        section = settings.get(kind, {})
-        if not isinstance(section, Mapping):
-            raise InputError(f"{kind!r} is a section: write [{kind}] with a name key")
-        default: Section = TrialConfig.model_fields[kind].default
-        name = section.get("name", default.name)  # type: ignore[attr-defined]
-        config = plugin_config(kind, name)
-        checked[kind] = _validated(config, {**section, "name": name}, f"{within}{kind}.")
+        section = _named(kind, settings.get(kind, {}))
+        config = plugin_config(kind, section["name"])
+        checked[kind] = _validated(config, section, f"{within}{kind}.")
     return _validated(TrialConfig, checked, within)
+
+
+def expect_settings(settings: Mapping[str, Any], within: str = "") -> None:
+    """Refuse what is wrong without a look at the plugins, importing which loads torch.
+
+    Raises:
+        InputError: see `resolve`; keys of the method, algorithm and task are left to it.
+    """
+    _validated(_WITHOUT_PLUGINS, settings, within)
+    for kind in _PLUGINS:
+        expect_plugin(kind, _named(kind, settings.get(kind, {}))["name"])
 
 
 def by_dotted_key(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -109,6 +126,15 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
     if not path:
         return message
     return f"{key} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _named(kind: Kind, section: Any) -> dict[str, Any]:
+    """Return a plugin's section with its name."""
+    if not isinstance(section, Mapping):
+        raise InputError(f"{kind!r} is a section: write [{kind}] with a name key")
+    default: Section = TrialConfig.model_fields[kind].default
+    name = section.get("name", default.name)  # type: ignore[attr-defined]
+    return {**section, "name": name}
 
 
 def _toml_value(text: str) -> Any:

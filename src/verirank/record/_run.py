@@ -57,13 +57,9 @@ class Run:
         Raises:
             InputError: the folder holds another run, or anything else.
         """
+        cls.expect_room(folder)
         if _never_took_a_step(folder):
             shutil.rmtree(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "a run already" if (folder / "manifest.json").is_file() else "something else"
-            raise InputError(
-                f"output folder {folder} holds {what}; choose another, or use --resume {folder}"
-            )
         with whole_folder(folder) as scratch:
             cls(scratch).update_manifest(
                 status="running",
@@ -84,6 +80,23 @@ class Run:
         run = cls(folder)
         return run
 
+    @staticmethod
+    def expect_room(folder: Path) -> None:
+        """Refuse a folder that no run can be started in.
+
+        Raises:
+            InputError: the folder holds another run, or anything else.
+        """
+        if _never_took_a_step(folder) or not folder.exists():
+            return
+        if (folder / "manifest.json").is_file():
+            raise InputError(
+                f"output folder {folder} holds a run already; choose another, or go on with it: "
+                f"--resume {folder}"
+            )
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise InputError(f"output folder {folder} holds something else; choose another")
+
     @classmethod
     def open(cls, folder: Path) -> Run:
         """Open an existing run.
@@ -91,6 +104,8 @@ class Run:
         Raises:
             InputError: the folder holds no run, or its files cannot be read.
         """
+        if not folder.exists():
+            raise InputError(f"there is no run {folder}: it does not exist")
         run = cls(folder)
         try:
             manifest = run.manifest

@@ -1,0 +1,46 @@
+"""A run that a scheduler ends is left as one that Ctrl-C ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+BEFORE, WHILE = "conformance", "metrics.jsonl"
+
+
+def has_come_to(run: Path, place: str) -> bool:
+    """Return whether a run exists, or has taken a step."""
+    return (run / ("manifest.json" if place == BEFORE else place)).is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [BEFORE, WHILE])
+def test_sigterm_stops_a_run_before_and_while_it_trains(tmp_path: Path, place: str) -> None:
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "verirank", "train", "--steps", "500", "--out", run],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path)},
+        text=True,
+    )
+    while not has_come_to(run, place):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    said, errors = process.communicate(timeout=300)
+    assert process.returncode == 130, errors
+    assert said.startswith(f"a new run, recorded in {run}; ")
+    assert errors.strip().splitlines()[-2:] == [
+        f"the run goes on with: verirank train --resume {run}",
+        "verirank: stopped",
+    ]
+    assert json.loads((run / "manifest.json").read_text())["status"] == "stopped"
+    assert (run / "metrics.jsonl").is_file() == (place == WHILE)
