@@ -17,7 +17,11 @@ _SIZES = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MIB": 2**20, "GIB": 2**30, "TIB": 2
 @click.command()
 @click.argument("folders", nargs=-1, required=True, metavar="STUDY...")
 @click.option("--memory", "budget", metavar="SIZE", help="The most that training may take: 24GB.")
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="The longest it may.")
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    help="The longest that search, training and evaluation may take.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(
     folders: tuple[str, ...], budget: str | None, hours: float | None, as_json: bool
@@ -32,7 +36,7 @@ def command(
     paths = [Path(folder) for folder in folders]
     index = paths[0] / INDEX
     board = build_leaderboard(paths, index if index.is_file() else None)
-    found = recommend(board, memory_bytes=memory, seconds=hours and 3600 * hours)
+    found = recommend(board, paths, memory_bytes=memory, seconds=hours and 3600 * hours)
     if as_json:
         return click.echo(json.dumps(asdict(found), indent=2))
     rank = f", rank {found.rank}" if found.rank else ""

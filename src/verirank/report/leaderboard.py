@@ -35,11 +35,13 @@ class Row:
     """One method on one bench; scores are shares of 1, means over the seeds.
 
     `low` and `high` bound the 95 % interval of `avg_at_k`, `change_low` and `change_high` that of
-    the change from the base on the same problems. `rank` is 1 + the number of methods that are
-    significantly better, so equal ranks are ties; `ranked_seeds` is the number of seeds it
-    compares, those that all methods of the bench share, and where that is 0 there is no rank.
+    the change from the base on the same problems; `change_p` is the p-value of no change. `rank` is
+    1 + the number of methods that are significantly better, so equal ranks are ties; `ranked_seeds`
+    is the number of seeds it compares, those that all methods of the bench share, and where that is
+    0 there is no rank.
     On the average over benches, which stands first where there are several, scores are means over
     the benches, each counting alike; `k` is the least of theirs and `n` their problems together.
+    `over` names what the intervals leave to chance; of one seed it is problems and samples only.
     `seconds` is the mean training time of a run and `peak_memory_bytes` the largest of any;
     `proven` tells that every run passed its checks.
     """
@@ -56,8 +58,10 @@ class Row:
     change: float
     change_low: float
     change_high: float
+    change_p: float
     base_pass_at_k: float
     pass_at_k: float
+    over: tuple[str, ...]
     k: int
     n: int
     seeds: int
@@ -149,7 +153,8 @@ class Leaderboard:
     def write(self, folder: Path) -> None:
         """Write leaderboard.json and leaderboard.csv."""
         write_file(folder / "leaderboard.json", self.as_json())
-        write_csv(folder / "leaderboard.csv", [asdict(row) for row in self.rows])
+        rows = [asdict(row) | {"over": " ".join(row.over)} for row in self.rows]
+        write_csv(folder / "leaderboard.csv", rows)
 
 
 def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Leaderboard:
@@ -285,6 +290,8 @@ def _row(
         change=change.mean,
         change_low=change.low,
         change_high=change.high,
+        over=change.over,
+        change_p=change.p,
         base_pass_at_k=marks.base_pass_at_k,
         pass_at_k=marks.pass_at_k,
         k=marks.k,
