@@ -90,6 +90,8 @@ def test_matched_parameters_solve_the_rank_of_every_method() -> None:
         ({"axes": {"seed": [1, 2]}}, "named under `seeds`"),
         ({"axes": {"method.rnk": [1]}}, "no setting 'method.rnk'; did you mean 'method.rank'"),
         ({"axes": {"rank": [1]}}, "no setting 'rank'; did you mean 'method.rank'"),
+        ({"axes": {"model.dtype": ["float32", "bfloat16"]}}, "model.dtype cannot be an axis"),
+        ({"axes": {"evaluation.problems": [8, 16]}}, "make a study of each value"),
         ({"seeds": []}, "seeds must be named"),
         ({"seeds": [1, 1]}, "seeds must be named once"),
         ({"protocol": "fair"}, "at least three seeds"),

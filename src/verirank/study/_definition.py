@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from verirank.models import ModelShape
 
 DEFINITION = "study.toml"
+_SAME_FOR_ALL = frozenset({"model.name", "model.dtype", "task.name", "evaluation.problems"})
 _SHIPPED = files("verirank.study") / "shipped"
 
 
@@ -112,6 +113,11 @@ class Study(Section):
         for key in self.axes:
             if key not in known:
                 raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
+            if key in _SAME_FOR_ALL:
+                raise InputError(
+                    f"study {self.name!r}: {key} cannot be an axis, for a report compares methods "
+                    "on one base and the same problems; make a study of each value"
+                )
         self._refuse_settings_that_no_method_has()
         found: dict[str, TrialConfig] = {}
         settings = self._settings()
