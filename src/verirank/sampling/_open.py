@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from verirank.config import InputError, SamplingConfig, TrialConfig
 from verirank.models import BaseModel
+from verirank.processes import count
 from verirank.sampling._completion import Sampler
 from verirank.sampling._transformers import TransformersSampler
 
@@ -15,13 +16,21 @@ _INSTALL = "pip install 'verirank[vllm]' for a GPU, or make vllm for a CPU"
 
 
 def expect_sampler(config: SamplingConfig) -> None:
-    """Refuse a sampler that is not installed.
+    """Refuse a sampler that is not installed, or that several processes would have to share.
 
     Raises:
-        InputError: it is not; the message says how to install it.
+        InputError: it is not, and the message says how to install it; or it is to be split over
+            GPUs that the processes of torchrun have for themselves.
     """
-    if config.sampler == "vllm" and find_spec("vllm") is None:
+    if config.sampler != "vllm":
+        return
+    if find_spec("vllm") is None:
         raise InputError(f"sampler 'vllm' needs vLLM, which is not installed; run: {_INSTALL}")
+    if count() > 1 and config.vllm.tensor_parallel_size > 1:
+        raise InputError(
+            f"each of the {count()} processes has a vLLM engine on its own device, so that "
+            "sampling.vllm.tensor_parallel_size has to be 1; or start one process"
+        )
 
 
 @contextmanager

