@@ -14,12 +14,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from verirank.algorithms import Group
 from verirank.cli.plan_command import command
 from verirank.config import InputError, TrialConfig, resolve
-from verirank.models import load_base, load_shape
-from verirank.planning import Lengths, gpu, memory_of, work_of
+from verirank.methods import create_method
+from verirank.models import SHAPES, load_base, load_shape
+from verirank.planning import Lengths, Memory, gpu, memory_of, work_of
 from verirank.planning._work import _Forward, _training_flops
 from verirank.record import Run
 from verirank.sampling import Completion, TransformersSampler
-from verirank.study import start_trial
+from verirank.study import read_study, start_trial
 from verirank.tasks import Problem
 from verirank.training import Trainer
 from verirank.training._batch import prepare
@@ -41,12 +42,13 @@ def counter() -> FlopCounterMode:
     return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: addmm_})
 
 
-def trial(model: str, method: str) -> TrialConfig:
+def trial(model: str, method: str, checkpointing: bool = False) -> TrialConfig:
     return resolve(
         {
             "model": {"name": model},
             "method": {"name": method},
             "sampling": {"problems_per_step": P, "group_size": G},
+            "machine": {"gradient_checkpointing": checkpointing},
         }
     )
 
@@ -80,7 +82,16 @@ def groups(lengths: Lengths, vocabulary: int) -> list[Group]:
 @pytest.mark.parametrize("method", ["lora", "full", "dora", "ia3", "ln-tuning"])
 @pytest.mark.parametrize("lengths", [Lengths(48, 96), Lengths(96, 24)], ids=["long", "short"])
 def test_training_costs_what_is_counted(model: str, method: str, lengths: Lengths) -> None:
-    config, base = trial(model, method), load_base(trial(model, method).model)
+    assert_counted(trial(model, method), lengths)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_gradient_checkpointing_costs_what_is_counted(method: str) -> None:
+    assert_counted(trial("micro", method, checkpointing=True), Lengths(48, 96))
+
+
+def assert_counted(config: TrialConfig, lengths: Lengths) -> None:
+    base = load_base(config.model)
     with Verifier(config.verifier) as verifier:
         trainer = Trainer(config, base, TransformersSampler(base), verifier)
     made = groups(lengths, base.shape.vocabulary)
@@ -146,6 +157,36 @@ def in_a_process_of_its_own(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
 
 
+def test_the_bases_forward_pass_is_counted_once_a_step_and_updates_each() -> None:
+    def flops(updates: int, coefficient: float) -> float:
+        settings = {"inner_updates": updates, "kl_coefficient": coefficient}
+        config = resolve({"algorithm": settings})
+        return work_of(config, load_shape(config.model), Lengths(10, 20)).training_flops
+
+    assert flops(2, 0.0) == pytest.approx(2 * flops(1, 0.0))
+    once = flops(1, 0.1) - flops(1, 0.0)
+    assert once > 0
+    assert flops(2, 0.1) - flops(2, 0.0) == pytest.approx(once)
+
+
+def test_vllm_takes_its_share_of_a_gpu_and_on_a_cpu_its_weights_and_cache() -> None:
+    def memory(settings: dict[str, object], on: str | None = None) -> Memory:
+        sampling = {"sampler": "vllm", "vllm": settings}
+        model = {"name": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "dtype": "bfloat16"}
+        config = resolve({"model": model, "sampling": sampling})
+        return memory_of(config, SHAPES["qwen2-7b"], Lengths(150, 16_384), on and gpu(on))
+
+    weights, a_sample = 2 * 7_615_616_512, 2 * 28 * 4 * 128 * (150 + 16_384) * 2
+    assert memory({}, "h100").served == 0.4 * 80e9
+    assert memory({}, "rtx-4090").served == weights + a_sample > 0.4 * 24e9, "or it cannot start"
+    assert memory({}).served == weights + 2**30
+    assert memory({"kv_cache_memory_bytes": 5 * 10**9}, "h100").served == weights + 5e9
+    asleep = memory({"enable_sleep_mode": True}, "h100")
+    assert (asleep.served, asleep.cache) == (0, 0.4 * 80e9)
+    awake = memory({}, "h100")
+    assert awake.total - asleep.total == min(asleep.cache, asleep.activations)
+
+
 def test_counts_follow_the_batch_and_the_lengths() -> None:
     config, shape = resolve({}), load_shape(resolve({}).model)
     once = work_of(config, shape, Lengths(10, 20))
@@ -175,6 +216,19 @@ def test_the_released_set_up_is_unequal_as_it_was() -> None:
     assert rows["lora"] == 18_464_768
     assert rows["vera"] == 51_968
     assert rows["milora"] < rows["pissa"] == 36_929_536
+
+
+@pytest.mark.parametrize(("name", "too_large"), [("paper-1.5b", []), ("paper-7b", ["full"])])
+def test_the_published_experiments_fit_a_gpu_of_80_gb(name: str, too_large: list[str]) -> None:
+    done = CliRunner().invoke(command, [name, "--json"], catch_exceptions=False)
+    arms = json.loads(done.output)["arms"]
+    assert [arm["method"] for arm in arms if not arm["fits"]] == too_large
+
+
+def test_the_ablations_scale_is_that_of_the_paper_at_every_rank() -> None:
+    arms = [arm for arm in read_study("paper-1.5b-ablations").arms() if arm.method.name == "lora"]
+    scales = {arm.method.rank: create_method(arm.method).scale for arm in arms}
+    assert scales == dict.fromkeys((1, 8, 16, 32), 2.0)
 
 
 @pytest.mark.parametrize(

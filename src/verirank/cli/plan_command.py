@@ -40,7 +40,8 @@ STUDY is a TOML file, or one of {", ".join(study_names())}.
     type=click.FloatRange(0, 1, min_open=True),
     default=0.3,
     show_default=True,
-    help="Share of the GPU's bf16 peak that is reached, in sampling and training together.",
+    help="Share of the GPU's bf16 peak that is reached. One guess for sampling and training, "
+    "though sampling reaches less.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(
@@ -99,7 +100,7 @@ def _row(
     lengths = usual_lengths(arm, prompt, completion)
     shape = load_shape(arm.model)
     work = work_of(arm, shape, lengths)
-    memory = memory_of(arm, shape, Lengths(prompt, token_limit(arm)))
+    memory = memory_of(arm, shape, Lengths(prompt, token_limit(arm)), on)
     return {
         "method": arm.method.name,
         "algorithm": arm.algorithm.name,

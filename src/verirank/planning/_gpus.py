@@ -20,7 +20,11 @@ class GPU:
 
 
 UTILISATION = 0.3
-"""Share of a GPU's bf16 peak that is reached, in sampling and training together."""
+"""Share of a GPU's bf16 peak that is reached.
+
+One guess for sampling and training: decoding, which is bound by memory, reaches less than that, and
+a backward pass may reach more.
+"""
 
 
 @cache

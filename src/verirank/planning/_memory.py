@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from verirank.config import TrialConfig
 from verirank.methods import create_method
 from verirank.models import LINEARS, ModelShape
-from verirank.planning._work import Lengths, trained_tokens
+from verirank.planning._gpus import GPU
+from verirank.planning._work import Lengths, trained_tokens, written_tokens
+from verirank.sampling import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 
 _BYTES = {"float32": 4, "bfloat16": 2}
 HEAD_ROWS = 256
@@ -18,7 +20,10 @@ _PROCESS = 500e6
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes at the peak of a trial, by what they are for."""
+    """Bytes at the peak of a trial, by what they are for.
+
+    `served` is what the sampler holds all the time, `cache` what it holds while it samples.
+    """
 
     base: float
     served: float
@@ -34,38 +39,89 @@ class Memory:
         return lasting + max(self.activations, self.cache)
 
 
-def memory_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Memory:
+def memory_of(
+    config: TrialConfig, shape: ModelShape, lengths: Lengths, on: GPU | None = None
+) -> Memory:
     """Return a trial's memory on one device.
 
-    The base in its dtype; the served copy of the weights that the method changes; 16 bytes a
-    trained number (itself, gradient and two moments of AdamW, in fp32); the activations of one
-    micro-batch that the backward pass needs, which are 8 H + 3 (H_q + 2 H_k) + 4 I numbers a token
-    and layer (with gradient checkpointing H, and the others of one layer), with the logits of 256
-    tokens; or, in sampling, the cache of keys and values and the last logits.
+    The base in its dtype. Of a trained number 16 bytes (itself, gradient and two moments of AdamW,
+    in fp32), and over a base of 2 bytes another 2, as autocast keeps what it has cast until the
+    backward pass. In training the activations of one micro-batch (`_activations`), or on a GPU, if
+    that is more, what AdamW works with on all tensors at once, 4 bytes a trained number.
+
+    The transformers sampler holds the weights that the method changes and, while it samples, keys
+    and values of as many samples as it decodes side by side with their last logits. vLLM holds all
+    weights and its own cache (`_engine`) at all times, with `enable_sleep_mode` while it samples.
+
+    Args:
+        config: the trial.
+        shape: the model's.
+        lengths: the longest prompt and completion, tokens.
+        on: the GPU; None stands for a CPU.
     """
-    method = create_method(config.method)
     width = _BYTES[config.model.dtype]
-    trained = method.count(shape)
+    trained = create_method(config.method).count(shape)
+    activations = _activations(config, shape, lengths, width)
+    served, cache = _transformers(config, shape, lengths, width)
+    if config.sampling.sampler == "vllm":
+        engine = _engine(config, shape, lengths, width, on)
+        served, cache = (0.0, engine) if config.sampling.vllm.enable_sleep_mode else (engine, 0.0)
+    return Memory(
+        base=shape.parameters * width,
+        served=served,
+        trained=(16 + (width if width < 4 else 0)) * trained,
+        activations=max(activations, 4.0 * trained if on else 0.0),
+        cache=cache,
+    )
+
+
+def _activations(config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int) -> float:
+    """Return the bytes that the backward pass of one micro-batch needs.
+
+    8 H + 3 (H_q + 2 H_k) + 4 I numbers a token and layer; with gradient checkpointing H, and the
+    others of one layer. Besides the logits of 256 tokens, and in full fine-tuning the gradient of
+    the head, once in fp32 and once in the base's dtype where that is another.
+    """
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    longest = lengths.prompt + lengths.completion
-    prompts, group = config.sampling.problems_per_step, config.sampling.group_size
-    written = prompts * group * lengths.completion
-    batch = trained_tokens(config, lengths)
+    longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
     numbers = 8 * shape.hidden + 3 * (query + 2 * key) + 4 * shape.intermediate
     kept_a_token = numbers * shape.layers
     if config.machine.gradient_checkpointing:
         kept_a_token = shape.hidden * shape.layers + numbers
-    logits = min(HEAD_ROWS, tokens, written) * shape.vocabulary * 4 * 3
-    rows = prompts * group
-    kept = rows * longest * shape.layers * 2 * key * width + rows * shape.vocabulary * 4 * 2
-    return Memory(
-        base=shape.parameters * width,
-        served=_served(config, shape) * width,
-        trained=16 * trained,
-        activations=tokens * kept_a_token * width + logits,
-        cache=kept,
-    )
+    rows = min(HEAD_ROWS, tokens, written_tokens(config, lengths))
+    head = 0
+    if config.method.name == "full":
+        head = shape.vocabulary * shape.hidden * (4 + (width if width < 4 else 0))
+    return tokens * kept_a_token * width + rows * shape.vocabulary * 4 * 3 + head
+
+
+def _transformers(
+    config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int
+) -> tuple[float, float]:
+    """Return the bytes of what the transformers sampler holds always, and while it samples."""
+    longest = lengths.prompt + lengths.completion
+    samples = config.sampling.problems_per_step * config.sampling.group_size
+    rows = min(samples, most_rows(shape, longest, width))
+    cache = rows * (cache_bytes(shape, longest, width) + shape.vocabulary * 4 * 2)
+    return _served(config, shape) * width, cache
+
+
+def _engine(
+    config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int, on: GPU | None
+) -> float:
+    """Return the bytes of vLLM's weights and cache.
+
+    On a GPU it takes `gpu_memory_utilization` of all its memory, into which its weights and the
+    cache of one sample have to fit; unless told the cache's bytes.
+    """
+    vllm = config.sampling.vllm
+    weights = shape.parameters * width / vllm.tensor_parallel_size
+    if on is None or vllm.kv_cache_memory_bytes:
+        return weights + (vllm.kv_cache_memory_bytes or VLLM_CPU_CACHE_BYTES)
+    longest = vllm.max_model_len or lengths.prompt + lengths.completion
+    least = weights + cache_bytes(shape, longest, width) / vllm.tensor_parallel_size
+    return max(vllm.gpu_memory_utilization * on.memory_bytes, least)
 
 
 def _served(config: TrialConfig, shape: ModelShape) -> int:

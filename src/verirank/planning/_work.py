@@ -64,7 +64,9 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     once more for the weights' where they are trained; an adapter adds 6 A T. A frozen head is
     passed twice, a trained one four times, as its logits are not kept. Prompts are shared by the
     completions of a group, in training by those of a micro-batch, where attention is computed once
-    more in the backward pass.
+    more in the backward pass. Gradient checkpointing computes the layers forward once more. All of
+    this happens once an inner update; the base's log-probabilities, which a KL penalty needs, are
+    one forward pass a step.
 
     Args:
         config: the trial; benches with sizes of their own are counted at these.
@@ -75,7 +77,8 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     prompts, group = sampling.problems_per_step, sampling.group_size
     forward = _Forward(shape)
     sampled = forward.of_samples(prompts, group, lengths)
-    training = _training_flops(config, shape, forward, lengths)
+    training = config.algorithm.inner_updates * _training_flops(config, shape, forward, lengths)
+    training += _reference_flops(config, forward, lengths)
     task, evaluated = load_task(config.task), 0.0
     for bench in config.evaluation.benches:
         asked = bench_settings(task, bench, config)
@@ -84,7 +87,7 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
         sampled_tokens=float(steps * prompts * group * lengths.completion),
         trained_tokens=float(steps * trained_tokens(config, lengths)),
         sampling_flops=steps * sampled,
-        training_flops=steps * config.algorithm.inner_updates * training,
+        training_flops=steps * training,
         evaluation_flops=evaluated,
     )
 
@@ -107,11 +110,21 @@ class _Forward:
         """Of tokens that see `seen` others each, on average."""
         return 4 * self.shape.heads * self.shape.head_dim * self.shape.layers * tokens * seen
 
+    def trained_attention(self, tokens: int, written: int, lengths: Lengths) -> float:
+        """Of a step's tokens forward, of which so many are `written`, the others prompts."""
+        own = self.attention(written, lengths.prompt + lengths.completion / 2)
+        return own + self.attention(tokens - written, lengths.prompt / 2)
+
     def of_samples(self, prompts: int, group: int, lengths: Lengths) -> float:
         read, written = prompts * lengths.prompt, prompts * group * lengths.completion
         flops = 2 * self.linears * (read + written) + 2 * self.head * (prompts + written)
         flops += self.attention(read, lengths.prompt / 2)
         return flops + self.attention(written, lengths.prompt + lengths.completion / 2)
+
+
+def written_tokens(config: TrialConfig, lengths: Lengths) -> int:
+    """Return the tokens of a step's completions."""
+    return config.sampling.problems_per_step * config.sampling.group_size * lengths.completion
 
 
 def trained_tokens(config: TrialConfig, lengths: Lengths) -> int:
@@ -126,16 +139,21 @@ def trained_tokens(config: TrialConfig, lengths: Lengths) -> int:
 def _training_flops(
     config: TrialConfig, shape: ModelShape, forward: _Forward, lengths: Lengths
 ) -> float:
+    """Return the FLOPs of one inner update."""
     trained = create_method(config.method).count(shape)
-    tokens = trained_tokens(config, lengths)
-    written = config.sampling.problems_per_step * config.sampling.group_size * lengths.completion
-    full = config.method.name == "full"
-    linears = 2 * forward.linears * tokens * (3 if full else 2)
-    head = 2 * forward.head * written * (4 if full else 2)
-    attention = forward.attention(written, lengths.prompt + lengths.completion / 2)
-    attention += forward.attention(tokens - written, lengths.prompt / 2)
-    adapter = 0 if full else 6 * trained * tokens
-    reference = 0.0
-    if config.algorithm.kl_coefficient:
-        reference = 2 * forward.linears * tokens + 2 * forward.head * written + attention
-    return linears + head + 4 * attention + adapter + reference
+    tokens, full = trained_tokens(config, lengths), config.method.name == "full"
+    again = config.machine.gradient_checkpointing
+    linears = 2 * forward.linears * tokens * ((3 if full else 2) + again)
+    head = 2 * forward.head * written_tokens(config, lengths) * (4 if full else 2)
+    attention = forward.trained_attention(tokens, written_tokens(config, lengths), lengths)
+    adapter = 0 if full else (6 + 2 * again) * trained * tokens
+    return linears + head + (4 + again) * attention + adapter
+
+
+def _reference_flops(config: TrialConfig, forward: _Forward, lengths: Lengths) -> float:
+    """Return the FLOPs of the base's forward pass over a step's tokens, if it is needed."""
+    if not config.algorithm.kl_coefficient:
+        return 0.0
+    tokens, written = trained_tokens(config, lengths), written_tokens(config, lengths)
+    linears, head = 2 * forward.linears * tokens, 2 * forward.head * written
+    return linears + head + forward.trained_attention(tokens, written, lengths)
