@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
-from verirank.config import override, resolve
+from verirank.config import ModelConfig, override, resolve
 from verirank.methods import Policy
-from verirank.models import BaseModel
+from verirank.models import BaseModel, load_base
 from verirank.sampling import Completion
 from verirank.training._attention import Packing
 from verirank.training._head import chosen_logprobs
-from verirank.training._logprobs import CompletionLogprobs
+from verirank.training._logprobs import CompletionLogprobs, PackingIgnoredError
 from verirank.training._sequences import Sequences, Siblings
 
 TEMPERATURE = 0.7
@@ -60,6 +62,60 @@ def test_gradients_are_those_of_plain_forward_passes(
     scale = max(float(gradient.abs().max()) for gradient in expected)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("by_products", [True, False], ids=["products", "fused"])
+def test_in_bf16_packing_adds_no_error_to_that_of_plain_forward_passes(
+    base: BaseModel, by_products: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = Packing.of
+    monkeypatch.setattr(Packing, "of", lambda one, **_: of(one, by_products=by_products))
+    exact, narrow = (
+        Policy.create(
+            load_base(ModelConfig(name="micro", dtype=dtype)),
+            resolve({}).method,
+            seed=0,
+            total_steps=1,
+        )
+        for dtype in ("float32", "bfloat16")
+    )
+    sequences = Sequences.pack(families())
+    expected = plainly(exact)
+    with narrow.autocast():
+        usual, found = plainly(narrow), CompletionLogprobs(narrow.model, TEMPERATURE)(sequences)
+    mask_NT = sequences.mask_NT()
+    wrong = (usual - expected)[mask_NT].square().mean().sqrt()
+    assert (found - expected)[mask_NT].square().mean().sqrt() < 1.2 * wrong
+    slopes = gradients(narrow, found.sum())
+    assert all(slope.isfinite().all() for slope in slopes)
+
+
+def plainly(policy: Policy) -> torch.Tensor:
+    """Return every completion's log-probabilities from a forward pass of its own, N x T."""
+    completions = [completion for siblings in families() for completion, _ in siblings]
+    found_NT = torch.zeros(len(completions), max(len(c.tokens) for c in completions))
+    for row_T, completion in zip(found_NT, completions, strict=True):
+        tokens = torch.tensor([[*completion.prompt_tokens, *completion.tokens]])
+        with torch.no_grad():
+            logits = policy.model(tokens).logits[0].float()
+        logprobs = (logits / TEMPERATURE).log_softmax(-1)[:-1]
+        chosen = logprobs.gather(1, tokens[0, 1:, None])[len(completion.prompt_tokens) - 1 :, 0]
+        row_T[: len(chosen)] = chosen
+    return found_NT
+
+
+def test_a_layer_that_attends_in_its_own_way_is_refused(base: BaseModel) -> None:
+    policy = Policy.create(base, resolve({}).method, seed=0, total_steps=1)
+    logprobs = CompletionLogprobs(policy.model, TEMPERATURE)
+    attention = policy.model.get_decoder().layers[0].self_attn
+    forward = attention.forward
+
+    def in_its_own_way(*args: Any, packing: Packing, attention_mask: Any, **kwargs: Any) -> Any:
+        return forward(*args, attention_mask=None, **kwargs)
+
+    attention.forward = in_its_own_way
+    with pytest.raises(PackingIgnoredError, match=r"of \d+ layers of \w+ attend"):
+        logprobs(Sequences.pack(families()))
 
 
 @pytest.mark.parametrize("trained", [True, False], ids=["trained head", "frozen head"])

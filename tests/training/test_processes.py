@@ -82,22 +82,31 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"folder": tmp_path_factory.mktemp("runs")}
 
 
-def one_process(runs: dict[str, Path], method: str) -> Path:
-    if method not in runs:
-        runs[method] = runs["folder"] / method
-        finish("-m", "verirank", "train", "--method", method, *SETTINGS, "--out", str(runs[method]))
-    return runs[method]
+def one_process(runs: dict[str, Path], settings: list[str]) -> Path:
+    name = " ".join(settings)
+    if name not in runs:
+        runs[name] = runs["folder"] / str(len(runs))
+        finish("-m", "verirank", "train", *SETTINGS, *settings, "--out", str(runs[name]))
+    return runs[name]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "more"),
+    ("settings", "more"),
     [
-        ("lora", []),
-        ("adalora", []),
-        ("full", []),
+        (["--method", "lora"], []),
+        (["--method", "adalora"], []),
+        (["--method", "full"], []),
         (
-            "full",
+            [
+                *("--method", "lora", "--algorithm", "dapo"),
+                *("--set", "algorithm.kl_coefficient=0.05"),
+                *("--set", "algorithm.inner_updates=2"),
+            ],
+            [],
+        ),
+        (
+            ["--method", "full"],
             [
                 *("--set", "machine.shard=true"),
                 *("--set", "machine.gradient_checkpointing=true"),
@@ -105,15 +114,14 @@ def one_process(runs: dict[str, Path], method: str) -> Path:
             ],
         ),
     ],
-    ids=["lora", "adalora", "full", "full-sharded"],
+    ids=["lora", "adalora", "full", "dapo with KL and inner updates", "full sharded"],
 )
 def test_two_processes_train_what_one_does(
-    runs: dict[str, Path], tmp_path: Path, method: str, more: list[str]
+    runs: dict[str, Path], tmp_path: Path, settings: list[str], more: list[str]
 ) -> None:
     two = tmp_path / "two"
-    settings = ["--method", method, *SETTINGS, *more]
-    finish(*TORCHRUN, "-m", "verirank", "train", *settings, "--out", str(two))
-    assert_same_to_rounding(two, one_process(runs, method))
+    finish(*TORCHRUN, "-m", "verirank", "train", *SETTINGS, *settings, *more, "--out", str(two))
+    assert_same_to_rounding(two, one_process(runs, settings))
     manifest = json.loads((two / "manifest.json").read_text())
     assert (manifest["status"], manifest["processes"]) == ("done", 2)
     if not more:

@@ -33,12 +33,16 @@ class _Block:
     bias_RQK: Tensor | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Packing:
-    """Which token sees which: blocks of rows, and where each of the M tokens is among them all."""
+    """Which token sees which: blocks of rows, and where each of the M tokens is among them all.
+
+    `heeded` tells how often attention was computed so.
+    """
 
     blocks: tuple[_Block, ...]
     place_M: Tensor
+    heeded: int = 0
 
     @classmethod
     def of(cls, sequences: Sequences, *, by_products: bool) -> Packing:
@@ -108,6 +112,7 @@ def _packed_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
+    packing.heeded += 1
     scaling = scaling or query.shape[-1] ** -0.5
     # The scores are computed again in the backward pass, so memory grows with M, not with pairs.
     rows = [

@@ -7,10 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from verirank.config import RunFailedError
 from verirank.processes import shard
 from verirank.training._attention import PACKED_ATTENTION, Packing
 from verirank.training._head import chosen_logprobs
 from verirank.training._sequences import Sequences
+
+
+class PackingIgnoredError(RunFailedError):
+    """A model's layers attend in a way of their own, in which completions would see each other."""
 
 
 class CompletionLogprobs(nn.Module):
@@ -27,16 +32,27 @@ class CompletionLogprobs(nn.Module):
         model.set_attn_implementation(PACKED_ATTENTION)
 
     def forward(self, sequences: Sequences) -> Tensor:
-        """Return N x T, fp32, nats; 0 where there is no token."""
+        """Return N x T, fp32, nats; 0 where there is no token.
+
+        Raises:
+            PackingIgnoredError: a layer did not attend as it was told.
+        """
         tokens_M = sequences.tokens_M
-        hidden_MH = self.model.get_decoder()(
+        packing = Packing.of(sequences, by_products=tokens_M.device.type == "cpu")
+        decoder = self.model.get_decoder()
+        hidden_MH = decoder(
             input_ids=tokens_M[None],
             # A mask with four axes is taken as it is; this one is not looked at.
             attention_mask=tokens_M.new_zeros((1, 1, 1, 1)),
             position_ids=sequences.positions_M[None],
             use_cache=False,
-            packing=Packing.of(sequences, by_products=tokens_M.device.type == "cpu"),
+            packing=packing,
         )[0][0]
+        if packing.heeded != len(decoder.layers):
+            raise PackingIgnoredError(
+                f"{packing.heeded} of {len(decoder.layers)} layers of {type(decoder).__name__} "
+                "attend by the attention that they are given; it cannot be trained packed"
+            )
         mask_NT = sequences.mask_NT()
         before, tokens = sequences.before_NT()[mask_NT], tokens_M[sequences.places_NT()[mask_NT]]
         head = self.model.get_output_embeddings()

@@ -199,7 +199,11 @@ class Trainer:
             )
 
     def _update(self) -> float:
-        """Take one optimiser step at the warm-up's rate; return the gradient's norm."""
+        """Take one optimiser step at the warm-up's rate; return the gradient's norm.
+
+        Where no group had a signal the gradient is 0, and AdamW's momentum still moves the weights,
+        as it does in every trainer that steps once a batch.
+        """
         warm = min(1.0, (self.step + 1) / max(self.config.training.warmup_steps, 1))
         for group, rate in zip(self.optimizer.param_groups, self.full_rates, strict=True):
             group["lr"] = rate * warm
