@@ -11,6 +11,7 @@ from verirank.statistics import (
     Claim,
     Difficulty,
     Interval,
+    SeedNoise,
     StudyModel,
     bootstrap_accuracy,
     judge_accuracy,
@@ -128,6 +129,38 @@ def test_what_is_not_resolvable_says_how_many_samples_or_seeds_would_do() -> Non
     assert found.outcome == "not_resolvable" and found.remedy is not None
     assert found.remedy.samples is not None or found.remedy.seeds is not None
     assert found.reason == found.remedy.sentence
+
+
+def test_among_many_tests_the_remedy_is_what_their_correction_asks_for() -> None:
+    a, b = samples(0.52, k=1, problems=100), samples(0.5, k=1, problems=100)
+    alone, among = (
+        judge_difference(BEATS, a, b, np.random.default_rng(0), tests=tests).remedy
+        for tests in (1, 20)
+    )
+    assert alone is not None and among is not None
+    assert alone.seeds is not None and among.seeds is not None and among.seeds > alone.seeds
+
+
+def test_what_only_a_correction_could_take_back_has_a_remedy_too() -> None:
+    a, b = samples(0.6), samples(0.5)
+    alone = judge_difference(BEATS, a, b, np.random.default_rng(0))
+    assert alone.outcome == "supported" and alone.remedy is None
+    assert alone.p is not None
+    among = judge_difference(BEATS, a, b, np.random.default_rng(0), tests=int(0.05 / alone.p) + 1)
+    assert among.outcome == "supported" and among.remedy is not None
+
+
+def test_noise_that_other_methods_tell_resolves_with_fewer_seeds() -> None:
+    generator = np.random.default_rng(3)
+    shifts = generator.normal(0, 0.1, size=(3, 1, 1))
+    a = generator.random((3, 200, 64)) < 0.55 + shifts - shifts.mean()
+    b = generator.random((3, 200, 64)) < 0.5
+    own = float((a.mean(axis=(1, 2)) - b.mean(axis=(1, 2))).var(ddof=1))
+    told = SeedNoise(np.array([own]), np.array([24.0]))
+    found = [judge_difference(BEATS, a, b, generator, noise=noise) for noise in (None, told)]
+    assert found[0].p is not None and found[1].p is not None and found[1].p < found[0].p
+    assert found[0].remedy is not None and found[1].remedy is not None
+    assert (found[1].remedy.seeds or 0) < (found[0].remedy.seeds or 0)
 
 
 def test_the_noise_of_seeds_is_told_from_that_of_samples() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verirank.report._arms import Arm
+from verirank.report._pairing import Pairing
 from verirank.report.leaderboard import Leaderboard
-from verirank.statistics import as_shares, bootstrap_means, holm, resolutions
+from verirank.statistics import as_shares, bootstrap_means, detectable_differences, holm
 
 _SEED = 0
 _REFERENCES = ("lora", "full")
@@ -47,58 +49,66 @@ class Comparison:
 def comparisons(board: Leaderboard) -> list[Comparison]:
     """Return the differences of all arms to LoRA and to full fine-tuning, on every bench.
 
-    A reference is the arm that bears the method's plain name; without it there is none.
+    A reference is the arm that bears the method's plain name; without it there is none. The two
+    references are compared once.
     """
     return [found for bench in board.benches for found in _on(board, bench)]
 
 
 def _on(board: Leaderboard, bench: str) -> list[Comparison]:
-    arms = [arm for arm in board.arms if arm.entered(bench)]
-    references = [arm for arm in arms if arm.label in _REFERENCES]
-    found = [one for reference in references for one in _from(reference, arms, bench)]
+    pairing = Pairing([arm for arm in board.arms if arm.entered(bench)], bench)
+    groups = list(_groups(pairing))
+    tests = sum(len(group.arms) for group in groups)
+    found = [one for group in groups for one in _compare(group, pairing, tests)]
     adjusted = holm([one.p for one in found]).tolist() if found else []
-    few = len(arms) <= _MOST_DETECTABLE
-    return [
-        replace(
-            one, p_holm=p, detectable=_detectable(one, arms, bench, len(found)) if few else None
-        )
-        for one, p in zip(found, adjusted, strict=True)
-    ]
+    return [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
 
 
-def _from(reference: Arm, arms: Sequence[Arm], bench: str) -> Iterator[Comparison]:
-    """Yield the differences to a reference; arms that share as many seeds with it go together."""
-    by_seeds: dict[tuple[int, ...], list[Arm]] = defaultdict(list)
-    for arm in arms:
-        if arm is not reference and (seeds := _shared(arm, reference)):
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Arms that share the same seeds with a reference."""
+
+    reference: Arm
+    seeds: tuple[int, ...]
+    arms: list[Arm]
+
+
+def _groups(pairing: Pairing) -> Iterator[_Group]:
+    by_label = {arm.label: arm for arm in pairing.arms}
+    references = [by_label[label] for label in _REFERENCES if label in by_label]
+    for place, reference in enumerate(references):
+        done = {one.label for one in references[: place + 1]}
+        by_seeds: dict[tuple[int, ...], list[Arm]] = defaultdict(list)
+        for arm in pairing.arms:
+            if arm.label in done or not (seeds := pairing.shared(arm, reference)):
+                continue
             by_seeds[seeds].append(arm)
-    for seeds, group in by_seeds.items():
-        its_SP = as_shares(reference.scores(bench, seeds=seeds))
-        values_BSP = np.stack([as_shares(a.scores(bench, seeds=seeds)) - its_SP for a in group])
-        intervals = bootstrap_means(values_BSP, np.random.default_rng(_SEED))
-        for arm, interval in zip(group, intervals, strict=True):
-            bounded = interval.within(-1.0, 1.0)
-            yield Comparison(
-                label=arm.label,
-                reference=reference.label,
-                bench=bench,
-                seeds=len(seeds),
-                difference=bounded.mean,
-                low=bounded.low,
-                high=bounded.high,
-                p=bounded.p,
-                p_holm=bounded.p,
-                detectable=None,
-            )
+        yield from (_Group(reference, seeds, arms) for seeds, arms in by_seeds.items())
 
 
-def _detectable(one: Comparison, arms: Sequence[Arm], bench: str, tests: int) -> float:
-    arm, reference = (next(a for a in arms if a.label == n) for n in (one.label, one.reference))
-    seeds = _shared(arm, reference)
-    pair = {"a": arm.scores(bench, seeds=seeds), "b": reference.scores(bench, seeds=seeds)}
-    (found,) = resolutions(pair, comparisons=tests)
-    return min(1.0, found.detectable)
+def _compare(group: _Group, pairing: Pairing, tests: int) -> Iterator[Comparison]:
+    """Yield the differences of a group to its reference, all on the same resamples."""
 
+    def values(arm: Arm) -> NDArray[np.float64]:
+        return as_shares(arm.scores(pairing.bench, seeds=group.seeds))
 
-def _shared(arm: Arm, reference: Arm) -> tuple[int, ...]:
-    return tuple(sorted({run.seed for run in arm.runs} & {run.seed for run in reference.runs}))
+    values_BSP = np.stack([values(arm) for arm in group.arms]) - values(group.reference)
+    noise = pairing.noise([(arm, group.reference) for arm in group.arms], group.seeds)
+    intervals = bootstrap_means(values_BSP, np.random.default_rng(_SEED), noise)
+    smallest: list[float | None] = [None] * len(group.arms)
+    if len(pairing.arms) <= _MOST_DETECTABLE:
+        smallest = detectable_differences(values_BSP, noise, tests).clip(max=1.0).tolist()
+    for arm, interval, detectable in zip(group.arms, intervals, smallest, strict=True):
+        bounded = interval.within(-1.0, 1.0)
+        yield Comparison(
+            label=arm.label,
+            reference=group.reference.label,
+            bench=pairing.bench,
+            seeds=len(group.seeds),
+            difference=bounded.mean,
+            low=bounded.low,
+            high=bounded.high,
+            p=bounded.p,
+            p_holm=bounded.p,
+            detectable=detectable,
+        )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verirank.report._arms import Arm
+from verirank.report._pairing import Pairing
 from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import paired_difference
 
@@ -73,7 +74,8 @@ def differences(board: Leaderboard, reference: str) -> list[Difference]:
         return []
     against = reference if reference in labels else labels[0]
     others = [row.label for row in rows if row.label != against][:MOST]
-    pairs = (_difference(arms[label], arms[against], bench) for label in others)
+    pairing = Pairing(list(arms.values()), bench)
+    pairs = (_difference(arms[label], arms[against], pairing) for label in others)
     return [found for found in pairs if found is not None]
 
 
@@ -117,12 +119,13 @@ def _rows(difference: Difference) -> Iterator[dict[str, Any]]:
         }
 
 
-def _difference(arm: Arm, reference: Arm, bench: str) -> Difference | None:
-    seeds = sorted({run.seed for run in arm.runs} & {run.seed for run in reference.runs})
+def _difference(arm: Arm, reference: Arm, pairing: Pairing) -> Difference | None:
+    bench, seeds = pairing.bench, pairing.shared(arm, reference)
     if not seeds:
         return None
     a_SPK, b_SPK = (one.scores(bench, seeds=seeds) for one in (arm, reference))
-    whole = paired_difference(a_SPK, b_SPK, np.random.default_rng(_SEED))
+    noise = pairing.noise([(arm, reference)], seeds)
+    whole = paired_difference(a_SPK, b_SPK, np.random.default_rng(_SEED), noise)
     difference_P = a_SPK.mean(axis=(0, 2)) - b_SPK.mean(axis=(0, 2))
     order_P = np.argsort(difference_P, kind="stable")
     low_P, high_P = _band(a_SPK, b_SPK)

@@ -11,6 +11,7 @@ import numpy as np
 
 from verirank.report._arms import Arm
 from verirank.report._fates import RunFate, fates
+from verirank.report._pairing import Pairing
 from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import (
     Claim,
@@ -74,27 +75,54 @@ def judge(board: Leaderboard) -> Verdicts:
     """
     bench = board.benches[0]
     arms = [arm for arm in board.arms if arm.entered(bench)]
-    found = _corrected([*_findings(arms, bench), *_ablations(arms, bench)])
-    return Verdicts(tuple(found), tuple(fates(board.arms, board.not_scored, board.sampled[0])))
+    pairing = Pairing(arms, bench)
+    claims = [*_findings(arms), *_ablations(arms)]
+    # A claim on methods is tested, and has a p-value, from two seeds on.
+    tests = max(1, sum(len(_seeds(claim, pairing)) > 1 for claim in claims))
+    found = [(claim, _verdict(claim, pairing, tests)) for claim in claims]
+    runs = fates(board.arms, board.not_scored, board.sampled[0])
+    return Verdicts(tuple(_corrected(found, bench)), tuple(runs))
 
 
-def _corrected(judgements: list[Judgement]) -> list[Judgement]:
-    """Return the judgements with Holm's p-values, and none resolved that these do not resolve."""
-    tested = [judgement.p for judgement in judgements if judgement.p is not None]
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A claim on arm a less arm b, or less the base."""
+
+    claim: str
+    part: str
+    test: Claim
+    a: Arm
+    b: Arm | None
+
+
+def _corrected(found: list[tuple[_Claimed, Verdict]], bench: str) -> Iterator[Judgement]:
+    """Yield the judgements with Holm's p-values, and none resolved that these do not resolve."""
+    tested = [verdict.p for _, verdict in found if verdict.p is not None]
     adjusted = iter(holm(tested).tolist() if tested else [])
-    found = []
-    for judgement in judgements:
-        if judgement.p is not None:
-            judgement = replace(judgement, p_holm=next(adjusted))
-            alone = judgement.outcome != "not_resolvable"
-            if alone and (judgement.p_holm or 0.0) > _ALPHA:
-                words = f"alone it would be {judgement.outcome}; not among {len(tested)} tests"
-                judgement = replace(judgement, outcome="not_resolvable", reason=words)
-        found.append(judgement)
-    return found
+    for claimed, verdict in found:
+        p_holm = None if verdict.p is None else next(adjusted)
+        if p_holm is not None and p_holm > _ALPHA and verdict.outcome != "not_resolvable":
+            reason = f"alone it would be {verdict.outcome}; not among {len(tested)} tests"
+            if verdict.remedy:
+                reason += f": {verdict.remedy.sentence}"
+            verdict = replace(verdict, outcome="not_resolvable", reason=reason)
+        yield Judgement(
+            claim=claimed.claim,
+            part=claimed.part,
+            a=claimed.a.label,
+            b=claimed.b.label if claimed.b else "base",
+            bench=bench,
+            outcome=verdict.outcome,
+            effect=verdict.effect,
+            low=verdict.interval.low if verdict.interval else None,
+            high=verdict.interval.high if verdict.interval else None,
+            p=verdict.p,
+            p_holm=p_holm,
+            reason=verdict.reason,
+        )
 
 
-def _findings(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
+def _findings(arms: Sequence[Arm]) -> Iterator[_Claimed]:
     above, below, same = Claim("above", 0.0), Claim("below", 0.0), Claim("within", _EQUAL)
     one, two, three = (
         "Structural variants beat LoRA (finding 1)",
@@ -102,16 +130,16 @@ def _findings(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
         "Too few parameters hit a floor (finding 3)",
     )
     for a, b in _pairs(arms, ("dora", "adalora", "miss"), "lora"):
-        yield _judgement(one, f"{a.label} beats {b.label}", above, a, b, bench)
+        yield _Claimed(one, f"{a.label} beats {b.label}", above, a, b)
     for a, b in _pairs(arms, ("dora",), "full"):
-        yield _judgement(one, f"{a.label} beats {b.label}", above, a, b, bench)
+        yield _Claimed(one, f"{a.label} beats {b.label}", above, a, b)
     for arm in _of_methods(arms, ("pissa", "milora")):
-        yield _against_base(two, f"{arm.label} ends below the base", below, arm, bench)
+        yield _Claimed(two, f"{arm.label} ends below the base", below, arm, None)
     for a, b in _pairs(arms, ("vera", "ia3", "ln-tuning"), "lora"):
-        yield _judgement(three, f"{a.label} stays below {b.label}", below, a, b, bench)
+        yield _Claimed(three, f"{a.label} stays below {b.label}", below, a, b)
     for arm in _of_methods(arms, ("lora",)):
         if arm.settings.get("method.rank") == 1:
-            yield _against_base(three, f"{arm.label} is as the base at rank 1", same, arm, bench)
+            yield _Claimed(three, f"{arm.label} is as the base at rank 1", same, arm, None)
 
 
 def _of_methods(arms: Sequence[Arm], methods: Sequence[str]) -> Iterator[Arm]:
@@ -145,7 +173,7 @@ def _comparable(a: Arm, b: Arm) -> bool:
     return a.beside_method == b.beside_method and (plain or alike)
 
 
-def _ablations(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
+def _ablations(arms: Sequence[Arm]) -> Iterator[_Claimed]:
     """Judge the four ablation claims on every pair of arms that differ in that setting alone."""
     above, equal = Claim("above", 0.0), Claim("within", _EQUAL)
     for key, name, claim, order in (
@@ -156,7 +184,7 @@ def _ablations(arms: Sequence[Arm], bench: str) -> Iterator[Judgement]:
     ):
         for first, second, words in _pairs_along(arms, key, order):
             part = f"{first.method}, {key.removesuffix('.name').split('.')[-1]} {words}"
-            yield _judgement(name, part, claim, second, first, bench)
+            yield _Claimed(name, part, claim, second, first)
 
 
 _Order = Callable[[list[Any]], list[tuple[Any, Any]]]
@@ -192,41 +220,21 @@ def _pairs_along(arms: Sequence[Arm], key: str, order: _Order) -> Iterator[tuple
             yield from ((one, two, f"{a} to {b}") for one in family[a] for two in family[b])
 
 
-def _judgement(claim: str, part: str, test: Claim, a: Arm, b: Arm, bench: str) -> Judgement:
-    seeds = set(a.seeds) & set(b.seeds)
+def _seeds(claimed: _Claimed, pairing: Pairing) -> tuple[int, ...]:
+    return pairing.shared(claimed.a, claimed.b) if claimed.b else claimed.a.seeds
+
+
+def _verdict(claimed: _Claimed, pairing: Pairing, tests: int) -> Verdict:
+    """Return the verdict of one claim alone; what would resolve it is told for all the tests."""
+    a, b, bench = claimed.a, claimed.b, pairing.bench
+    seeds = _seeds(claimed, pairing)
     if not seeds:
-        words = "the two share no seed"
-        nothing = (None, None, None, None)
-        return Judgement(
-            claim, part, a.label, b.label, bench, "not_resolvable", 0.0, *nothing, words
-        )
-    verdict = judge_difference(
-        test,
+        return Verdict("not_resolvable", 0.0, None, None, None, "the two share no seed")
+    return judge_difference(
+        claimed.test,
         a.scores(bench, seeds=seeds),
-        b.scores(bench, seeds=seeds),
+        b.scores(bench, seeds=seeds) if b else a.scores(bench, "before"),
         np.random.default_rng(_SEED),
-    )
-    return _entry(claim, part, a.label, b.label, bench, verdict)
-
-
-def _against_base(claim: str, part: str, test: Claim, arm: Arm, bench: str) -> Judgement:
-    after, before = arm.scores(bench), arm.scores(bench, "before")
-    verdict = judge_difference(test, after, before, np.random.default_rng(_SEED))
-    return _entry(claim, part, arm.label, "base", bench, verdict)
-
-
-def _entry(claim: str, part: str, a: str, b: str, bench: str, verdict: Verdict) -> Judgement:
-    return Judgement(
-        claim=claim,
-        part=part,
-        a=a,
-        b=b,
-        bench=bench,
-        outcome=verdict.outcome,
-        effect=verdict.effect,
-        low=verdict.interval.low if verdict.interval else None,
-        high=verdict.interval.high if verdict.interval else None,
-        p=verdict.p,
-        p_holm=None,
-        reason=verdict.reason,
+        noise=pairing.noise([(a, b)], seeds) if b else None,
+        tests=tests,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from verirank.record import write_json
 from verirank.report._arms import Arm
 from verirank.report._curve import Curve
+from verirank.report._pairing import Pairing
 from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import paired_difference
 
@@ -96,7 +97,9 @@ def at_equal_parameters(board: Leaderboard) -> list[EqualParameters]:
     best = max(fields, key=lambda field: (len(field), -len(field[0].label)), default=[])
     if len(best) < 2:
         return []
-    return sorted((_beside(board, arm, best[0]) for arm in best), key=lambda view: -view.avg_at_k)
+    pairing = Pairing(arms, board.benches[0])
+    views = (_beside(board, arm, best[0], pairing) for arm in best)
+    return sorted(views, key=lambda view: -view.avg_at_k)
 
 
 def _matches(board: Leaderboard, lora: Arm, arms: Sequence[Arm]) -> list[Arm]:
@@ -118,14 +121,15 @@ def _trainable(board: Leaderboard, arm: Arm) -> int:
     return row.trainable_parameters
 
 
-def _beside(board: Leaderboard, arm: Arm, lora: Arm) -> EqualParameters:
+def _beside(board: Leaderboard, arm: Arm, lora: Arm, pairing: Pairing) -> EqualParameters:
     row = board.other(arm.label, board.benches[0])
     assert row is not None
-    seeds = set(arm.seeds) & set(lora.seeds)
+    seeds = pairing.shared(arm, lora)
     found = None
     if arm is not lora and seeds:
         its, other = (one.scores(board.benches[0], seeds=seeds) for one in (arm, lora))
-        found = paired_difference(its, other, np.random.default_rng(_SEED))
+        noise = pairing.noise([(arm, lora)], seeds)
+        found = paired_difference(its, other, np.random.default_rng(_SEED), noise)
     return EqualParameters(
         label=row.label,
         trainable_parameters=row.trainable_parameters,

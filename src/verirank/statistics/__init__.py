@@ -5,6 +5,7 @@ from verirank.statistics._aggregate import (
     interquartile_mean,
     probability_of_improvement,
 )
+from verirank.statistics._bench_power import Prospect, prospect, usual_accuracy
 from verirank.statistics._bootstrap import (
     Interval,
     bootstrap_accuracy,
@@ -22,7 +23,7 @@ from verirank.statistics._difficulty import Difficulty
 from verirank.statistics._macro import macro_average
 from verirank.statistics._noise import Design, Noise, detectable
 from verirank.statistics._power import Assumptions, Remedy, remedy
-from verirank.statistics._resolution import Resolution, resolutions
+from verirank.statistics._resolution import detectable_differences
 from verirank.statistics._scores import as_shares, avg_at_k, maj_at_k, pass_at_k
 from verirank.statistics._seed_noise import SeedNoise, noise_of_differences
 from verirank.statistics._simulation import SimulatedStudies, StudyModel
@@ -44,8 +45,8 @@ __all__ = [
     "Interval",
     "Noise",
     "Outcome",
+    "Prospect",
     "Remedy",
-    "Resolution",
     "SeedNoise",
     "SimulatedStudies",
     "Standing",
@@ -57,6 +58,7 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_means",
     "detectable",
+    "detectable_differences",
     "holm",
     "interquartile_mean",
     "judge_accuracy",
@@ -69,7 +71,8 @@ __all__ = [
     "paired_differences",
     "pass_at_k",
     "probability_of_improvement",
+    "prospect",
     "rank_with_ties",
     "remedy",
-    "resolutions",
+    "usual_accuracy",
 ]

@@ -23,8 +23,9 @@ class Interval:
     """A mean with the interval that covers the true one at the stated confidence.
 
     `over` names what was left to chance: with one seed that is problems and samples only, so the
-    interval says nothing of how another training seed would have done. `p` is the two-sided p-value
-    of a true mean of 0; at the interval's confidence both give the same verdict.
+    interval says nothing of how another training seed would have done. With two seeds it covers
+    about 91 times in 100 where seeds matter, not 95. `p` is the two-sided p-value of a true mean of
+    0; at the interval's confidence both give the same verdict.
     """
 
     mean: float
@@ -60,10 +61,10 @@ def bootstrap_mean(
 ) -> Interval:
     """Return the mean of values that every seed has for the same problems, with its interval.
 
-    Seeds and problems are resampled, each problem with all its samples: its mean already carries
-    their noise, and drawing them again would count it twice (Davison and Hinkley, Bootstrap Methods
-    and their Application, 1997, sec. 3.8). Resampled means are of the seeds' and the problems'
-    effects, scaled to the two-way variance V_S + V_P - V_SP (Cameron, Gelbach and Miller, 2011,
+    Problems are resampled with all their samples: their means already carry the samples' noise, and
+    drawing them again would count it twice (Davison and Hinkley, Bootstrap Methods and their
+    Application, 1997, sec. 3.8). Seeds, which are few, have normal multipliers instead. Resampled
+    means are scaled to the two-way variance V_S + V_P - V_SP (Cameron, Gelbach and Miller, 2011,
     sec. 2), and percentiles are widened by t / z for the few seeds or problems there are.
 
     Args:
@@ -194,9 +195,12 @@ def variance_from_squares(
 
 def resampled_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Return resampled means less the mean, B x R; those of a difference are their difference."""
-    offsets_BR = np.zeros((len(values_BSP), RESAMPLES))
-    for effects_BN in effects_of(values_BSP):
-        offsets_BR += effects_BN @ _resampling_weights(effects_BN.shape[1], generator).T
+    effects_BS, effects_BP = effects_of(values_BSP)
+    offsets_BR = effects_BP @ _resampling_weights(effects_BP.shape[1], generator).T
+    seeds = effects_BS.shape[1]
+    if seeds > 1:
+        # A few seeds tell no shape: resampled, three that lie askew shorten a tail by a third.
+        offsets_BR += effects_BS @ generator.normal(size=(seeds, RESAMPLES)) / seeds
     return offsets_BR
 
 

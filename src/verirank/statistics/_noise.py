@@ -9,6 +9,7 @@ from scipy import optimize, special
 
 from verirank.statistics._bootstrap import CONFIDENCE
 from verirank.statistics._scores import BoolArray, FloatArray
+from verirank.statistics._seed_noise import SeedNoise
 
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8
@@ -32,12 +33,15 @@ class Noise:
 
     `seed`: of its mean between seeds. `problem`: of its expectation between problems. `crossed`:
     what seeds do to single problems beyond that. `sample`: of one sample a problem; k divide it.
+    `seed_degrees`: of freedom that each seed but one gives to the seeds' share, more than 1 where
+    other methods tell it too.
     """
 
     seed: float
     problem: float
     crossed: float
     sample: float
+    seed_degrees: float = 1.0
 
     def variance(self, design: Design) -> float:
         """Return the variance of the mean: V_S/S + V_P/P + (V_SP + V_K/K) / (S P).
@@ -61,7 +65,9 @@ class Noise:
         seeds, problems = design.seeds, design.problems
         both = (self.crossed + self.sample / design.samples) / seeds / problems
         of_seeds, of_problems = self.seed / seeds + both, self.problem / problems + both
-        uncertainty = of_seeds**2 / (seeds - 1) + of_problems**2 / (problems - 1)
+        uncertainty = of_seeds**2 / (seeds - 1) / self.seed_degrees + of_problems**2 / (
+            problems - 1
+        )
         uncertainty += both**2 / (seeds - 1) / (problems - 1)
         if uncertainty == 0:
             return _MOST_DEGREES
@@ -109,7 +115,12 @@ def _power_of_t(shift: float, degrees: float, alpha: float) -> float:
     return float(found @ _WEIGHTS)
 
 
-def observed_noise(values_SP: FloatArray, sample_variance: float, samples: int) -> Noise:
+def observed_noise(
+    values_SP: FloatArray,
+    sample_variance: float,
+    samples: int,
+    of_seeds: SeedNoise | None = None,
+) -> Noise:
     """Return the noise that a study shows, from its two-way mean squares.
 
     Variance components are the method of moments (Searle, Casella and McCulloch, Variance
@@ -120,6 +131,7 @@ def observed_noise(values_SP: FloatArray, sample_variance: float, samples: int) 
         values_SP: the mean over samples of each seed and problem, or a difference of two.
         sample_variance: of one sample of a value, as `variance_of_a_sample` has it.
         samples: the number of samples behind each value.
+        of_seeds: the seeds' noise as more methods tell it; None for that of these values.
     """
     seeds, problems = values_SP.shape
     by_problem = float(values_SP.mean(axis=0).var(ddof=1))
@@ -128,12 +140,14 @@ def observed_noise(values_SP: FloatArray, sample_variance: float, samples: int) 
     effects_S1 = values_SP.mean(axis=1, keepdims=True) - values_SP.mean()
     residual_SP = values_SP - values_SP.mean(axis=0) - effects_S1
     cell = float(np.sum(residual_SP**2)) / (seeds - 1) / (problems - 1)
-    between = float(effects_S1.var()) * seeds / (seeds - 1)
+    if of_seeds is None:
+        of_seeds = SeedNoise(effects_S1.var(axis=0, ddof=1), np.array([seeds - 1.0]))
     return Noise(
-        seed=max(0.0, between - cell / problems),
+        seed=max(0.0, float(of_seeds.variance_B[0]) - cell / problems),
         problem=max(0.0, by_problem - cell / seeds),
         crossed=max(0.0, cell - sample_variance / samples),
         sample=min(sample_variance, cell * samples),
+        seed_degrees=float(of_seeds.degrees_B[0]) / (seeds - 1),
     )
 
 

@@ -101,8 +101,8 @@ def remedy(
 
     Each is the smallest number that does while the two others stay as designed. More samples only
     lessen their own noise, and more seeds all but the problems', so either can be out of reach. A
-    design of one seed is about its runs, whose difference other seeds do not tell. With two or
-    three seeds the power is a little higher than said, because the degrees of freedom vary.
+    design of one seed is about its runs, whose difference other seeds do not tell. With two seeds
+    the power is higher than said, up to twice, because the degrees of freedom vary.
     """
 
     def enough(changed: Design) -> bool:

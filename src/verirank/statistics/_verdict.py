@@ -13,6 +13,7 @@ from verirank.statistics._bootstrap import Interval, bootstrap_means, varied
 from verirank.statistics._noise import ALPHA, Design, observed_noise, variance_of_a_sample
 from verirank.statistics._power import Remedy, remedy
 from verirank.statistics._scores import BoolArray, FloatArray, as_correct, as_shares
+from verirank.statistics._seed_noise import SeedNoise
 
 Outcome = Literal["supported", "contradicted", "not_resolvable"]
 Subject = Literal["methods", "runs"]
@@ -66,9 +67,9 @@ class Verdict:
 
     `interval` is that of the effect; None where the study supports none, which is a claim on the
     methods from one seed. `p` is two-sided against the claim's boundary (the larger of equality's
-    two), for Holm's correction over several claims. `remedy` is what would resolve the claim if the
-    effect is as observed; None where it is resolved, where the seeds' noise is unknown, or for an
-    average over benches.
+    two), for Holm's correction over several claims. `remedy` is what would resolve the claim at the
+    hardest step of that correction if the effect is as observed; None where that step resolves it,
+    where the seeds' noise is unknown, or for an average over benches.
     """
 
     outcome: Outcome
@@ -85,6 +86,9 @@ def judge_difference(
     b_SPK: ArrayLike,
     generator: np.random.Generator,
     about: Subject = "methods",
+    *,
+    noise: SeedNoise | None = None,
+    tests: int = 1,
 ) -> Verdict:
     """Return the verdict on a claim about Avg@k of a minus that of b, seeds and problems paired.
 
@@ -95,6 +99,8 @@ def judge_difference(
         b_SPK: the other method's, on the same seeds and problems; it may have another K.
         generator: the source of the resamples.
         about: the methods, whatever the seed, or only the runs at hand.
+        noise: the seeds', as more methods than these two tell it; None for that of these two.
+        tests: the number of claims that a correction will span; the outcome is of this one alone.
 
     Raises:
         ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
@@ -106,7 +112,11 @@ def judge_difference(
     measured = (
         _Measured.of(*(as_correct(one, ndim=3) for one in (a_SPK, b_SPK))) if sampled else None
     )
-    return _verdict(claim, a_SP - b_SP, measured, (-1.0, 1.0), generator, about)
+    if about == "runs":
+        noise = None
+    return _verdict(
+        claim, a_SP - b_SP, measured, (-1.0, 1.0), generator, about, noise=noise, tests=tests
+    )
 
 
 def judge_runs(
@@ -166,6 +176,9 @@ def _verdict(
     limits: tuple[float, float],
     generator: np.random.Generator,
     about: Subject,
+    *,
+    noise: SeedNoise | None = None,
+    tests: int = 1,
 ) -> Verdict:
     effect = float(values_SP.mean())
     if about == "methods" and len(values_SP) == 1:
@@ -173,15 +186,18 @@ def _verdict(
         return Verdict("not_resolvable", effect, None, None, None, reason)
     # About the runs at hand, their seeds are no sample of anything: only problems are.
     kept_SP = values_SP if about == "methods" else values_SP.mean(axis=0, keepdims=True)
-    interval, p = _interval(claim, kept_SP, limits, generator)
+    interval, p = _interval(claim, kept_SP, limits, generator, noise)
     outcome = claim.judge(interval.low, interval.high)
+    would = None
+    if measured and (outcome == "not_resolvable" or p > ALPHA / tests):
+        would = _remedy(claim, kept_SP, measured, limits, noise, ALPHA / tests)
     if outcome != "not_resolvable":
-        return Verdict(outcome, effect, interval, p, None, f"the interval makes it {outcome}")
-    if measured is None:
+        reason = f"the interval makes it {outcome}"
+    elif would is None:
         reason = "the interval holds both; what would resolve it is told of single benches"
-        return Verdict(outcome, effect, interval, p, None, reason)
-    would = _remedy(claim, kept_SP, measured, limits)
-    return Verdict(outcome, effect, interval, p, would, would.sentence)
+    else:
+        reason = would.sentence
+    return Verdict(outcome, effect, interval, p, would, reason)
 
 
 def _interval(
@@ -189,12 +205,14 @@ def _interval(
     values_SP: FloatArray,
     limits: tuple[float, float],
     generator: np.random.Generator,
+    noise: SeedNoise | None,
 ) -> tuple[Interval, float]:
     """Return the effect's interval, and the largest p-value of the claim's boundaries."""
     if np.ptp(values_SP) == 0:
         return _interval_without_variance(claim, values_SP, limits)
     shifted = [values_SP - boundary for boundary in (0.0, *claim.boundaries)]
-    at_zero, *at_boundaries = bootstrap_means(np.stack(shifted), generator)
+    # One pair has one noise, whatever its difference is held against.
+    at_zero, *at_boundaries = bootstrap_means(np.stack(shifted), generator, noise)
     return at_zero.within(*limits), max(interval.p for interval in at_boundaries)
 
 
@@ -220,19 +238,25 @@ def _share(value: float, boundary: float, limits: tuple[float, float]) -> float:
 
 
 def _remedy(
-    claim: Claim, values_SP: FloatArray, measured: _Measured, limits: tuple[float, float]
+    claim: Claim,
+    values_SP: FloatArray,
+    measured: _Measured,
+    limits: tuple[float, float],
+    of_seeds: SeedNoise | None,
+    alpha: float,
 ) -> Remedy:
-    """Return what would resolve the claim if the effect is as observed."""
+    """Return what would resolve the claim at that level if the effect is as observed."""
     design = Design(measured.design.problems, len(values_SP), measured.design.samples)
     effect = float(values_SP.mean())
     if np.ptp(values_SP) == 0:
         share = min(_share(effect, boundary, limits) for boundary in claim.boundaries)
-        return Remedy(design, None, None, _problems_without_variance(share))
+        return Remedy(design, None, None, _problems_without_variance(share, alpha))
     # Runs taken as given have each problem's samples of all their seeds.
     variance = measured.sample_variance * len(values_SP) / measured.design.seeds
-    noise = observed_noise(values_SP, variance, int(design.samples))
-    return remedy(noise, design, min(abs(effect - boundary) for boundary in claim.boundaries))
+    noise = observed_noise(values_SP, variance, int(design.samples), of_seeds)
+    distance = min(abs(effect - boundary) for boundary in claim.boundaries)
+    return remedy(noise, design, distance, alpha)
 
 
-def _problems_without_variance(share: float) -> int | None:
-    return ceil(log(ALPHA / 2) / log1p(-share)) if 0 < share < 1 else None
+def _problems_without_variance(share: float, alpha: float) -> int | None:
+    return ceil(log(alpha / 2) / log1p(-share)) if 0 < share < 1 else None
