@@ -69,6 +69,7 @@ FIGURES = ["intervals", "parameters", "cost", "curves", "differences-lora", "dif
 def test_every_figure_is_a_picture_with_its_data_beside_it(report: Path, name: str) -> None:
     root = ElementTree.parse(report / "figures" / f"{name}.svg").getroot()
     assert root.tag.endswith("svg")
+    assert (report / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF-")
     with (report / "figures" / f"{name}.csv").open(encoding="utf-8") as file:
         reference = {name.partition("-")[2]} if name.startswith("differences") else set()
         assert {line["method"] for line in csv.DictReader(file)} == set(METHODS) - reference
@@ -241,3 +242,17 @@ def test_runs_of_several_revisions_are_told_in_a_line_and_listed(tmp_path: Path)
     assert rows["vera"]["git"] == "bbb222"
     assert rows["lora"]["threads"] == "2"
     assert rows["lora"]["packages"] == "torch 2.13.0, transformers 5.19.0, peft 0.21.2"
+
+
+def test_the_frontier_is_what_none_beats_for_less(report: Path) -> None:
+    with (report / "figures" / "parameters.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    points = {r["method"]: (float(r["trainable_parameters"]), float(r["avg_at_k"])) for r in rows}
+    beaten = {
+        name
+        for name, (cost, score) in points.items()
+        if any((c <= cost and s >= score and (c, s) != (cost, score)) for c, s in points.values())
+    }
+    shown = {row["method"] for row in rows if row["trainable_parameters_frontier"] == "True"}
+    assert shown == points.keys() - beaten
+    assert 1 < len(shown) < len(points)

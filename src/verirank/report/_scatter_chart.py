@@ -51,7 +51,11 @@ MEMORY = Cost("peak_memory_bytes", "peak memory, GB", 1e9, log=False, format="~g
 
 
 def scatter_rows(board: Leaderboard, costs: tuple[Cost, ...]) -> list[dict[str, Any]]:
-    """Return the chart's data: scores on the main bench in percent, and the costs."""
+    """Return the chart's data: scores on the main bench in percent, the costs, and the frontiers.
+
+    A row is on a cost's frontier if no other scores as high for less, or higher for as much.
+    """
+    ahead = {cost: _frontier(board.main, cost) for cost in costs}
     return [
         {
             "method": row.label,
@@ -60,9 +64,19 @@ def scatter_rows(board: Leaderboard, costs: tuple[Cost, ...]) -> list[dict[str, 
             "low": round(100 * row.low, 4),
             "high": round(100 * row.high, 4),
             **{cost.field: cost.of(row) for cost in costs},
+            **{f"{cost.field}_frontier": row.label in ahead[cost] for cost in costs},
         }
         for row in board.main
     ]
+
+
+def _frontier(rows: list[Row], cost: Cost) -> set[str]:
+    found, best = set[str](), -1.0
+    for row in sorted(rows, key=lambda row: (cost.of(row), -row.avg_at_k)):
+        if row.avg_at_k > best:
+            best = row.avg_at_k
+            found.add(row.label)
+    return found
 
 
 def scatter_chart(
@@ -108,7 +122,13 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
         color=colour,
         shape=shape,
     )
-    layers = (_base_line(base, palette), interval, leader, dot, _names(data, palette))
+    reached = [row for row in data if row[f"{cost.field}_frontier"]]
+    frontier = (
+        alt.Chart(alt.InlineData(values=reached))
+        .mark_line(interpolate="step-after", color=palette.best, strokeWidth=1.2, opacity=0.5)
+        .encode(x=x, y=alt.Y("avg_at_k:Q", **y))
+    )
+    layers = (_base_line(base, palette), frontier, interval, leader, dot, _names(data, palette))
     return alt.LayerChart(layer=list(layers)).properties(width=width, height=HEIGHT)
 
 

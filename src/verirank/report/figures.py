@@ -42,7 +42,7 @@ _KEY_WITHOUT_RANKS = (
     "Grey triangles are not ranked, for the methods share no training seed; orange diamonds did "
     "not gain on the base. Bars are 95 % intervals."
 )
-
+_FRONTIER = "the line joins those that none beats for less (the Pareto frontier)."
 
 MOST_DRAWN = 40
 """Methods in one chart: more are no longer told apart; the data beside it has them all."""
@@ -77,8 +77,9 @@ class Figure:
         return for_page(self.svg, self.name)
 
     def write(self, folder: Path) -> None:
-        """Write NAME.svg and its data as NAME.csv."""
+        """Write NAME.svg, NAME.pdf and its data as NAME.csv."""
         write_file(folder / f"{self.name}.svg", self.svg)
+        write_file(folder / f"{self.name}.pdf", vl_convert.svg_to_pdf(self.svg))
         write_csv(folder / f"{self.name}.csv", self.rows)
 
 
@@ -114,7 +115,8 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
         Figure(
             "parameters",
             "Does training more parameters buy accuracy?",
-            f"Each method at its number of trainable parameters. Colours as above.{note}",
+            "Each method at its number of trainable parameters. Colours as above; "
+            f"{_FRONTIER}{note}",
             f"Scores against trainable parameters on a log scale: {range_in_words}{note}",
             lambda palette: scatter_chart(drawn, (PARAMETERS,), palette, width=840),
             scatter_rows(board, (PARAMETERS,)),
@@ -123,7 +125,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             "cost",
             "What the accuracy costs",
             "Mean training time of a run, and the largest resident memory of any. "
-            f"Up and to the left is better.{note}",
+            f"Up and to the left is better; {_FRONTIER}{note}",
             f"Scores against seconds and memory: {range_in_words}{note}",
             lambda palette: scatter_chart(drawn, (SECONDS, MEMORY), palette, width=375),
             scatter_rows(board, (SECONDS, MEMORY)),
