@@ -9,11 +9,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import altair as alt
 import pytest
+from altair.utils.schemapi import validate_jsonschema
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
 from verirank.report import build_leaderboard, write_picture, write_report
+from verirank.report._evidence import gather_evidence
+from verirank.report._palette import FILE
 from verirank.report._published import BENCHES
+from verirank.report._rate_chart import Searches
+from verirank.report.figures import build_figures
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -256,3 +262,15 @@ def test_the_frontier_is_what_none_beats_for_less(report: Path) -> None:
     shown = {row["method"] for row in rows if row["trainable_parameters_frontier"] == "True"}
     assert shown == points.keys() - beaten
     assert 1 < len(shown) < len(points)
+
+
+def test_every_chart_keeps_to_the_schema_of_vega_lite(study: Path) -> None:
+    board = build_leaderboard([study])
+    figures = [
+        *build_figures(board, Searches([], [])),
+        *gather_evidence(board).difference_figures(),
+    ]
+    assert len(figures) == 6
+    for figure in figures:
+        specification = json.loads(json.dumps(figure.specification(FILE)))
+        validate_jsonschema(specification, alt.Root._schema, alt.Root._rootschema)

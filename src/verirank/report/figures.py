@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import vl_convert
+from altair.utils.schemapi import debug_mode
 
 from verirank.record import write_csv, write_file
 from verirank.report._confound_chart import confound_chart, confound_rows
@@ -64,7 +65,7 @@ class Figure:
 
     def specification(self, palette: Palette) -> dict[str, Any]:
         """Return the Vega-Lite specification."""
-        return {**_as_dict(self.draw(palette)), "config": chart_config(palette)}
+        return _specification(self.draw, palette)
 
     @cached_property
     def svg(self) -> str:
@@ -199,7 +200,7 @@ def write_picture(board: Leaderboard, path: Path) -> None:
     Raises:
         ValueError: the path ends in something else.
     """
-    specification = {**_as_dict(interval_chart(board, FILE)), "config": chart_config(FILE)}
+    specification = _specification(lambda palette: interval_chart(board, palette), FILE)
     if path.suffix == ".svg":
         write_file(path, _svg(specification))
     elif path.suffix == ".png":
@@ -213,8 +214,11 @@ def _svg(specification: dict[str, Any]) -> str:
     return vl_convert.vegalite_to_svg(json.dumps(specification), vl_version=_VEGA_LITE)
 
 
-def _as_dict(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    specification = chart.to_dict()
-    specification.pop("config", None)
-    specification.pop("$schema", None)
-    return {"$schema": alt.SCHEMA_URL, **specification}
+def _specification(
+    draw: Callable[[Palette], alt.TopLevelMixin], palette: Palette
+) -> dict[str, Any]:
+    # Altair's checks against the schema take most of the time and find what is wrong with a chart,
+    # not with its data: the tests make them.
+    with debug_mode(False):
+        specification = draw(palette).to_dict(validate=False)
+    return {**specification, "$schema": alt.SCHEMA_URL, "config": chart_config(palette)}
