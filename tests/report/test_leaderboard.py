@@ -87,6 +87,24 @@ def test_seeds_of_one_method_are_one_row(tmp_path: Path) -> None:
     assert row.seconds == pytest.approx(31)
 
 
+def test_a_row_says_what_its_intervals_are_over(tmp_path: Path) -> None:
+    write_run(tmp_path / "one", "lora", GOOD)
+    for seed in range(2):
+        write_run(tmp_path / f"two{seed}", "dora", GOOD, seed=seed)
+    board = build_leaderboard([tmp_path])
+    board.write(tmp_path)
+    rows = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))["rows"]
+    assert {row["method"]: row["over"] for row in rows} == {
+        "lora": ["problems", "samples"],
+        "dora": ["seeds", "problems", "samples"],
+    }
+    with (tmp_path / "leaderboard.csv").open(newline="") as file:
+        assert {row["over"] for row in csv.DictReader(file)} == {
+            "problems samples",
+            "seeds problems samples",
+        }
+
+
 def test_settings_that_differ_within_a_method_are_told_apart_in_its_label(tmp_path: Path) -> None:
     for rank in (1, 8):
         settings = {"method": {"rank": rank}}
