@@ -213,7 +213,7 @@ def _stacked(arm: list[_Pair], bench: str) -> tuple[NDArray[np.bool_], ...]:
 def _intervals(
     arms: Mapping[_Key, list[_Pair]], samples: Mapping[_Key, tuple[NDArray[np.bool_], ...]]
 ) -> list[Interval]:
-    """Return each arm's difference; the seeds' noise is pooled over those of the same kind.
+    """Return each arm's difference; the seeds' noise is told by all of the same kind.
 
     Trained anew, a pair differs as two runs do; rescored, only as the defect makes it.
     """
