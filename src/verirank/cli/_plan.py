@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from verirank.cli._watch import duration
+from verirank.record import duration
 
 if TYPE_CHECKING:
     from verirank.study import Plan, PlannedTrial

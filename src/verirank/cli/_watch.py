@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from verirank.record import duration
+
 if TYPE_CHECKING:
     from verirank.study import StudyStatus, TrialStatus
 
@@ -108,13 +110,6 @@ def summary(status: StudyStatus) -> str:
     eta = status.eta_seconds
     left = f", about {duration(eta)} left" if eta else ""
     return f"{status.name}: {len(status.trials)} trials, {', '.join(counts)}{left}"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person would say them."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _sparkline(rewards: tuple[float, ...], width: int = 30) -> str:

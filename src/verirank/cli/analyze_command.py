@@ -10,20 +10,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-_MEASURES = {
-    "relative_norm": ("D/W %", 100),
-    "spectral_shift": ("NSS %", 100),
-    "angle_left_mean": ("U deg", 1),
-    "angle_right_mean": ("V deg", 1),
-    "in_span_ratio": ("in span %", 100),
-    "sparsity": ("same %", 100),
-    "below_half_ulp": ("<½ULP %", 100),
-    "effective_rank": ("erank", 1),
-    "stable_rank": ("srank", 1),
-}
+from verirank.config import InputError
+
 _IN_FULL = 4
 """More runs are told in a line each."""
-_OVERLAPS = {
+_Headings = dict[str, tuple[str, float]]
+"""By a measure's name: its heading, and the factor to the heading's unit."""
+_OVERLAPS: _Headings = {
     "mask_jaccard": ("masks %", 100),
     "cosine": ("cosine", 1),
     "overlap_left": ("span U %", 100),
@@ -42,10 +35,12 @@ def command(folders: tuple[str, ...], as_json: bool) -> None:
     and which directions their updates share. Below each value stands, dimmed, what an isotropic
     random update of the same norm, or chance, would give.
     """
+    paths = [Path(folder) for folder in folders]
+    if missing := [path for path in paths if not path.exists()]:
+        raise InputError(f"there is no folder {missing[0]}")
     from verirank.geometry import analyze
     from verirank.report import energy_figure
 
-    paths = [Path(folder) for folder in folders]
     with Console(stderr=True).status("reading") as status:
         geometries = analyze(paths, on_weight=status.update)
     for geometry in geometries:
@@ -62,10 +57,10 @@ def command(folders: tuple[str, ...], as_json: bool) -> None:
 
 
 def _print_briefly(console: Console, geometries: list[Any]) -> None:
-    table = _table("run", _MEASURES)
+    table = _table("run", _measures())
     for geometry in geometries:
         label = f"{geometry.run.method}, seed {geometry.run.seed}"
-        _add(table, label, geometry.summary.overall, _MEASURES)
+        _add(table, label, geometry.summary.overall, _measures())
     console.print(table)
     console.print(
         f"{len(geometries)} runs; their modules, checkpoints and what they share are in each "
@@ -79,16 +74,16 @@ def _print_run(console: Console, geometry: Any) -> None:
     console.print(f"{run.method}, seed {run.seed}, {run.steps} steps: {run.folder}", style="bold")
     if overall.unchanged:
         console.print(f"{overall.unchanged} of {overall.weights} weights are unchanged")
-    table = _table("weights", _MEASURES)
+    table = _table("weights", _measures())
     for kind, pool in geometry.summary.modules.items():
-        _add(table, f"{kind} x{pool.weights}", pool, _MEASURES)
+        _add(table, f"{kind} x{pool.weights}", pool, _measures())
     table.add_section()
-    _add(table, "all", overall, _MEASURES)
+    _add(table, "all", overall, _measures())
     console.print(table)
     if len(geometry.trajectory) > 1:
-        table = _table("step", _MEASURES)
+        table = _table("step", _measures())
         for moment in geometry.trajectory:
-            _add(table, str(moment.step), moment.summary.overall, _MEASURES)
+            _add(table, str(moment.step), moment.summary.overall, _measures())
         console.print(table)
 
 
@@ -108,7 +103,13 @@ def _print_comparisons(console: Console, geometries: list[Any]) -> None:
     console.print(table)
 
 
-def _table(label: str, headings: dict[str, tuple[str, int]]) -> Table:
+def _measures() -> _Headings:
+    from verirank.report import MEASURES
+
+    return {measure.name: (measure.heading, measure.factor) for measure in MEASURES}
+
+
+def _table(label: str, headings: _Headings) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 0, 0, 1))
     table.add_column(label, overflow="fold", min_width=12)
     for heading, _ in headings.values():
@@ -116,14 +117,14 @@ def _table(label: str, headings: dict[str, tuple[str, int]]) -> Table:
     return table
 
 
-def _add(table: Table, label: str, pool: Any, names: dict[str, tuple[str, int]]) -> None:
+def _add(table: Table, label: str, pool: Any, names: _Headings) -> None:
     """Add a line of values and, dimmed below it, one of nulls."""
     found = [(pool.measures.get(name), factor) for name, (_, factor) in names.items()]
     table.add_row(label, *(_number(m and m.value, factor) for m, factor in found))
     table.add_row("", *(_number(m and m.null, factor) for m, factor in found), style="dim")
 
 
-def _number(value: float | None, factor: int) -> str:
+def _number(value: float | None, factor: float) -> str:
     if value is None:
         return ""
     shown = factor * value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import inf, isfinite
+from math import isfinite
 from typing import Any
 
 import click
@@ -12,16 +12,6 @@ from rich.table import Table
 
 from verirank.config import InputError, nearest
 
-_ACCURACIES = {
-    "aime24": 28.54,
-    "aime25": 22.71,
-    "amc23": 62.58,
-    "math-500": 82.90,
-    "minerva": 26.38,
-}
-"""Of DeepSeek-R1-Distill-Qwen-1.5B in percent (arXiv:2505.24864, table 1)."""
-_NOISIEST = 50.0
-"""The accuracy to assume where that table has no figure."""
 _SEEDS = (1, 2, 3, 5, 10, 20)
 _SAMPLES = 32
 _PERCENT = click.FloatRange(0, 100, min_open=True, max_open=True)
@@ -85,9 +75,9 @@ def _report(
     effect_sd: float | None,
     comparisons: int,
 ) -> dict[str, Any]:
-    from verirank.statistics import Assumptions, Design, Difficulty
+    from verirank.statistics import Assumptions, Design, Difficulty, usual_accuracy
 
-    accuracy = _ACCURACIES.get(name, _NOISIEST) if accuracy is None else accuracy
+    accuracy = round(100 * usual_accuracy(name), 2) if accuracy is None else accuracy
     effect = None if effect_sd is None else effect_sd / 100
     assumed = Assumptions(Difficulty(accuracy / 100), seed_sd / 100, effect)
     noise = assumed.noise(difference / 100)
@@ -109,24 +99,18 @@ def _report(
 
 
 def _row(assumed: Any, design: Any, difference: float, comparisons: int) -> dict[str, Any]:
-    from dataclasses import replace
+    from verirank.statistics import prospect
 
-    from verirank.statistics import remedy
-
-    alpha = 0.05 / comparisons
-    noise = assumed.noise(difference)
-    would = remedy(noise, design, difference, alpha)
+    found = prospect(assumed, design, difference, comparisons)
     return {
         "seeds": design.seeds,
         "about": "these runs" if design.seeds == 1 else "the methods",
-        "power": round(noise.power(design, difference, alpha), 3),
-        "detectable": _points(assumed.detectable(design, alpha)),
-        "detectable_at_any_samples": _points(
-            assumed.detectable(replace(design, samples=inf), alpha)
-        ),
-        "samples_needed": would.samples,
-        "seeds_needed": would.seeds,
-        "verdict": would.sentence,
+        "power": round(found.power, 3),
+        "detectable": _points(found.detectable),
+        "detectable_at_any_samples": _points(found.detectable_at_any_samples),
+        "samples_needed": found.remedy.samples,
+        "seeds_needed": found.remedy.seeds,
+        "verdict": found.remedy.sentence,
     }
 
 

@@ -1,5 +1,6 @@
 """What lies on disk: whole files, the record of a trial, its samples, and where it was made."""
 
+from verirank.record._duration import duration
 from verirank.record._files import whole_file, whole_folder, write_csv, write_file, write_json
 from verirank.record._machine import package_versions, processor, source_revision, usable_cores
 from verirank.record._run import BusyError, Run, find_runs, hold, step_seconds
@@ -29,6 +30,7 @@ __all__ = [
     "TrialList",
     "answers_PK",
     "correct_PK",
+    "duration",
     "find_runs",
     "hold",
     "package_versions",

@@ -1,6 +1,7 @@
 """What came out: the leaderboard, the table in the terminal, and one self-contained page."""
 
 from verirank.report._completions import bench_completions, rollouts
+from verirank.report._geometry import MEASURES
 from verirank.report._recommend import NothingToRecommendError, Recommendation, recommend
 from verirank.report._run_index import INDEX
 from verirank.report._standouts import overview
@@ -14,6 +15,7 @@ from verirank.report.terminal import print_confounds, print_leaderboard
 
 __all__ = [
     "INDEX",
+    "MEASURES",
     "Confounds",
     "Effect",
     "Judgement",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from verirank.record import duration as duration
 from verirank.report.leaderboard import Leaderboard, Row
 
 
@@ -24,13 +25,6 @@ def count(number: int) -> str:
             scaled = number / size
             return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f} {letter}"
     return str(number)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as seconds, minutes or hours."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def memory(amount: int) -> str:
