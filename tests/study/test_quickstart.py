@@ -32,7 +32,7 @@ def test_quickstart_leaves_a_leaderboard_and_a_report(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = json.loads((out / "leaderboard.json").read_text())["rows"]
     assert {(row["method"], row["bench"]) for row in rows} == {
-        (method, bench) for method in ("lora", "ia3") for bench in ("test", "ood")
+        (method, bench) for method in ("lora", "ia3") for bench in ("average", "test", "ood")
     }
     assert all(row.keys() >= ROW_KEYS and row["seeds"] == 2 for row in rows)
     assert all(row["low"] <= row["avg_at_k"] <= row["high"] for row in rows)

@@ -15,7 +15,6 @@ from verirank.report._palette import (
     STANDINGS,
     Palette,
     described,
-    inline,
     panel_title,
     standing,
     standing_colours,
@@ -102,7 +101,7 @@ def _panel(
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(values=[0, 0.5, 1], domain=False, ticks=False, labelOpacity=int(first)),
     )
-    everyone = alt.Chart(inline(span)).mark_area(color=grey, opacity=0.9, aria=False)
+    everyone = alt.Chart(alt.InlineData(values=span)).mark_area(color=grey, opacity=0.9, aria=False)
     first_row, last_row = rows[0], rows[-1]
     words = (
         f"mean reward {first_row['reward']:.2f} at step {first_row['step']}, "

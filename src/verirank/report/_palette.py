@@ -85,12 +85,7 @@ def described(rows: Sequence[dict[str, Any]], words: Callable[[Any], str]) -> al
 
     The page shows these words where a pointer rests on the mark.
     """
-    return inline([{**r, "said": f"{r['method']}: {words(r)}"} for r in rows])
-
-
-def inline(rows: Sequence[dict[str, Any]]) -> alt.InlineData:
-    """Return a chart's data in a form that altair does not copy whenever it changes a chart."""
-    return alt.InlineData(values=tuple(rows))  # type: ignore[reportArgumentType]
+    return alt.InlineData(values=[{**r, "said": f"{r['method']}: {words(r)}"} for r in rows])
 
 
 SAID = alt.Description("said:N")
