@@ -6,7 +6,6 @@ from verirank.statistics._aggregate import (
     probability_of_improvement,
 )
 from verirank.statistics._bench_power import Prospect, prospect, usual_accuracy
-from verirank.statistics._bench_power import Prospect, prospect, usual_accuracy
 from verirank.statistics._bootstrap import (
     Interval,
     bootstrap_accuracy,
@@ -47,7 +46,6 @@ __all__ = [
     "Noise",
     "Outcome",
     "Prospect",
-    "Prospect",
     "Remedy",
     "SeedNoise",
     "SimulatedStudies",
@@ -74,9 +72,7 @@ __all__ = [
     "pass_at_k",
     "probability_of_improvement",
     "prospect",
-    "prospect",
     "rank_with_ties",
     "remedy",
-    "usual_accuracy",
     "usual_accuracy",
 ]
