@@ -11,6 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from verirank.config import (
     InputError,
@@ -161,6 +169,7 @@ def _run(run: Run, base: Any) -> None:
         with _progress(run.config, len(run.metrics())) as on_step:
             run_trial(run, base, on_step=on_step)
     except KeyboardInterrupt:
+        run.update_manifest(status="stopped")  # also where it had not begun yet
         click.echo(f"the run goes on with: verirank train --resume {run.folder}", err=True)
         raise
     _print_scores(run)
@@ -175,15 +184,6 @@ def _what_comes(run: Run) -> str:
 
 @contextmanager
 def _progress(config: Any, done: int) -> Iterator[Any]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
