@@ -1,8 +1,8 @@
 """Measure what an executor costs beside the work of the trials that it runs, and how it scales.
 
-    python docs/results/executor_cost.py OUT [TRIALS] [local|ray] [STEPS]
+    python docs/results/executor_cost.py OUT [TRIALS] [local|ray] [STEPS] >> executor_cost.md
 
-Trains so many LoRA trials of about ten seconds on the micro model. A trial's work is the time from
+Trains so many LoRA trials of about ten seconds on the micro model and prints a line of Markdown. A trial's work is the time from
 when its process takes hold of the run to its last record; what the slots spent beyond that, loading
 libraries and the base among it, is the executor's. Efficiency is the work of as many trials as
 two of them have it, one after another alone on the machine, over what all slots spent. Proof and
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from verirank.config import TrialConfig
-from verirank.record import usable_cores
+from verirank.record import processor, source_revision, usable_cores
 from verirank.study import (
     Executor,
     Job,
@@ -49,7 +49,7 @@ def main(out: Path, n: int, kind: str, steps: int) -> None:
     executor = LocalExecutor(slots) if kind == "local" else RayExecutor()
     wall, work = timed(executor, store, trials[:n])
     print(
-        f"{kind}: {n} trials of {work / n:.1f} s on {slots} slots took {wall:.1f} s; beside the "
+        f"- {kind}, {processor()}, revision {(source_revision() or 'unknown')[:7]}: {n} trials of {work / n:.1f} s on {slots} slots took {wall:.1f} s; beside the "
         f"work {slots * wall - work:.1f} s, {100 * (slots * wall / work - 1):.2f} % of it. One "
         f"alone takes {alone:.1f} s: efficiency {100 * n * alone / slots / wall:.1f} %"
     )
@@ -57,7 +57,7 @@ def main(out: Path, n: int, kind: str, steps: int) -> None:
 
 def timed(executor: Executor, store: Store, trials: Sequence[TrialConfig]) -> tuple[float, float]:
     """Return the seconds that an executor took for trials, and those of the trials' own work."""
-    jobs = [Job(store.trial(trial), store.base_samples(trial)) for trial in trials]
+    jobs = [Job(store.trial(trial), store.folder) for trial in trials]
     for trial, job in zip(trials, jobs, strict=True):
         store.start(trial, job.folder)
     began = time.perf_counter()
