@@ -2,11 +2,12 @@
 
     python docs/results/executor_cost.py OUT [TRIALS] [local|ray] [STEPS] >> executor_cost.md
 
-Trains so many LoRA trials of about ten seconds on the micro model and prints a line of Markdown. A trial's work is the time from
-when its process takes hold of the run to its last record; what the slots spent beyond that, loading
-libraries and the base among it, is the executor's. Efficiency is the work of as many trials as
-two of them have it, one after another alone on the machine, over what all slots spent. Proof and
-base samples, which are taken once for a study, are done before the clock starts.
+Trains so many LoRA trials of about ten seconds on the micro model and prints a line of Markdown. A
+trial's work is the time from when its process takes hold of the run to its last record; what the
+slots spent beyond that, loading libraries and the base among it, is the executor's. Efficiency is
+the work of as many trials as two of them have it, one after another alone on the machine, over what
+all slots spent. Proof and base samples, which are taken once for a study, are done before the clock
+starts.
 """
 
 import sys
@@ -48,10 +49,12 @@ def main(out: Path, n: int, kind: str, steps: int) -> None:
     slots = usable_cores()
     executor = LocalExecutor(slots) if kind == "local" else RayExecutor()
     wall, work = timed(executor, store, trials[:n])
+    revision = (source_revision() or "unknown")[:7]
     print(
-        f"- {kind}, {processor()}, revision {(source_revision() or 'unknown')[:7]}: {n} trials of {work / n:.1f} s on {slots} slots took {wall:.1f} s; beside the "
-        f"work {slots * wall - work:.1f} s, {100 * (slots * wall / work - 1):.2f} % of it. One "
-        f"alone takes {alone:.1f} s: efficiency {100 * n * alone / slots / wall:.1f} %"
+        f"- {kind}, {processor()}, revision {revision}: {n} trials of {work / n:.1f} s on {slots} "
+        f"slots took {wall:.1f} s; beside the work {slots * wall - work:.1f} s, "
+        f"{100 * (slots * wall / work - 1):.2f} % of it. One alone takes {alone:.1f} s: efficiency "
+        f"{100 * n * alone / slots / wall:.1f} %"
     )
 
 
