@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from verirank.config import InputError, SaidByFirstError
 
@@ -131,6 +130,8 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace every gradient by its sum over all processes; a sharded one is summed already."""
     if count() == 1:
         return
+    from torch.distributed.tensor import DTensor
+
     gradients = [p.grad for p in parameters if p.grad is not None]
     whole = [gradient for gradient in gradients if not isinstance(gradient, DTensor)]
     for pending in [dist.all_reduce(gradient, async_op=True) for gradient in whole]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from verirank.processes._group import count, is_first
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 def shard(root: nn.Module, blocks: Iterable[nn.Module], device: str) -> None:
@@ -26,6 +26,9 @@ def shard(root: nn.Module, blocks: Iterable[nn.Module], device: str) -> None:
     """
     if count() == 1:
         return
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
     mesh = init_device_mesh(device, (count(),))
     for module in (*blocks, root):
         sharded: Any = fully_shard(module, mesh=mesh)
@@ -34,14 +37,18 @@ def shard(root: nn.Module, blocks: Iterable[nn.Module], device: str) -> None:
         sharded.set_force_sum_reduction_for_comms(True)
 
 
-def is_sharded(tensor: Tensor) -> bool:
+def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
     """Return whether a tensor is split over the processes."""
+    if count() == 1:  # which needs not half a second of imports
+        return False
+    from torch.distributed.tensor import DTensor
+
     return isinstance(tensor, DTensor)
 
 
 def whole(tensor: Tensor) -> Tensor:
     """Return a tensor whole; all processes have to ask for a sharded one together."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if is_sharded(tensor) else tensor
 
 
 def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -50,13 +57,15 @@ def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         full = whole(tensor)
         if is_first():
-            taken[name] = full.cpu() if isinstance(tensor, DTensor) else full
+            taken[name] = full.cpu() if is_sharded(tensor) else full
     return taken
 
 
 def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
     """Return a tensor that every process has whole, split as another of its shape is."""
-    if not isinstance(other, DTensor) or tensor.shape != other.shape:
+    if not is_sharded(other) or tensor.shape != other.shape:
         return tensor
+    from torch.distributed.tensor import distribute_tensor
+
     there = tensor.to(other.device)
     return distribute_tensor(there, other.device_mesh, other.placements, src_data_rank=None)
