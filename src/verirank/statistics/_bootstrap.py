@@ -24,7 +24,7 @@ class Interval:
 
     `over` names what was left to chance: with one seed that is problems and samples only, so the
     interval says nothing of how another training seed would have done. With two seeds it covers
-    about 91 times in 100 where seeds matter, not 95. `p` is the two-sided p-value of a true mean of
+    about 90 times in 100 where seeds matter, not 95. `p` is the two-sided p-value of a true mean of
     0; at the interval's confidence both give the same verdict.
     """
 
