@@ -46,8 +46,8 @@ class Cost:
 PARAMETERS = Cost(
     "trainable_parameters", "trainable parameters (log scale)", 1, log=True, format="~s"
 )
-SECONDS = Cost("seconds", "training time, seconds a run", 1, log=False, format="~g")
-MEMORY = Cost("peak_memory_bytes", "peak memory, GB", 1e9, log=False, format="~g")
+SECONDS = Cost("seconds", "training time, seconds a run", 1, log=False, format="~r")
+MEMORY = Cost("peak_memory_bytes", "peak memory, GB", 1e9, log=False, format="~r")
 
 
 def scatter_rows(board: Leaderboard, costs: tuple[Cost, ...]) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def scatter_chart(
 def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.LayerChart:
     rows = scatter_rows(board, (cost,))
     x_domain = _domain([row[cost.field] for row in rows], cost.log)
-    base = round(100 * sum(row.base_avg_at_k for row in board.main) / len(rows), 2)
+    base = 100 * sum(row.base_avg_at_k for row in board.main) / len(rows)
     scores = [base] + [row["low"] for row in rows] + [row["high"] for row in rows]
     y_domain = (
         max(0.0, 5 * math.floor(min(scores) / 5)),
