@@ -160,21 +160,22 @@ beside it: [confounds.json]({folder}/confounds.json), [confounds.csv]({folder}/c
 fair trials' [leaderboard.json]({folder}/leaderboard.json). {where}
 
 ```sh
+verirank study run studies/micro-fair.toml --out micro-fair --store store
 verirank study run studies/micro-paper.toml --out micro-paper --store store
 verirank study run studies/micro-confounds.toml --out micro-confounds --store store
 python docs/results/confounds.py micro-confounds docs/results/micro-confounds.md
 ```
 
-The fair set-up: every method on all seven linears at rank 8 and its own learning rate, {seeds}
-seeds; the trials are those of micro-paper. Beside each stands the same trial with one defect and
-nothing else changed, on the same problems and seeds.
+The fair set-up: every method on all seven linears at rank 8 and its default learning rate, {seeds}
+seeds; the trials that micro-fair and micro-paper have already are taken from the store. Beside each
+stands the same trial with one defect, on the same problems and seeds.
 
 {cost}
 
-Differences are paired; the seeds' noise is pooled over all trials that a defect was trained into,
-and over those of one defect where only the scores are made again. Holm's correction is over all
-lines, for Avg@k and Pass@k apart; bold is resolved at 5 %. Not resolved is not the same as no
-effect.
+Differences are paired; the seeds' noise of each is moderated by that of all trials that a defect
+was trained into, or of those of one defect where only the scores are made again. Holm's correction
+is over all lines, for Avg@k and Pass@k apart; bold is resolved at 5 %. Not resolved is not the same
+as no effect.
 
 ![How far each defect moves each method]({folder}/figures/confounds.svg)"""
 
@@ -199,7 +200,8 @@ ABOUT = {
         "Weights reach the sampler by merging the adapter into a live bf16 base, which is "
         "un-merged afterwards; both round, and the difference stays. All adapters on linears. The "
         "base's drift is that after the last step, relative to its norm, mean over the seeds. "
-        "Only the sampler's copy drifts here; in the released code the trainer's did too."
+        "Only the sampler's copy drifts here; in the released code the trainer's did too. The fair "
+        "trials serve fp32, so these lines hold what serving bf16 does by itself, too."
     ),
     "redrawn-residual": (
         "The trained adapter is merged onto another frozen weight than it was trained on: "
