@@ -14,6 +14,7 @@ from verirank.statistics import (
     paired_difference,
     rank_with_ties,
 )
+from verirank.statistics._noise import variance_of_a_sample
 
 SIZES = (30, 40, 272)
 SAMPLES = (32, 32, 4)
@@ -31,20 +32,20 @@ def benches(seeds: int, shift: float = 0.0, draw: int = 0) -> list[NDArray[np.bo
 
 def test_every_seeds_mean_is_the_mean_over_benches() -> None:
     sampled = benches(3)
-    values_SP = macro_average(sampled)
-    assert values_SP.shape == (3, sum(SIZES))
+    values_SPK = macro_average(sampled)
+    assert values_SPK.shape == (3, sum(SIZES), min(SAMPLES))
     by_hand_S = np.mean([bench.mean(axis=(1, 2)) for bench in sampled], axis=0)
-    assert values_SP.mean(axis=1) == pytest.approx(by_hand_S)
+    assert values_SPK.mean(axis=(1, 2)) == pytest.approx(by_hand_S)
 
 
 def test_one_bench_is_itself() -> None:
     (bench, *_) = benches(2)
-    assert macro_average([bench]) == pytest.approx(bench.mean(axis=2))
+    assert macro_average([bench]) == pytest.approx(bench.astype(float))
 
 
 def test_the_interval_of_one_seed_is_that_of_a_direct_stratified_bootstrap() -> None:
     sampled = benches(1)
-    found = bootstrap_mean(macro_average(sampled), np.random.default_rng(0))
+    found = bootstrap_mean(macro_average(sampled).mean(axis=2), np.random.default_rng(0))
     generator, means = np.random.default_rng(1), []
     for _ in range(20_000):
         drawn = [
@@ -59,7 +60,7 @@ def test_the_interval_of_one_seed_is_that_of_a_direct_stratified_bootstrap() -> 
 
 def test_the_variance_over_problems_is_exactly_the_stratified_one() -> None:
     sampled = benches(1)
-    values_P = macro_average(sampled)[0]
+    values_P = macro_average(sampled)[0].mean(axis=1)
     strata = [bench[0].mean(axis=1).var(ddof=1) / bench.shape[1] for bench in sampled]
     assert values_P.var(ddof=1) / len(values_P) == pytest.approx(sum(strata) / len(strata) ** 2)
 
@@ -73,8 +74,27 @@ def test_methods_are_compared_ranked_and_judged_on_the_average() -> None:
     assert [s.rank for s in rank_with_ties({"a": a, "b": b}, generator)] == [1, 2]
     assert judge_difference(Claim("above", 0.0), a, b, generator).outcome == "supported"
     open_question = judge_difference(Claim("above", difference.mean), a, b, generator)
-    assert open_question.remedy is None
-    assert "single benches" in open_question.reason
+    assert open_question.remedy is not None
+    assert open_question.reason == open_question.remedy.sentence
+
+
+def test_a_samples_variance_is_that_of_the_average_of_one_sample_of_each_problem() -> None:
+    sampled = benches(2)
+    of_one = 0.0  # of the average, were each bench's least share of samples taken once
+    for bench in sampled:
+        weight = 1 / len(sampled) / bench.shape[1]
+        parts = bench.shape[2] / min(SAMPLES)
+        of_one += weight**2 * bench.var(axis=2, ddof=1).sum(axis=1).mean() / parts
+    values_SPK = macro_average(sampled)
+    found = variance_of_a_sample(values_SPK) / values_SPK.shape[1]
+    assert found == pytest.approx(of_one, rel=0.1)  # the weights make up for P_b - 1
+
+
+def test_benches_of_other_numbers_of_samples_keep_their_means() -> None:
+    few, many = benches(2)[0][:, :, :3], benches(2)[1]
+    values_SPK = macro_average([few, many])
+    assert values_SPK.shape[2] == 1
+    assert values_SPK.mean() == pytest.approx((few.mean() + many.mean()) / 2)
 
 
 def test_what_is_no_average_is_refused() -> None:
@@ -83,4 +103,4 @@ def test_what_is_no_average_is_refused() -> None:
     with pytest.raises(ValueError, match="two problems"):
         macro_average([benches(2)[0], benches(2)[1][:, :1]])
     with pytest.raises(ValueError, match="not finite"):
-        paired_difference(np.full((2, 5), np.nan), np.zeros((2, 5)), np.random.default_rng(0))
+        paired_difference(np.full((2, 5, 1), np.nan), np.zeros((2, 5, 1)), np.random.default_rng(0))

@@ -77,8 +77,8 @@ class Arm:
     ) -> NDArray[Any]:
         """Return what the statistics take of a bench, by seed in their order, all or some.
 
-        It is which samples are right, S x P x K; for the average over benches it is the S x P
-        values of `macro_average`.
+        It is which samples are right, or for the average over benches the values of
+        `macro_average`; S x P x K.
         """
         if bench == AVERAGE:
             return macro_average([self.scores(one, stage, seeds) for one in self.averaged])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._scores import FloatArray, as_shares
+from verirank.statistics._scores import FloatArray, as_correct
 
 
 def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
@@ -21,27 +22,33 @@ def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
     shares of 1, only their means are.
 
     Args:
-        benches: of each of B benches an array of `as_shares`: S seeds, P_b problems.
+        benches: of each of B benches whether each sample is right, S x P_b x K_b.
 
     Returns:
-        S x P values, the benches one after the other, P problems in all.
+        S x P x K values, the benches one after the other, P problems in all. K is the greatest
+        common divisor of the K_b: a bench with more samples has means over equal parts of them.
 
     Raises:
-        ValueError: there is no bench, the seeds differ, or a bench has fewer than two problems.
+        ValueError: there is no bench, an array is not boolean, the seeds differ, or a bench has
+            fewer than two problems.
     """
-    shares = [as_shares(bench) for bench in benches]
-    if len({len(values_SP) for values_SP in shares}) != 1:
+    sampled = [as_correct(bench, ndim=3) for bench in benches]
+    samples = gcd(*(correct_SPK.shape[2] for correct_SPK in sampled))
+    shares = [
+        correct_SPK.reshape(*correct_SPK.shape[:2], samples, -1).mean(axis=3)
+        for correct_SPK in sampled
+    ]
+    if len({len(values_SPK) for values_SPK in shares}) != 1:
         raise ValueError("an average over benches needs one bench at least, and the same seeds")
-    if min(values_SP.shape[1] for values_SP in shares) < 2:
+    if min(values_SPK.shape[1] for values_SPK in shares) < 2:
         raise ValueError("an average over benches needs two problems of each at least")
-    total = sum(values_SP.shape[1] for values_SP in shares)
-    means_S1 = np.mean([values_SP.mean(axis=1) for values_SP in shares], axis=0)[:, None]
+    total = sum(values_SPK.shape[1] for values_SPK in shares)
+    means_BS11 = [values_SPK.mean(axis=(1, 2), keepdims=True) for values_SPK in shares]
+    middle_S11 = np.mean(means_BS11, axis=0)
     return np.concatenate(
         [
-            means_S1
-            + _weight(values_SP.shape[1], total, len(shares))
-            * (values_SP - values_SP.mean(axis=1, keepdims=True))
-            for values_SP in shares
+            middle_S11 + _weight(values_SPK.shape[1], total, len(shares)) * (values_SPK - mean_S11)
+            for values_SPK, mean_S11 in zip(shares, means_BS11, strict=True)
         ],
         axis=1,
     )

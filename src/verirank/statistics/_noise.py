@@ -151,15 +151,12 @@ def observed_noise(
     )
 
 
-def variance_of_a_sample(correct_SPK: BoolArray) -> float:
-    """Return the unbiased mean of p (1 - p) over seeds and problems; of one sample, p (1 - p).
+def variance_of_a_sample(values_SPK: BoolArray | FloatArray) -> float:
+    """Return the unbiased variance of a problem's samples, its mean over seeds and problems.
 
     One sample a problem cannot tell sampling noise from the problems' difficulty, so all of it is
     counted as sampling noise there, which is the most that more samples could take away.
     """
-    samples = correct_SPK.shape[2]
-    share_SP = correct_SPK.mean(axis=2)
-    if samples == 1:
-        share = float(share_SP.mean())
-        return share * (1 - share)
-    return float(np.mean(share_SP * (1 - share_SP))) * samples / (samples - 1)
+    if values_SPK.shape[2] == 1:
+        return float(values_SPK.var())
+    return float(values_SPK.var(axis=2, ddof=1).mean())

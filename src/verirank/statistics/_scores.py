@@ -89,16 +89,20 @@ def as_shares(scores: ArrayLike) -> FloatArray:
     """Return S seeds' values of P problems, S x P.
 
     Args:
-        scores: whether each sample is right, S x P x K, whose mean over samples is taken; or values
-            of `macro_average`, S x P, which are returned as they are.
+        scores: whether each sample is right, or values of `macro_average`, S x P x K.
 
     Raises:
         ValueError: neither, or a value is not finite.
     """
+    return as_samples(scores).mean(axis=2)
+
+
+def as_samples(scores: ArrayLike) -> BoolArray | FloatArray:
+    """Return an array that `as_shares` takes, S x P x K, or raise ValueError."""
     scores = np.asarray(scores)
-    if scores.ndim != 2 or scores.dtype != np.float64:
-        return as_correct(scores, ndim=3).mean(axis=2)
-    if scores.size == 0 or not np.isfinite(scores).all():
+    if scores.dtype != np.float64:
+        return as_correct(scores, ndim=3)
+    if scores.ndim != 3 or scores.size == 0 or not np.isfinite(scores).all():
         raise ValueError("a value is not finite: score a missing or failed sample as wrong")
     return scores
 

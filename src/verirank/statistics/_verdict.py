@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from verirank.statistics._bootstrap import Interval, bootstrap_means, varied
 from verirank.statistics._noise import ALPHA, Design, observed_noise, variance_of_a_sample
 from verirank.statistics._power import Remedy, remedy
-from verirank.statistics._scores import BoolArray, FloatArray, as_correct, as_shares
+from verirank.statistics._scores import BoolArray, FloatArray, as_correct, as_samples
 from verirank.statistics._seed_noise import SeedNoise
 
 Outcome = Literal["supported", "contradicted", "not_resolvable"]
@@ -94,8 +94,8 @@ def judge_difference(
 
     Args:
         claim: in shares of 1.
-        a_SPK: whether each sample of the one method is right; a missing or failed one is wrong. Or
-            its values of `macro_average`, of which no remedy is known.
+        a_SPK: whether each sample of the one method is right, a missing or failed one being wrong;
+            or its values of `macro_average`.
         b_SPK: the other method's, on the same seeds and problems; it may have another K.
         generator: the source of the resamples.
         about: the methods, whatever the seed, or only the runs at hand.
@@ -105,17 +105,14 @@ def judge_difference(
     Raises:
         ValueError: an array is not boolean or not S x P x K, or seeds or problems differ.
     """
-    a_SP, b_SP = as_shares(a_SPK), as_shares(b_SPK)
-    if a_SP.shape != b_SP.shape:
-        raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
-    sampled = np.ndim(a_SPK) == 3
-    measured = (
-        _Measured.of(*(as_correct(one, ndim=3) for one in (a_SPK, b_SPK))) if sampled else None
-    )
+    a, b = as_samples(a_SPK), as_samples(b_SPK)
+    if a.shape[:2] != b.shape[:2]:
+        raise ValueError(f"pairs need the same seeds and problems: {a.shape[:2]} and {b.shape[:2]}")
+    values_SP, measured = a.mean(axis=2) - b.mean(axis=2), _Measured.of(a, b)
     if about == "runs":
         noise = None
     return _verdict(
-        claim, a_SP - b_SP, measured, (-1.0, 1.0), generator, about, noise=noise, tests=tests
+        claim, values_SP, measured, (-1.0, 1.0), generator, about, noise=noise, tests=tests
     )
 
 
@@ -162,7 +159,7 @@ class _Measured:
     sample_variance: float
 
     @classmethod
-    def of(cls, *arms_SPK: BoolArray) -> _Measured:
+    def of(cls, *arms_SPK: BoolArray | FloatArray) -> _Measured:
         seeds, problems, _ = arms_SPK[0].shape
         samples = min(arm.shape[2] for arm in arms_SPK)
         variances = (variance_of_a_sample(arm) * samples / arm.shape[2] for arm in arms_SPK)
@@ -172,7 +169,7 @@ class _Measured:
 def _verdict(
     claim: Claim,
     values_SP: FloatArray,
-    measured: _Measured | None,
+    measured: _Measured,
     limits: tuple[float, float],
     generator: np.random.Generator,
     about: Subject,
@@ -189,15 +186,11 @@ def _verdict(
     interval, p = _interval(claim, kept_SP, limits, generator, noise)
     outcome = claim.judge(interval.low, interval.high)
     would = None
-    if measured and (outcome == "not_resolvable" or p > ALPHA / tests):
+    if outcome == "not_resolvable" or p > ALPHA / tests:
         would = _remedy(claim, kept_SP, measured, limits, noise, ALPHA / tests)
-    if outcome != "not_resolvable":
-        reason = f"the interval makes it {outcome}"
-    elif would is None:
-        reason = "the interval holds both; what would resolve it is told of single benches"
-    else:
-        reason = would.sentence
-    return Verdict(outcome, effect, interval, p, would, reason)
+    if outcome == "not_resolvable" and would is not None:
+        return Verdict(outcome, effect, interval, p, would, would.sentence)
+    return Verdict(outcome, effect, interval, p, would, f"the interval makes it {outcome}")
 
 
 def _interval(
