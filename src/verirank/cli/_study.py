@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
     )
     from verirank.study import run_study
 
+    before = signal.signal(signal.SIGINT, _stop)
     try:
         with Watch(out) as watch:
             outcomes = run_study(study, out, on_poll=watch.refresh, **options)
@@ -32,6 +34,8 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
         # No trial could write either: the study ends, and what is on disk is whole.
         click.echo(f"verirank: the disk is full; free some space, and {_goes_on(out)}", err=True)
         raise SystemExit(1) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
         click.echo(f"failed: {outcome.folder.name}: {outcome.error}", err=True)
@@ -49,6 +53,13 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
         raise SystemExit(1) from None
     if failed:
         raise SystemExit(1)
+
+
+def _stop(number: int, frame: object) -> None:
+    """Say what Ctrl-C begins, which takes as long as a step; the next one ends all at once."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    click.echo("stopping: every trial ends its step and leaves a checkpoint", err=True)
+    raise KeyboardInterrupt
 
 
 def _goes_on(out: Path) -> str:

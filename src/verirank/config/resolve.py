@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -121,11 +122,24 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
     key = prefix + ".".join(path)
     if first["type"] == "extra_forbidden":
         section = key.removesuffix(path[-1])
-        return f"unknown key {key!r}{nearest(path[-1], _keys_beside(model, path), section)}"
+        beside = _keys_beside(model, path)
+        there = _elsewhere(path[-1], beside) or nearest(path[-1], beside, section)
+        return f"unknown key {key!r}{there}"
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     if not path:
         return message
     return f"{key} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _elsewhere(key: str, beside: Sequence[str]) -> str:
+    """Return the end of an error line about a key that is right in another section."""
+    if key == "name" or get_close_matches(key, beside, cutoff=0.8):
+        return ""
+    for name, field in TrialConfig.model_fields.items():
+        section = type(field.default)
+        if issubclass(section, Section) and key in section.model_fields:
+            return f"; did you mean {f'{name}.{key}'!r}?"
+    return ""
 
 
 def _named(kind: Kind, section: Any) -> dict[str, Any]:

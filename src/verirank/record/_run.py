@@ -112,6 +112,10 @@ class Run:
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the run in {folder}: {error}") from error
         if not manifest or not (folder / "trial.toml").is_file():
+            listed = read_trial_list(folder)
+            if listed and listed.entries:
+                first = listed.folder(listed.entries[0])
+                raise InputError(f"{folder} is a study, not a run; one of its runs is {first}")
             raise InputError(f"{folder} holds no run (no manifest.json and trial.toml)")
         missing = [key for key in ("method", "seed") if key not in manifest]
         if missing:
@@ -359,6 +363,6 @@ def _run_folders(folder: Path) -> Iterator[Path | str]:
 
 
 def _never_took_a_step(folder: Path) -> bool:
-    """Return whether a run failed before its first step, and so holds nothing worth keeping."""
+    """Return whether a run ended before its first step, and so holds nothing worth keeping."""
     run = Run(folder)
-    return run.manifest.get("status") == "failed" and not run.metrics()
+    return run.manifest.get("status") in ("failed", "stopped") and not run.metrics()
