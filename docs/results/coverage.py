@@ -125,9 +125,10 @@ def false_findings(
         values_MSP = 0.5 + scale_M11 * generator.normal(size=(len(spreads), seeds, 1))
         # Problems differ a little, or there would be nothing to resample.
         values_MSP = values_MSP + generator.normal(0, 1e-4, (len(spreads), seeds, 8))
-        methods = {str(place): values_SP for place, values_SP in enumerate(values_MSP)}
+        values_MSPK = values_MSP[..., None]
+        methods = {str(place): values_SPK for place, values_SPK in enumerate(values_MSPK)}
         false[0] += any(one.rank > 1 for one in rank_with_ties(methods, generator))
-        *others, last = values_MSP
+        *others, last = values_MSPK
         pairs = paired_differences([(other, last) for other in others], generator)
         false[1] += holm([pair.p for pair in pairs]).min() <= 0.05
         a, b = str(len(spreads) - 2), str(len(spreads) - 1)

@@ -228,7 +228,7 @@ def test_a_full_disk_ends_no_study(tmp_path: Path, small_study: Make) -> None:
 
 def test_a_disk_too_full_to_begin_a_study_is_told_with_how_it_goes_on(tmp_path: Path) -> None:
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(tmp_path)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=24k", "none", str(tmp_path)], capture_output=True
     )
     if made.returncode != 0:
         pytest.skip("mounting a small disk needs root")

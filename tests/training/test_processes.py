@@ -99,12 +99,13 @@ def one_process(runs: dict[str, Path], settings: list[str]) -> Path:
         (["--method", "full"], []),
         (
             [
-                *("--method", "lora", "--algorithm", "dapo"),
+                *("--method", "lora", "--algorithm", "grpo"),
                 *("--set", "algorithm.kl_coefficient=0.05"),
                 *("--set", "algorithm.inner_updates=2"),
             ],
             [],
         ),
+        (["--method", "lora", "--algorithm", "dapo"], []),
         (
             ["--method", "full"],
             [
@@ -114,7 +115,7 @@ def one_process(runs: dict[str, Path], settings: list[str]) -> Path:
             ],
         ),
     ],
-    ids=["lora", "adalora", "full", "dapo with KL and inner updates", "full sharded"],
+    ids=["lora", "adalora", "full", "KL and inner updates", "dapo", "full sharded"],
 )
 def test_two_processes_train_what_one_does(
     runs: dict[str, Path], tmp_path: Path, settings: list[str], more: list[str]

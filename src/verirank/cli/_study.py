@@ -52,6 +52,7 @@ def run_and_report(study: Any, out: Path, **options: Any) -> None:
         click.echo(f"no report: {error}", err=True)
         raise SystemExit(1) from None
     if failed:
+        click.echo(f"with what failed by the machine's fault, {_goes_on(out)}", err=True)
         raise SystemExit(1)
 
 

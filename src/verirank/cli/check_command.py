@@ -26,8 +26,9 @@ def command(method: str, model: str, as_json: bool) -> int:
     Without METHOD, or with `all`, every installed method is checked.
     """
     names = plugin_names("method") if method == "all" else (expect_plugin("method", method),)
-    if not as_json:
-        click.echo(f"checking {', '.join(names)} on {model}; loading torch takes a few seconds")
+    click.echo(
+        f"checking {', '.join(names)} on {model}; loading torch takes a few seconds", err=True
+    )
     from verirank.methods import check_methods, method_config
 
     configs = [method_config({"name": name}) for name in names]
