@@ -8,10 +8,12 @@ of the page's name.
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from textwrap import fill
+
+from tables import points, table
 
 from verirank.record import Run, find_runs, read_trial_list
 from verirank.report import Confounds, Effect, read_confounds
@@ -28,22 +30,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def change(middle: float, low: float, high: float) -> str:
-    """Return a difference in points with its interval."""
-    return f"{100 * middle:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-
-
 def p_value(p: float) -> str:
     """Return a p-value, in bold where it resolves."""
     text = f"{p:.2g}" if p >= 1e-4 else "<0.0001"
     return f"**{text}**" if p <= 0.05 else text
-
-
-def table(heading: str, rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; the heading is given with | between its columns."""
-    columns = heading.split(" | ")
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def measured(effect: Effect) -> str:
@@ -61,10 +51,10 @@ def effect_row(effect: Effect) -> list[str]:
         effect.label,
         percent(effect.fair_avg_at_k),
         percent(effect.avg_at_k),
-        change(effect.difference, effect.low, effect.high),
+        points(effect.difference, effect.low, effect.high),
         p_value(effect.p_holm),
         f"{percent(effect.fair_pass_at_k)} to {percent(effect.pass_at_k)}",
-        change(effect.pass_difference, effect.pass_low, effect.pass_high),
+        points(effect.pass_difference, effect.pass_low, effect.pass_high),
         p_value(effect.pass_p_holm),
         measured(effect),
     ]

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
+
+from tables import points, table
 
 from verirank.record import Run, find_runs, read_trial_list
 from verirank.study import open_study
@@ -42,19 +44,6 @@ its selection bench, at three to five rates a method ([learning_rates.py](learni
 part of the budget is not equal. A search that finds a default again confirms it; it is no second
 opinion. Other work ran on the same cores, so the seconds of these runs compare nothing.
 """
-
-
-def points(value: float, low: float | None, high: float | None) -> str:
-    """Return a difference in points with its interval."""
-    interval = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    return f"{100 * value:+.1f}{interval}"
-
-
-def table(heading: str, rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; the heading is given with | between its columns."""
-    columns = heading.split(" | ")
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def read(study: Path, name: str) -> Any:

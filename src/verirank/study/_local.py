@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from verirank.config import TrialConfig
 from verirank.record import Run
 from verirank.study._ending import record_failure
 from verirank.study._jobs import ATTEMPTS, BUSY, POLL_SECONDS, STOPPED, Job, Outcome, failure
@@ -73,9 +75,12 @@ class LocalExecutor:
         waiting = [(job, 1) for job in jobs]
         room = Room(self.processes, self.threads, gpus_here())
         clock = StallClock(self.stall_seconds)
+        trial_of = lru_cache(_trial_of)  # the next job is asked for at every poll
         with threads_each(self.threads) as context, _ending_together() as running:
             while waiting or running:
-                while waiting and (place := _place(room, waiting[0][0], running.values())):
+                while waiting and (
+                    place := _place(room, trial_of(waiting[0][0]), running.values())
+                ):
                     job, number = waiting.pop(0)
                     clock.forget(job.folder)
                     process = _start(context, job, self.threads, place)
@@ -100,9 +105,13 @@ class LocalExecutor:
         return [outcomes[job.folder] for job in jobs]
 
 
-def _place(room: Room, job: Job, running: Collection[_Attempt]) -> Place | None:
+def _trial_of(job: Job) -> TrialConfig:
+    return Run.open(job.folder).config
+
+
+def _place(room: Room, trial: TrialConfig, running: Collection[_Attempt]) -> Place | None:
     taken = [(attempt.place, _resident(attempt.process)) for attempt in running]
-    return room.place(Run.open(job.folder).config, taken)
+    return room.place(trial, taken)
 
 
 def _start(context: ForkServerContext, job: Job, threads: int, place: Place) -> ForkServerProcess:

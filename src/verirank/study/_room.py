@@ -54,7 +54,7 @@ class Room:
         at_once = self.processes or len(gpus) or max(1, usable_cores() // self.threads)
         if len(taken) >= at_once:
             return None
-        needed = max(self.largest or _planned(trial, on_gpu=bool(gpus)), 1)
+        needed = self.largest or _planned(trial, on_gpu=bool(gpus))
         if self.processes is None and taken:
             coming = sum(max(0, place.memory - resident) for place, resident in taken)
             if psutil.virtual_memory().available < needed + coming:
