@@ -31,7 +31,7 @@ READS_ONLY = """
 import sys
 from verirank.report import write_report
 from verirank.study import study_status
-print(*{"torch", "transformers", "peft"} & set(sys.modules))
+print(*{"torch", "transformers", "peft", "altair"} & set(sys.modules))
 """
 
 

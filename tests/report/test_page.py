@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,12 +15,14 @@ import pytest
 from altair.utils.schemapi import validate_jsonschema
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
-from verirank.report import build_leaderboard, write_picture, write_report
+from verirank.report import Confounds, Effect, build_leaderboard, write_picture, write_report
 from verirank.report._evidence import gather_evidence
+from verirank.report._evidence_figures import geometry_figures
+from verirank.report._geometry import GeometryReport
 from verirank.report._palette import FILE
 from verirank.report._published import BENCHES
 from verirank.report._rate_chart import Searches
-from verirank.report.figures import build_figures
+from verirank.report.figures import build_figures, confound_figure
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -266,11 +269,36 @@ def test_the_frontier_is_what_none_beats_for_less(report: Path) -> None:
 
 def test_every_chart_keeps_to_the_schema_of_vega_lite(study: Path) -> None:
     board = build_leaderboard([study])
+    trial = {"method": "lora", "learning_rate": 1e-4, "score": 50.0, "winner": True}
+    searches = Searches([trial | {"steps": steps} for steps in (20, 60)], [])
     figures = [
-        *build_figures(board, Searches([], [])),
+        *build_figures(board, searches),
         *gather_evidence(board).difference_figures(),
+        *geometry_figures(analyzed()),
+        confound_figure(Confounds((moved(),), {})),
     ]
-    assert len(figures) == 6
+    assert len(figures) == 10
     for figure in figures:
         specification = json.loads(json.dumps(figure.specification(FILE)))
+        assert specification["$schema"] == alt.SCHEMA_URL
         validate_jsonschema(specification, alt.Root._schema, alt.Root._rootschema)
+
+
+def analyzed() -> GeometryReport:
+    """Return what the analysis of one run leaves for the charts."""
+    of = {"method": "lora", "run": "a", "seed": 0}
+    norm = {"measure": "relative_norm", "null": None, "end": True}
+    lines = {"side": "right", "update": 20.0, "isotropic": 50.0, "base": 80.0}
+    return GeometryReport(
+        measures=[of | norm | {"step": step, "value": step / 1000} for step in (20, 60)],
+        energy=[of | lines | {"directions": share} for share in (0.0, 50.0, 100.0)],
+        overlaps=[],
+        runs=1,
+    )
+
+
+def moved() -> Effect:
+    """Return an effect of a defect, every number of it the same."""
+    numbers = {field.name: 0.5 for field in fields(Effect)}
+    names = {"defect": "in-place-merging", "label": "lora", "bench": "test"}
+    return Effect(**(numbers | names | {"k": 8, "n": 64, "seeds": 3}))  # type: ignore[arg-type]

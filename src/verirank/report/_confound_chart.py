@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
 from verirank.report._palette import SAID, Palette, described
+from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
 from verirank.report.confounds import Confounds
 
 _MOVED, _NOT_RESOLVED = "moved", "not resolved"
@@ -28,60 +27,64 @@ def confound_rows(confounds: Confounds) -> list[dict[str, Any]]:
     ]
 
 
-def confound_chart(confounds: Confounds, palette: Palette) -> alt.VConcatChart:
+def confound_chart(confounds: Confounds, palette: Palette) -> Spec:
     """Draw the panels below each other on one scale."""
     rows = confound_rows(confounds)
     ends = [0.0, *(row[end] for row in rows for end in ("low", "high"))]
-    scale = alt.Scale(domain=[min(ends), max(ends)], nice=True)
+    scale = {"domain": [min(ends), max(ends)], "nice": True}
     defects = dict.fromkeys(row["defect"] for row in rows)
     last = list(defects)[-1]
     panels = [
         _panel([row for row in rows if row["defect"] == defect], scale, palette, defect == last)
         for defect in defects
     ]
-    return alt.vconcat(*panels, spacing=16)
+    return {"vconcat": panels, "spacing": 16}
 
 
-def _panel(
-    rows: list[dict[str, Any]], scale: alt.Scale, palette: Palette, is_last: bool
-) -> alt.LayerChart:
-    base = alt.Chart(described(rows, _in_words)).encode(
-        description=SAID,
-        y=alt.Y(
-            "method:N",
-            sort=[row["method"] for row in sorted(rows, key=lambda row: row["difference"])],
-            title=None,
-            axis=alt.Axis(domain=False, ticks=False, labelColor=palette.ink, labelPadding=10),
-        ),
-    )
-    colour = alt.Color(
-        "verdict:N",
-        scale=alt.Scale(domain=[_MOVED, _NOT_RESOLVED], range=[palette.no_gain, palette.behind]),
-    )
-    shape = alt.Shape(
-        "verdict:N",
-        scale=alt.Scale(domain=[_MOVED, _NOT_RESOLVED], range=["diamond", "square"]),
-    )
+def _panel(rows: list[dict[str, Any]], scale: Spec, palette: Palette, is_last: bool) -> Spec:
+    order = [row["method"] for row in sorted(rows, key=lambda row: row["difference"])]
+    y_axis = {"domain": False, "ticks": False, "labelColor": palette.ink, "labelPadding": 10}
+    each = {"description": SAID, "y": nominal("method", sort=order, title=None, axis=y_axis)}
+    domain, colours = [_MOVED, _NOT_RESOLVED], [palette.no_gain, palette.behind]
+    colour = nominal("verdict", scale={"domain": domain, "range": colours})
+    shape = nominal("verdict", scale={"domain": domain, "range": ["diamond", "square"]})
     title = "score with the defect minus the fair one, points" if is_last else None
-    x = alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(tickCount=10, labels=is_last))
-    interval = base.mark_rule(strokeWidth=2.5, opacity=0.55, strokeCap="round").encode(
-        x=x, x2="high:Q", color=colour
+    x = quantitative("low", title=title, scale=scale, axis={"tickCount": 10, "labels": is_last})
+    zero = mark(
+        "rule",
+        {"x": quantitative("zero")},
+        data=values([{"zero": 0}]),
+        strokeDash=[4, 4],
+        color=palette.muted,
     )
-    dot = base.mark_point(filled=True, size=85, opacity=1).encode(
-        x="difference:Q",
-        color=colour,
-        shape=shape,
+    interval = mark(
+        "rule",
+        {**each, "x": x, "x2": {"field": "high"}, "color": colour},
+        strokeWidth=2.5,
+        opacity=0.55,
+        strokeCap="round",
     )
-    value = base.mark_text(align="left", dx=8, fontSize=11, color=palette.muted).encode(
-        x="high:Q", text=alt.Text("difference:Q", format="+.1f")
+    dot = mark(
+        "point",
+        {**each, "x": quantitative("difference"), "color": colour, "shape": shape},
+        filled=True,
+        size=85,
+        opacity=1,
     )
-    zero = (
-        alt.Chart(alt.InlineData(values=[{"zero": 0}]))
-        .mark_rule(strokeDash=[4, 4], color=palette.muted)
-        .encode(x="zero:Q")
+    value = mark(
+        "text",
+        {**each, "x": quantitative("high"), "text": quantitative("difference", format="+.1f")},
+        align="left",
+        dx=8,
+        fontSize=11,
+        color=palette.muted,
     )
-    return alt.LayerChart(layer=[zero, interval, dot, value]).properties(
-        title=rows[0]["defect"].replace("-", " "), width=620, height={"step": 20}
+    return layers(
+        *(zero, interval, dot, value),
+        data=described(rows, _in_words),
+        title=rows[0]["defect"].replace("-", " "),
+        width=620,
+        height={"step": 20},
     )
 
 

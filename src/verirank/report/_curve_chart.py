@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-import altair as alt
 import numpy as np
 
 from verirank.report._arms import Arm
 from verirank.report._curve import trailing_mean
 from verirank.report._palette import (
-    SAID,
     STANDINGS,
     Palette,
-    described,
     panel_title,
+    said,
     standing,
     standing_colours,
 )
+from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
 from verirank.report.leaderboard import Leaderboard
 
 WINDOW = 5
@@ -58,9 +57,7 @@ def _arm_rows(arm: Arm) -> list[dict[str, Any]]:
     ]
 
 
-def curve_chart(
-    rows: list[dict[str, Any]], board: Leaderboard, palette: Palette
-) -> alt.ConcatChart:
+def curve_chart(rows: list[dict[str, Any]], board: Leaderboard, palette: Palette) -> Spec:
     """Draw a small panel a method, best first; grey is the range of all methods."""
     span = _range_of_all(rows)
     methods = list(dict.fromkeys(row["method"] for row in rows))
@@ -69,14 +66,13 @@ def curve_chart(
     panels = [
         _panel(
             [row for row in rows if row["method"] == method],
-            span,
             palette.rule,
             own.get(method, palette.behind),
             first=place % COLUMNS == 0,
-        ).properties(width=146, height=92, title=panel_title(method))
+        )
         for place, method in enumerate(methods)
     ]
-    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 18, "column": 4})
+    return small_panels(panels, COLUMNS, data=values(span))
 
 
 def _range_of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -86,31 +82,31 @@ def _range_of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"step": s, "low": min(v), "high": max(v)} for s, v in sorted(by_step.items())]
 
 
-def _panel(
-    rows: list[dict[str, Any]],
-    span: list[dict[str, Any]],
-    grey: str,
-    colour: str,
-    *,
-    first: bool,
-) -> alt.LayerChart:
-    x = alt.X("step:Q", title=None, axis=alt.Axis(tickCount=3, grid=False))
-    y = alt.Y(
-        "low:Q",
-        title=None,
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.5, 1], domain=False, ticks=False, labelOpacity=int(first)),
-    )
-    everyone = alt.Chart(alt.InlineData(values=span)).mark_area(color=grey, opacity=0.9, aria=False)
+def _panel(rows: list[dict[str, Any]], grey: str, colour: str, *, first: bool) -> Spec:
+    x = quantitative("step", title=None, axis={"tickCount": 3, "grid": False})
+    y = {
+        "title": None,
+        "scale": {"domain": [0, 1]},
+        "axis": {
+            "values": [0, 0.5, 1],
+            "domain": False,
+            "ticks": False,
+            "labelOpacity": int(first),
+        },
+    }
+    low, high, reward = quantitative("low"), {"field": "high"}, quantitative("reward")
     first_row, last_row = rows[0], rows[-1]
-    words = (
+    words = said(
+        first_row["method"],
         f"mean reward {first_row['reward']:.2f} at step {first_row['step']}, "
-        f"{last_row['reward']:.2f} at step {last_row['step']}"
+        f"{last_row['reward']:.2f} at step {last_row['step']}",
     )
-    own = alt.Chart(described(rows, lambda row: words)).encode(description=SAID)
-    layers = [
-        everyone.encode(x=x, y=y, y2="high:Q"),
-        own.mark_area(color=colour, opacity=0.3).encode(x=x, y="low:Q", y2="high:Q"),
-        own.mark_line(color=colour, strokeWidth=1.8).encode(x=x, y="reward:Q"),
-    ]
-    return alt.LayerChart(layer=layers)
+    data, own = values(rows), {"x": x, "description": words}
+    return layers(
+        mark("area", {"x": x, "y": low | y, "y2": high}, color=grey, opacity=0.9, aria=False),
+        mark("area", {**own, "y": low, "y2": high}, data=data, color=colour, opacity=0.3),
+        mark("line", {**own, "y": reward}, data=data, color=colour, strokeWidth=1.8),
+        width=146,
+        height=92,
+        title=panel_title(first_row["method"]),
+    )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
-
 from verirank.report._palette import Palette
+from verirank.report._vega_lite import Spec, mark, nominal, quantitative, values
 
 if TYPE_CHECKING:
     from verirank.geometry import Geometry
@@ -35,22 +34,20 @@ def energy_rows(geometry: Geometry) -> list[dict[str, Any]]:
     ]
 
 
-def energy_chart(geometry: Geometry, palette: Palette) -> alt.FacetChart:
+def energy_chart(geometry: Geometry, palette: Palette) -> Spec:
     """Draw cumulative energy against the leading share of directions, a panel a side."""
-    colours = alt.Scale(
-        domain=list(_LINES.values()), range=[palette.best, palette.muted, palette.ink]
-    )
-    dashes = alt.Scale(domain=list(_LINES.values()), range=[[1, 0], [5, 4], [1, 3]])
-    return (
-        alt.Chart(alt.InlineData(values=energy_rows(geometry)))
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=alt.X("directions:Q", title="leading singular directions of the base, %"),
-            y=alt.Y("energy:Q", title="cumulative energy, %", scale=alt.Scale(domain=[0, 100])),
-            color=alt.Color("line:N", title=None, scale=colours),
-            strokeDash=alt.StrokeDash("line:N", title=None, scale=dashes),
-            tooltip=["line:N", "directions:Q", "energy:Q"],
-        )
-        .properties(width=350, height=260)
-        .facet(column=alt.Column("side:N", title=None))
-    )
+    domain = list(_LINES.values())
+    colours = {"domain": domain, "range": [palette.best, palette.muted, palette.ink]}
+    dashes = {"domain": domain, "range": [[1, 0], [5, 4], [1, 3]]}
+    encoding = {
+        "x": quantitative("directions", title="leading singular directions of the base, %"),
+        "y": quantitative("energy", title="cumulative energy, %", scale={"domain": [0, 100]}),
+        "color": nominal("line", title=None, scale=colours),
+        "strokeDash": nominal("line", title=None, scale=dashes),
+        "tooltip": [nominal("line"), quantitative("directions"), quantitative("energy")],
+    }
+    return {
+        "data": values(energy_rows(geometry)),
+        "facet": {"column": nominal("side", title=None)},
+        "spec": {**mark("line", encoding, strokeWidth=2), "width": 350, "height": 260},
+    }

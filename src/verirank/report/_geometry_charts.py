@@ -6,10 +6,9 @@ from collections import defaultdict
 from statistics import fmean
 from typing import Any
 
-import altair as alt
-
 from verirank.report._geometry import GeometryReport
-from verirank.report._palette import SAID, Palette, described, panel_title
+from verirank.report._palette import Palette, panel_title, said
+from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
 
 COLUMNS = 5
 _SIZE = {"width": 146, "height": 104}
@@ -31,7 +30,7 @@ def energy_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
     ]
 
 
-def energy_panels(rows: list[dict[str, Any]], palette: Palette) -> alt.ConcatChart:
+def energy_panels(rows: list[dict[str, Any]], palette: Palette) -> Spec:
     """Draw the update's energy over the base's right directions, its isotropic null, the base's."""
     right = [row for row in rows if row["side"] == "right"]
     methods = list(dict.fromkeys(row["method"] for row in right))
@@ -39,29 +38,30 @@ def energy_panels(rows: list[dict[str, Any]], palette: Palette) -> alt.ConcatCha
         _energy_panel([r for r in right if r["method"] == m], palette, first=p % COLUMNS == 0)
         for p, m in enumerate(methods)
     ]
-    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 18, "column": 4})
+    return small_panels(panels, COLUMNS)
 
 
-def _energy_panel(rows: list[dict[str, Any]], palette: Palette, *, first: bool) -> alt.LayerChart:
+def _energy_panel(rows: list[dict[str, Any]], palette: Palette, *, first: bool) -> Spec:
     half = next(row for row in rows if row["directions"] >= 50)
-    words = (
+    words = said(
+        rows[0]["method"],
         f"half of the directions hold {half['update']:.0f} % of the update, "
-        f"{half['isotropic']:.0f} % of an isotropic one, {half['base']:.0f} % of the base"
+        f"{half['isotropic']:.0f} % of an isotropic one, {half['base']:.0f} % of the base",
     )
-    chart = alt.Chart(described(rows, lambda row: words)).encode(
-        x=alt.X("directions:Q", title=None, axis=alt.Axis(values=[0, 50, 100], grid=False)),
-        description=SAID,
-    )
-    axis = alt.Axis(values=[0, 50, 100], domain=False, ticks=False, labelOpacity=int(first))
-    y = {"title": None, "axis": axis, "scale": alt.Scale(domain=[0, 100])}
+    ticks = {"values": [0, 50, 100]}
+    x = quantitative("directions", title=None, axis={**ticks, "grid": False})
+    axis = {**ticks, "domain": False, "ticks": False, "labelOpacity": int(first)}
+    y = {"title": None, "axis": axis, "scale": {"domain": [0, 100]}}
+    drawn: dict[str, Spec] = {
+        "base": {"color": palette.muted, "strokeDash": [1, 3]},
+        "isotropic": {"color": palette.ink, "strokeDash": [5, 4], "strokeWidth": 1},
+        "update": {"color": palette.best, "strokeWidth": 2},
+    }
     lines = [
-        chart.mark_line(color=palette.muted, strokeDash=[1, 3]).encode(y=alt.Y("base:Q", **y)),
-        chart.mark_line(color=palette.ink, strokeDash=[5, 4], strokeWidth=1).encode(
-            y=alt.Y("isotropic:Q", **y)
-        ),
-        chart.mark_line(color=palette.best, strokeWidth=2).encode(y=alt.Y("update:Q", **y)),
+        mark("line", {"x": x, "y": quantitative(line, **y), "description": words}, **style)
+        for line, style in drawn.items()
     ]
-    return alt.LayerChart(layer=lines).properties(**_SIZE, title=panel_title(rows[0]["method"]))
+    return layers(*lines, data=values(rows), **_SIZE, title=panel_title(rows[0]["method"]))
 
 
 def growth_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def growth_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
     ]
 
 
-def growth_panels(rows: list[dict[str, Any]], palette: Palette) -> alt.ConcatChart:
+def growth_panels(rows: list[dict[str, Any]], palette: Palette) -> Spec:
     """Draw the norm of the update over that of the weight by step, a panel a method."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     most = max(row["relative_norm"] for row in rows)
@@ -84,23 +84,21 @@ def growth_panels(rows: list[dict[str, Any]], palette: Palette) -> alt.ConcatCha
         _growth_panel([r for r in rows if r["method"] == m], most, palette, first=p % COLUMNS == 0)
         for p, m in enumerate(methods)
     ]
-    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 18, "column": 4})
+    return small_panels(panels, COLUMNS)
 
 
 def _growth_panel(
     rows: list[dict[str, Any]], most: float, palette: Palette, *, first: bool
-) -> alt.Chart:
-    words = f"{rows[-1]['relative_norm']:.2g} % after {rows[-1]['step']} steps"
-    axis = alt.Axis(tickCount=3, domain=False, ticks=False, labelOpacity=int(first))
-    return (
-        alt.Chart(described(rows, lambda row: words))
-        .mark_line(color=palette.best, strokeWidth=1.8, point={"size": 20, "color": palette.best})
-        .encode(
-            x=alt.X("step:Q", title=None, axis=alt.Axis(tickCount=3, grid=False)),
-            y=alt.Y(
-                "relative_norm:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, 1.1 * most])
-            ),
-            description=SAID,
-        )
-        .properties(**_SIZE, title=panel_title(rows[0]["method"]))
-    )
+) -> Spec:
+    method, last = rows[0]["method"], rows[-1]
+    words = said(method, f"{last['relative_norm']:.2g} % after {last['step']} steps")
+    axis = {"tickCount": 3, "domain": False, "ticks": False, "labelOpacity": int(first)}
+    scale = {"domain": [0, 1.1 * most]}
+    encoding = {
+        "x": quantitative("step", title=None, axis={"tickCount": 3, "grid": False}),
+        "y": quantitative("relative_norm", title=None, axis=axis, scale=scale),
+        "description": words,
+    }
+    point = {"size": 20, "color": palette.best}
+    view = mark("line", encoding, color=palette.best, strokeWidth=1.8, point=point)
+    return {"data": values(rows), **view, **_SIZE, "title": panel_title(method)}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
-
 from verirank.report._palette import (
     SAID,
     Palette,
@@ -15,6 +13,7 @@ from verirank.report._palette import (
     standing,
     standing_encodings,
 )
+from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
 from verirank.report.leaderboard import Leaderboard, Row
 
 WIDTHS = {1: 720, 2: 370}
@@ -38,61 +37,76 @@ def interval_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def interval_chart(board: Leaderboard, palette: Palette) -> alt.HConcatChart:
+def interval_chart(board: Leaderboard, palette: Palette) -> Spec:
     """Draw a column a bench: dots with 95 % intervals, best first, and the base as a line."""
     order = [row.label for row in board.main]
     order += sorted({row.label for row in board.rows}.difference(order))
     width = WIDTHS.get(len(board.benches), NARROW)
-    return alt.hconcat(
-        *[
-            _column(board.of_bench(bench), order, palette, named=place == 0).properties(
-                width=width, height={"step": 23}
-            )
-            for place, bench in enumerate(board.benches)
-        ]
-    )
+    columns = [
+        _column(board.of_bench(bench), order, palette, width, named=place == 0)
+        for place, bench in enumerate(board.benches)
+    ]
+    return {"hconcat": columns}
 
 
-def _column(rows: list[Row], order: list[str], palette: Palette, *, named: bool) -> alt.LayerChart:
-    x = {"scale": alt.Scale(zero=False, nice=True, padding=12), "axis": alt.Axis(tickCount=6)}
-    title = f"Avg@{rows[0].k} {rows[0].on}, %"
-    y = alt.Y(
-        "method:N",
-        sort=order,
-        title=None,
-        axis=alt.Axis(
-            domain=False,
-            ticks=False,
-            labels=named,
-            labelColor=palette.ink,
-            labelPadding=10,
-            labelLimit=320,
-        ),
+def _column(
+    rows: list[Row], order: list[str], palette: Palette, width: int, *, named: bool
+) -> Spec:
+    x = quantitative(
+        "low",
+        title=f"Avg@{rows[0].k} {rows[0].on}, %",
+        scale={"zero": False, "nice": True, "padding": 12},
+        axis={"tickCount": 6},
     )
+    y_axis = {
+        "domain": False,
+        "ticks": False,
+        "labels": named,
+        "labelColor": palette.ink,
+        "labelPadding": 10,
+        "labelLimit": 320,
+    }
+    each = {"y": nominal("method", sort=order, title=None, axis=y_axis), "description": SAID}
     colour, shape = standing_encodings(rows, palette)
     data = described(interval_rows(rows), lambda row: f"{score_in_words(row)}, {row['standing']}")
-    base = alt.Chart(data).encode(y=y, description=SAID)
-    interval = base.mark_rule(strokeWidth=2.5, opacity=0.55, strokeCap="round").encode(
-        x=alt.X("low:Q", title=title, **x), x2="high:Q", color=colour
+    interval = mark(
+        "rule",
+        {**each, "x": x, "x2": {"field": "high"}, "color": colour},
+        strokeWidth=2.5,
+        opacity=0.55,
+        strokeCap="round",
     )
-    dot = base.mark_point(filled=True, size=85, opacity=1).encode(
-        x="avg_at_k:Q",
-        color=colour,
-        shape=shape,
+    dot = mark(
+        "point",
+        {**each, "x": quantitative("avg_at_k"), "color": colour, "shape": shape},
+        filled=True,
+        size=85,
+        opacity=1,
     )
-    value = base.mark_text(align="left", dx=8, fontSize=11, color=palette.muted).encode(
-        x="high:Q", text=alt.Text("avg_at_k:Q", format=".1f")
+    value = mark(
+        "text",
+        {**each, "x": quantitative("high"), "text": quantitative("avg_at_k", format=".1f")},
+        align="left",
+        dx=8,
+        fontSize=11,
+        color=palette.muted,
     )
-    return alt.LayerChart(layer=[interval, _base_line(rows, palette), dot, value])
+    base = _base_line(rows, palette)
+    return layers(interval, base, dot, value, data=data, width=width, height={"step": 23})
 
 
-def _base_line(rows: list[Row], palette: Palette) -> alt.LayerChart:
+def _base_line(rows: list[Row], palette: Palette) -> Spec:
     mean = sum(row.base_avg_at_k for row in rows) / len(rows)
-    data = alt.InlineData(values=[{"base": 100 * mean, "text": f"base {100 * mean:.1f}"}])
-    line = alt.Chart(data).mark_rule(strokeDash=[4, 4], color=palette.muted).encode(x="base:Q")
-    text = (
-        alt.Chart(data)
-        .mark_text(align="center", dy=-6, baseline="bottom", fontSize=11, color=palette.muted)
-        .encode(x="base:Q", y=alt.value(0), text="text:N")
+    data = values([{"base": 100 * mean, "text": f"base {100 * mean:.1f}"}])
+    x = quantitative("base")
+    line = mark("rule", {"x": x}, strokeDash=[4, 4], color=palette.muted)
+    text = mark(
+        "text",
+        {"x": x, "y": {"value": 0}, "text": nominal("text")},
+        align="center",
+        dy=-6,
+        baseline="bottom",
+        fontSize=11,
+        color=palette.muted,
     )
-    return alt.LayerChart(layer=[line, text])
+    return layers(line, text, data=data)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
+from verirank.report._vega_lite import Spec, nominal, values
 from verirank.report.leaderboard import Row
 
 
@@ -70,34 +69,41 @@ def standing_colours(palette: Palette) -> list[str]:
     return [palette.best, palette.behind, palette.no_gain, palette.behind]
 
 
-def standing_encodings(rows: Sequence[Row], palette: Palette) -> tuple[alt.Color, alt.Shape]:
+def standing_encodings(rows: Sequence[Row], palette: Palette) -> tuple[Spec, Spec]:
     """Return colour and shape by standing; the legend has no ranks where the rows have none."""
     shown = [0, 1, 2] if any(row.rank is not None for row in rows) else [2, 3]
     names, colours = [STANDINGS[i] for i in shown], standing_colours(palette)
     return (
-        alt.Color("standing:N", scale=alt.Scale(domain=names, range=[colours[i] for i in shown])),
-        alt.Shape("standing:N", scale=alt.Scale(domain=names, range=[_SHAPES[i] for i in shown])),
+        nominal("standing", scale={"domain": names, "range": [colours[i] for i in shown]}),
+        nominal("standing", scale={"domain": names, "range": [_SHAPES[i] for i in shown]}),
     )
 
 
-def described(rows: Sequence[dict[str, Any]], words: Callable[[Any], str]) -> alt.InlineData:
+def described(rows: Sequence[dict[str, Any]], words: Callable[[Any], str]) -> Spec:
     """Return a chart's data in which every row says what it shows, its method first.
 
     The page shows these words where a pointer rests on the mark.
     """
-    return alt.InlineData(values=[{**r, "said": f"{r['method']}: {words(r)}"} for r in rows])
+    return values([{**r, "said": _in_words(r["method"], words(r))} for r in rows])
 
 
-SAID = alt.Description("said:N")
+SAID = nominal("said")
 """Gives a mark the words of its row."""
 
 
-def panel_title(text: str, beneath: str | None = None) -> alt.TitleParams:
+def said(method: str, words: str) -> Spec:
+    """Return what gives the one mark of a method these words, whatever its rows."""
+    return {"value": _in_words(method, words)}
+
+
+def _in_words(method: str, words: str) -> str:
+    return f"{method}: {words}"
+
+
+def panel_title(text: str, beneath: str | None = None) -> Spec:
     """Return the title of a small panel, cut where the next one's begins."""
-    title = alt.Title(text=text, limit=140)
-    if beneath is not None:
-        title.subtitle, title.subtitleFontSize = beneath, 11
-    return title
+    title = {"text": text, "limit": 140}
+    return title if beneath is None else {**title, "subtitle": beneath, "subtitleFontSize": 11}
 
 
 def score_in_words(row: dict[str, Any]) -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import altair as alt
-
 from verirank.report._palette import SAID, Palette, described
+from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative
 from verirank.report._words import listed
 
 
@@ -68,30 +67,33 @@ def _notes(search: dict[str, Any]) -> list[str]:
     return notes
 
 
-def rate_chart(rows: list[dict[str, Any]], palette: Palette) -> alt.FacetChart:
+def rate_chart(rows: list[dict[str, Any]], palette: Palette) -> Spec:
     """Draw a panel a method: score on the selection bench by learning rate, a line a rung."""
     steps = sorted({row["steps"] for row in rows})
-    base = alt.Chart().encode(
-        x=alt.X("learning_rate:Q", scale=alt.Scale(type="log"), title="learning rate").axis(
-            format="~e", tickCount=3
+    rung = {"field": "steps", "type": "ordinal"}
+    opacity = {"domain": steps, "range": [0.35, 1.0]}
+    encoding = {
+        "x": quantitative(
+            "learning_rate",
+            scale={"type": "log"},
+            title="learning rate",
+            axis={"format": "~e", "tickCount": 3},
         ),
-        y=alt.Y("score:Q", title="selection, %", scale=alt.Scale(domain=[0, 100])),
-        opacity=alt.Opacity(
-            "steps:O", scale=alt.Scale(domain=steps, range=[0.35, 1.0]), title="after steps"
-        ),
-        detail="steps:O",
-        description=SAID,
-    )
-    line = base.mark_line(color=palette.behind, point={"color": palette.behind, "size": 25})
-    last = max(steps)
-    won = base.transform_filter(f"datum.winner && datum.steps == {last}").mark_point(
-        color=palette.best, filled=True, size=90
-    )
-    return (
-        alt.layer(line, won, data=described(rows, _in_words))
-        .properties(width=175, height=110)
-        .facet(alt.Facet("method:N", title=None), columns=4)
-    )
+        "y": quantitative("score", title="selection, %", scale={"domain": [0, 100]}),
+        "opacity": {**rung, "scale": opacity, "title": "after steps"},
+        "detail": rung,
+        "description": SAID,
+    }
+    point = {"color": palette.behind, "size": 25}
+    line = mark("line", encoding, color=palette.behind, point=point)
+    won = mark("point", encoding, color=palette.best, filled=True, size=90)
+    won["transform"] = [{"filter": f"datum.winner && datum.steps == {max(steps)}"}]
+    return {
+        "data": described(rows, _in_words),
+        "facet": nominal("method", title=None),
+        "columns": 4,
+        "spec": layers(line, won, width=175, height=110),
+    }
 
 
 def _in_words(row: dict[str, Any]) -> str:

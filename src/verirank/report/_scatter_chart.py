@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from verirank.report._labels import place_labels
 from verirank.report._palette import (
     SAID,
@@ -17,6 +15,7 @@ from verirank.report._palette import (
     standing,
     standing_encodings,
 )
+from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
 from verirank.report.leaderboard import Leaderboard, Row
 
 HEIGHT = 380
@@ -81,12 +80,12 @@ def _frontier(rows: list[Row], cost: Cost) -> set[str]:
 
 def scatter_chart(
     board: Leaderboard, costs: tuple[Cost, ...], palette: Palette, width: int
-) -> alt.HConcatChart:
+) -> Spec:
     """Draw a panel a cost, each with the score on the main bench going up."""
-    return alt.hconcat(*[_panel(board, cost, palette, width) for cost in costs])
+    return {"hconcat": [_panel(board, cost, palette, width) for cost in costs]}
 
 
-def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.LayerChart:
+def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> Spec:
     rows = scatter_rows(board, (cost,))
     x_domain = _domain([row[cost.field] for row in rows], cost.log)
     base = 100 * sum(row.base_avg_at_k for row in board.main) / len(rows)
@@ -98,59 +97,92 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> alt.
     labels = _labels(rows, cost, x_domain, y_domain, width)
     data = [{**row, **label} for row, label in zip(rows, labels, strict=True)]
     main = board.main[0]
-    x = alt.X(
-        f"{cost.field}:Q",
+    x = quantitative(
+        cost.field,
         title=cost.title,
-        scale=alt.Scale(type="log" if cost.log else "linear", domain=list(x_domain), nice=False),
-        axis=alt.Axis(format=cost.format, grid=False, tickCount=6),
+        scale={"type": "log" if cost.log else "linear", "domain": x_domain, "nice": False},
+        axis={"format": cost.format, "grid": False, "tickCount": 6},
     )
     y = {
         "title": f"Avg@{main.k} {main.on}, %",
-        "scale": alt.Scale(domain=list(y_domain), nice=False, zero=False),
-        "axis": alt.Axis(tickCount=6, domain=False, ticks=False),
+        "scale": {"domain": y_domain, "nice": False, "zero": False},
+        "axis": {"tickCount": 6, "domain": False, "ticks": False},
     }
-    chart = alt.Chart(described(data, cost.in_words)).encode(x=x, description=SAID)
+    low, score = quantitative("low", **y), quantitative("avg_at_k", **y)
+    each = {"x": x, "description": SAID}
     colour, shape = standing_encodings(board.main, palette)
-    interval = chart.mark_rule(strokeWidth=1.5, opacity=0.3).encode(
-        y=alt.Y("low:Q", **y), y2="high:Q", color=colour
+    reached = values([row for row in data if row[f"{cost.field}_frontier"]])
+    frontier = mark(
+        "line",
+        {"x": x, "y": score},
+        data=reached,
+        interpolate="step-after",
+        color=palette.best,
+        strokeWidth=1.2,
+        opacity=0.5,
     )
-    leader = chart.mark_rule(strokeWidth=0.75, color=palette.muted, opacity=0.7).encode(
-        y=alt.Y("avg_at_k:Q", **y), x2="label_x:Q", y2="label_y:Q"
+    interval = mark(
+        "rule",
+        {**each, "y": low, "y2": {"field": "high"}, "color": colour},
+        strokeWidth=1.5,
+        opacity=0.3,
     )
-    dot = chart.mark_point(filled=True, size=80, opacity=1).encode(
-        y=alt.Y("avg_at_k:Q", **y),
-        color=colour,
-        shape=shape,
+    leader = mark(
+        "rule",
+        {**each, "y": score, "x2": {"field": "label_x"}, "y2": {"field": "label_y"}},
+        strokeWidth=0.75,
+        color=palette.muted,
+        opacity=0.7,
     )
-    reached = [row for row in data if row[f"{cost.field}_frontier"]]
-    frontier = (
-        alt.Chart(alt.InlineData(values=reached))
-        .mark_line(interpolate="step-after", color=palette.best, strokeWidth=1.2, opacity=0.5)
-        .encode(x=x, y=alt.Y("avg_at_k:Q", **y))
+    dot = mark(
+        "point",
+        {**each, "y": score, "color": colour, "shape": shape},
+        filled=True,
+        size=80,
+        opacity=1,
     )
-    layers = (_base_line(base, palette), frontier, interval, leader, dot, _names(data, palette))
-    return alt.LayerChart(layer=list(layers)).properties(width=width, height=HEIGHT)
+    return layers(
+        _base_line(base, palette),
+        frontier,
+        interval,
+        leader,
+        dot,
+        _names(data, palette),
+        data=described(data, cost.in_words),
+        width=width,
+        height=HEIGHT,
+    )
 
 
-def _base_line(base: float, palette: Palette) -> alt.LayerChart:
-    data = alt.InlineData(values=[{"base": base, "text": f"base {base:.1f}"}])
-    line = alt.Chart(data).mark_rule(strokeDash=[4, 4], color=palette.muted).encode(y="base:Q")
-    text = (
-        alt.Chart(data)
-        .mark_text(align="right", dy=-6, fontSize=11, color=palette.muted)
-        .encode(x=alt.value("width"), y="base:Q", text="text:N")
+def _base_line(base: float, palette: Palette) -> Spec:
+    data = values([{"base": base, "text": f"base {base:.1f}"}])
+    y = quantitative("base")
+    line = mark("rule", {"y": y}, strokeDash=[4, 4], color=palette.muted)
+    text = mark(
+        "text",
+        {"x": {"value": "width"}, "y": y, "text": nominal("text")},
+        align="right",
+        dy=-6,
+        fontSize=11,
+        color=palette.muted,
     )
-    return alt.LayerChart(layer=[line, text])
+    return layers(line, text, data=data)
 
 
-def _names(data: list[dict[str, Any]], palette: Palette) -> alt.LayerChart:
+def _names(data: list[dict[str, Any]], palette: Palette) -> Spec:
+    at = {"x": quantitative("label_x"), "y": quantitative("label_y"), "text": nominal("method")}
     sides = [
-        alt.Chart(alt.InlineData(values=[d for d in data if d["side"] == side]))
-        .mark_text(align=side, dx=3 if side == "left" else -3, color=palette.ink)
-        .encode(x="label_x:Q", y="label_y:Q", text="method:N")
+        mark(
+            "text",
+            at,
+            data=values([d for d in data if d["side"] == side]),
+            align=side,
+            dx=3 if side == "left" else -3,
+            color=palette.ink,
+        )
         for side in ("left", "right")
     ]
-    return alt.LayerChart(layer=list(sides))
+    return layers(*sides)
 
 
 def _domain(values: list[float], log: bool) -> tuple[float, float]:

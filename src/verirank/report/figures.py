@@ -9,9 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import vl_convert
-from altair.utils.schemapi import debug_mode
 
 from verirank.record import write_csv, write_file
 from verirank.report._confound_chart import confound_chart, confound_rows
@@ -27,6 +25,7 @@ from verirank.report._scatter_chart import (
     scatter_chart,
     scatter_rows,
 )
+from verirank.report._vega_lite import SCHEMA, VERSION, Spec
 from verirank.report._words import percent, without_width
 from verirank.report.confounds import Confounds
 from verirank.report.leaderboard import Leaderboard
@@ -34,7 +33,6 @@ from verirank.report.leaderboard import Leaderboard
 if TYPE_CHECKING:
     from verirank.geometry import Geometry
 
-_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 _KEY = (
     "Blue dots cannot be told apart from the best, grey squares are behind it, orange diamonds "
     "did not gain on the base. Bars are 95 % intervals."
@@ -60,10 +58,10 @@ class Figure:
     title: str
     caption: str
     alternative: str
-    draw: Callable[[Palette], alt.TopLevelMixin]
+    draw: Callable[[Palette], Spec]
     rows: list[dict[str, Any]]
 
-    def specification(self, palette: Palette) -> dict[str, Any]:
+    def specification(self, palette: Palette) -> Spec:
         """Return the Vega-Lite specification."""
         return _specification(self.draw, palette)
 
@@ -204,21 +202,15 @@ def write_picture(board: Leaderboard, path: Path) -> None:
     if path.suffix == ".svg":
         write_file(path, _svg(specification))
     elif path.suffix == ".png":
-        png = vl_convert.vegalite_to_png(json.dumps(specification), vl_version=_VEGA_LITE, scale=2)
+        png = vl_convert.vegalite_to_png(json.dumps(specification), vl_version=VERSION, scale=2)
         write_file(path, png)
     else:
         raise ValueError(f"a picture is .svg or .png, not {path.suffix!r}")
 
 
-def _svg(specification: dict[str, Any]) -> str:
-    return vl_convert.vegalite_to_svg(json.dumps(specification), vl_version=_VEGA_LITE)
+def _svg(specification: Spec) -> str:
+    return vl_convert.vegalite_to_svg(json.dumps(specification), vl_version=VERSION)
 
 
-def _specification(
-    draw: Callable[[Palette], alt.TopLevelMixin], palette: Palette
-) -> dict[str, Any]:
-    # Altair's checks against the schema take most of the time and find what is wrong with a chart,
-    # not with its data: the tests make them.
-    with debug_mode(False):
-        specification = draw(palette).to_dict(validate=False)
-    return {**specification, "$schema": alt.SCHEMA_URL, "config": chart_config(palette)}
+def _specification(draw: Callable[[Palette], Spec], palette: Palette) -> Spec:
+    return {**draw(palette), "$schema": SCHEMA, "config": chart_config(palette)}

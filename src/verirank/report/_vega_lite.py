@@ -1,0 +1,44 @@
+"""Vega-Lite specifications (https://vega.github.io/vega-lite) as the plain JSON that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Spec = dict[str, Any]
+"""A specification, or a part of one."""
+
+VERSION = "6.4"
+SCHEMA = f"https://vega.github.io/schema/vega-lite/v{VERSION}.1.json"
+
+
+def quantitative(field: str, **settings: Any) -> Spec:
+    """Return the encoding of a field of numbers."""
+    return {"field": field, "type": "quantitative", **settings}
+
+
+def nominal(field: str, **settings: Any) -> Spec:
+    """Return the encoding of a field of names."""
+    return {"field": field, "type": "nominal", **settings}
+
+
+def values(rows: Sequence[dict[str, Any]]) -> Spec:
+    """Return data that stand in the specification; where a part names none it has its parent's."""
+    return {"values": rows}
+
+
+def mark(kind: str, encoding: Spec, *, data: Spec | None = None, **properties: Any) -> Spec:
+    """Return a view of one mark a row, or one through all rows, with what its channels show."""
+    view = {"mark": {"type": kind, **properties}, "encoding": encoding}
+    return view if data is None else {"data": data, **view}
+
+
+def layers(*views: Spec, **properties: Any) -> Spec:
+    """Return views that lie over each other on the same axes, the first one lowest."""
+    return {"layer": list(views), **properties}
+
+
+def small_panels(panels: Sequence[Spec], columns: int, **properties: Any) -> Spec:
+    """Return small panels in rows of so many."""
+    spacing = {"row": 18, "column": 4}
+    return {"concat": list(panels), "columns": columns, "spacing": spacing, **properties}
