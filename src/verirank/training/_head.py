@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ class _ChosenLogprobs(Function):
     """With z = (W h + b) / t and p = softmax(z): log p_k, whose gradient is (e_k - p) / t by z.
 
     A frozen head needs no second pass: how the log-probability moves with h, (e_k - p) W / t, is
-    known as soon as p is. A trained one computes p again in the backward pass. Either takes e_k - p
+    known as soon as p is. A trained one computes p again in the backward pass. Either takes p - e_k
     before it is rounded: of a token that is nearly sure, rounding first would leave nothing.
     """
 
@@ -52,12 +53,11 @@ class _ChosenLogprobs(Function):
         slopes = by_hidden and not by_weight
         chosen_M = hidden_MH.new_empty(len(tokens_M), dtype=torch.float32)
         slope_MH = torch.empty_like(hidden_MH) if slopes else None
-        for rows in _chunks(len(tokens_M)):
-            logprobs_RV = _logprobs(hidden_MH[rows], weight_VH, bias_V, temperature)
-            chosen_M[rows] = logprobs_RV.gather(1, tokens_M[rows, None])[:, 0]
+        for rows, softmax in _softmaxes(hidden_MH, weight_VH, bias_V, tokens_M, temperature):
+            chosen_M[rows] = softmax.chosen_R
             if slope_MH is not None:
-                missed_RV = _missed(logprobs_RV, tokens_M[rows]).to(weight_VH.dtype)
-                slope_MH[rows] = (missed_RV @ weight_VH) / temperature
+                scale_R1 = -1 / (temperature * softmax.sum_R1)
+                slope_MH[rows] = (softmax.missed_RV().to(weight_VH.dtype) @ weight_VH) * scale_R1
         if slope_MH is not None:
             ctx.save_for_backward(slope_MH)
         else:
@@ -75,10 +75,9 @@ class _ChosenLogprobs(Function):
         grad_hidden = torch.empty_like(hidden_MH)
         grad_weight = torch.zeros_like(weight_VH, dtype=torch.float32)
         grad_bias = None if bias_V is None else torch.zeros_like(bias_V)
-        for rows in _chunks(len(tokens_M)):
-            logprobs_RV = _logprobs(hidden_MH[rows], weight_VH, bias_V, ctx.temperature)
-            grad_RV = _missed(logprobs_RV, tokens_M[rows])
-            grad_RV *= grad_M[rows, None] / ctx.temperature
+        for rows, softmax in _softmaxes(hidden_MH, weight_VH, bias_V, tokens_M, ctx.temperature):
+            grad_RV = softmax.missed_RV()
+            grad_RV *= -grad_M[rows, None] / (ctx.temperature * softmax.sum_R1)
             if grad_bias is not None:
                 grad_bias += grad_RV.sum(0)
             narrow_RV = grad_RV.to(weight_VH.dtype)
@@ -87,18 +86,50 @@ class _ChosenLogprobs(Function):
         return grad_hidden, grad_weight.to(weight_VH.dtype), grad_bias, None, None
 
 
-def _logprobs(
-    hidden_RH: Tensor, weight_VH: Tensor, bias_V: Tensor | None, temperature: float
-) -> Tensor:
-    logits_RV = nn.functional.linear(hidden_RH, weight_VH, bias_V).float()
-    return (logits_RV if temperature == 1 else logits_RV.div_(temperature)).log_softmax(-1)
+@dataclass(frozen=True, slots=True)
+class _Softmax:
+    """With m = max z and s = sum exp(z - m): log p_k and what p - e_k is made of, of R rows."""
+
+    exp_RV: Tensor
+    """exp(z - m), fp32; its storage is that of the next rows, too."""
+    sum_R1: Tensor
+    tokens_R1: Tensor
+    chosen_R: Tensor
+
+    def missed_RV(self) -> Tensor:
+        """Return s (p - e_k), in the place of exp(z - m)."""
+        chosen_R1 = self.exp_RV.gather(1, self.tokens_R1)
+        return self.exp_RV.scatter_(1, self.tokens_R1, chosen_R1 - self.sum_R1)
 
 
-def _missed(logprobs_RV: Tensor, tokens_R: Tensor) -> Tensor:
-    """Return e_k - p in the place of log p."""
-    missed_RV = logprobs_RV.exp_().neg_()
-    return missed_RV.scatter_add_(1, tokens_R[:, None], torch.ones_like(missed_RV[:, :1]))
+def _softmaxes(
+    hidden_MH: Tensor,
+    weight_VH: Tensor,
+    bias_V: Tensor | None,
+    tokens_M: Tensor,
+    temperature: float,
+) -> Iterator[tuple[slice, _Softmax]]:
+    """Yield some rows at a time, and their softmax.
 
-
-def _chunks(rows: int) -> Iterator[slice]:
-    yield from (slice(start, start + HEAD_ROWS) for start in range(0, rows, HEAD_ROWS))
+    All are computed in the same storage: made anew, each would be zeroed by the system first.
+    """
+    most = min(HEAD_ROWS, len(tokens_M))
+    logits = hidden_MH.new_empty((most, len(weight_VH)))
+    wide = (
+        logits if logits.dtype == torch.float32 else torch.empty_like(logits, dtype=torch.float32)
+    )
+    for start in range(0, len(tokens_M), HEAD_ROWS):
+        rows = slice(start, start + HEAD_ROWS)
+        tokens_R1 = tokens_M[rows, None]
+        n = len(tokens_R1)
+        if bias_V is None:
+            torch.mm(hidden_MH[rows], weight_VH.T, out=logits[:n])
+        else:
+            torch.addmm(bias_V, hidden_MH[rows], weight_VH.T, out=logits[:n])
+        z_RV = wide[:n].copy_(logits[:n])
+        if temperature != 1:
+            z_RV.div_(temperature)
+        z_RV -= z_RV.amax(1, keepdim=True)
+        relative_R1 = z_RV.gather(1, tokens_R1)
+        sum_R1 = z_RV.exp_().sum(1, keepdim=True)
+        yield rows, _Softmax(z_RV, sum_R1, tokens_R1, (relative_R1 - sum_R1.log())[:, 0])
