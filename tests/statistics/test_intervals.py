@@ -277,3 +277,15 @@ def test_a_thousand_methods_are_ranked_in_seconds() -> None:
     standings = rank_with_ties(runs, generator)
     assert perf_counter() - start < 10
     assert standings[0].rank == 1 and standings[-1].rank > 100
+
+
+def test_equal_states_of_a_generator_draw_alike_and_leave_it_where_its_draws_do() -> None:
+    values = np.random.default_rng(1).random((3, 20))
+    generator, other, peer = (np.random.default_rng(0) for _ in range(3))
+    first, second = (bootstrap_mean(values, generator) for _ in range(2))
+    assert [bootstrap_mean(values, other) for _ in range(2)] == [first, second]
+    assert first != second
+    for _ in range(2):
+        peer.integers(20, size=(2000, 20))
+        peer.normal(size=(3, 2000))
+    assert generator.bit_generator.state == peer.bit_generator.state

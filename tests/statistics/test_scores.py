@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from verirank.statistics import avg_at_k, maj_at_k, pass_at_k
+from verirank.statistics import as_shares, avg_at_k, maj_at_k, pass_at_k
 
 correct_arrays = arrays.arrays(bool, st.tuples(st.integers(1, 5), st.integers(1, 7)))
 
@@ -106,3 +106,8 @@ def test_a_problem_with_fewer_samples_than_others_is_refused(score) -> None:
 def test_a_majority_over_fewer_answers_than_samples_is_refused() -> None:
     with pytest.raises(ValueError, match="shape"):
         maj_at_k([["7", "7"], ["7"]], [[True, True], [True, False]])
+
+
+@given(correct=arrays.arrays(bool, st.tuples(*[st.integers(1, 9)] * 3)))
+def test_shares_are_the_means_over_samples_to_the_bit(correct) -> None:
+    assert (as_shares(correct) == correct.mean(axis=2)).all()

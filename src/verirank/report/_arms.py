@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Arm:
 
     label: str
     runs: tuple[Run, ...]
+    manifests: tuple[dict[str, Any], ...]
+    """Every run's manifest, as it was read."""
     samples: dict[str, list[BenchSamples]]
     """Per bench, every run's samples, in the order of the seeds."""
     curves: tuple[Curve, ...]
@@ -46,18 +48,19 @@ class Arm:
     """Every run's eval.json, as it stands there."""
     settings: dict[str, Any]
     """By dotted key the settings that make the arm: all but the seed and the runs' upkeep."""
+    _scores: dict[tuple[str, Stage], NDArray[Any]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def method(self) -> str:
         """The method's name."""
         return self.runs[0].method
 
-    @property
-    def beside_method(self) -> dict[str, Any]:
-        """The settings of the arm that are not the method's own."""
-        return {k: v for k, v in self.settings.items() if not k.startswith("method.")}
+    @cached_property
+    def beside_method(self) -> str:
+        """The settings of the arm that are not the method's own, as one text."""
+        return repr(sorted((k, v) for k, v in self.settings.items() if not k.startswith("method.")))
 
-    @property
+    @cached_property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the runs, in their order."""
         return tuple(run.seed for run in self.runs)
@@ -80,14 +83,19 @@ class Arm:
         It is which samples are right, or for the average over benches the values of
         `macro_average`; S x P x K.
         """
+        if (bench, stage) not in self._scores:
+            self._scores[bench, stage] = self._all_scores(bench, stage)
+        every_SPK = self._scores[bench, stage]
+        if seeds is None:
+            return every_SPK
+        wanted = set(seeds)
+        kept = [seed in wanted for seed in self.seeds]
+        return every_SPK if all(kept) else every_SPK[kept]
+
+    def _all_scores(self, bench: str, stage: Stage) -> NDArray[Any]:
         if bench == AVERAGE:
-            return macro_average([self.scores(one, stage, seeds) for one in self.averaged])
-        kept = [
-            samples.before_PK if stage == "before" else samples.after_PK
-            for run, samples in zip(self.runs, self.samples[bench], strict=True)
-            if seeds is None or run.seed in seeds
-        ]
-        return np.stack(kept)
+            return macro_average([self.scores(one, stage) for one in self.averaged])
+        return np.stack([getattr(samples, f"{stage}_PK") for samples in self.samples[bench]])
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ class _Scored:
     """A run that can be scored, and what was read of it."""
 
     run: Run
+    manifest: dict[str, Any]
     reading: Reading
 
 
@@ -133,7 +142,7 @@ def sort_runs(runs: Iterable[Run], index: RunIndex) -> tuple[list[Arm], list[Not
                 NotScored(str(run.folder), run.method, run.seed, run.status, error, found)
             )
     arms = [sorted(arm, key=lambda scored: scored.run.seed) for arm in by_settings.values()]
-    _refuse_mixtures([[scored.run for scored in arm] for arm in arms])
+    _refuse_mixtures(arms)
     settings = [dict(_flat(json.loads(text))) for text in by_settings]
     labels = _labels([arm[0].run.method for arm in arms], settings)
     found = [_arm(*given) for given in zip(labels, arms, settings, strict=True)]
@@ -146,6 +155,7 @@ def _arm(label: str, scored: list[_Scored], settings: dict[str, Any]) -> Arm:
     return Arm(
         label,
         runs=tuple(run.run for run in scored),
+        manifests=tuple(run.manifest for run in scored),
         samples={bench: [read.samples[bench] for read in readings] for bench in shared},
         curves=tuple(read.curve for read in readings),
         recorded=tuple(read.recorded for read in readings),
@@ -159,8 +169,8 @@ def _read(run: Run, index: RunIndex) -> _Scored | str:
     if manifest.get("status") != "done":
         error = manifest.get("error")
         return f"its status is {run.status}" + (f" ({error})" if error else "")
-    if run.defect:
-        return f"it has the defect {run.defect!r}, on purpose"
+    if defect := manifest.get("defect"):
+        return f"it has the defect {defect!r}, on purpose"
     if failed := run.failed_checks:
         return f"conformance failed: {', '.join(failed)}"
     missing = [key for key in _NEEDED if key not in manifest]
@@ -170,7 +180,7 @@ def _read(run: Run, index: RunIndex) -> _Scored | str:
         reading = index.read(run)
     except (OSError, ValueError) as error:
         return str(error)
-    return _Scored(run, reading) if reading.samples else "it has no evaluation"
+    return _Scored(run, manifest, reading) if reading.samples else "it has no evaluation"
 
 
 @lru_cache(maxsize=4096)
@@ -180,23 +190,23 @@ def _of_the_arm(settings: str) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
-def _refuse_mixtures(arms: list[list[Run]]) -> None:
-    manifests = [run.manifest for arm in arms for run in arm]
+def _refuse_mixtures(arms: list[list[_Scored]]) -> None:
+    manifests = [scored.manifest for arm in arms for scored in arm]
     for key in ("model", "task"):
         names = sorted({str(manifest.get(key)) for manifest in manifests})
         if len(names) > 1:
             raise InputError(
                 f"these runs are of several {key}s ({', '.join(names)}); report each on its own"
             )
-    _refuse_other_weights([run for arm in arms for run in arm])
+    _refuse_other_weights([scored for arm in arms for scored in arm])
     for arm in arms:
-        for one, two in pairwise(arm):
+        for one, two in pairwise(scored.run for scored in arm):
             if one.seed == two.seed:
                 raise InputError(f"{one.folder} and {two.folder} are the same trial; give one")
 
 
-def _refuse_other_weights(runs: list[Run]) -> None:
-    weights = [(run, run.manifest.get("base_sha256")) for run in runs]
+def _refuse_other_weights(runs: list[_Scored]) -> None:
+    weights = [(scored.run, scored.manifest.get("base_sha256")) for scored in runs]
     for (one, its), (two, others) in pairwise(pair for pair in weights if pair[1]):
         if its != others:
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,11 @@ def audit_runs(board: Leaderboard) -> list[RunAudit]:
     """Return the audit of every scored run, in the order of the board."""
     order = {row.label: place for place, row in enumerate(board.main)}
     arms = sorted(board.arms, key=lambda arm: order.get(arm.label, len(order)))
-    return [_run(arm, *pair) for arm in arms for pair in zip(arm.runs, arm.curves, strict=True)]
+    return [
+        _run(arm, *pair)
+        for arm in arms
+        for pair in zip(arm.runs, arm.manifests, arm.curves, strict=True)
+    ]
 
 
 def audit_arms(audits: list[RunAudit]) -> list[ArmAudit]:
@@ -86,8 +91,7 @@ def audit_arms(audits: list[RunAudit]) -> list[ArmAudit]:
     return [_arm(label, runs) for label, runs in by_arm.items()]
 
 
-def _run(arm: Arm, run: Run, curve: Curve) -> RunAudit:
-    manifest = run.manifest
+def _run(arm: Arm, run: Run, manifest: dict[str, Any], curve: Curve) -> RunAudit:
     proof, packages = manifest.get("conformance") or {}, manifest.get("packages") or {}
     checks = proof.get("checks", ())
     return RunAudit(
@@ -99,7 +103,7 @@ def _run(arm: Arm, run: Run, curve: Curve) -> RunAudit:
         proven=proof.get("proven"),
         proven_for=", ".join(f"{p} {packages[p]}" for p in _PROVEN_FOR if packages.get(p)),
         git=manifest.get("git"),
-        packages=packages_of(run),
+        packages=packages_of(manifest),
         threads=manifest.get("threads"),
         base_sha256=manifest.get("base_sha256"),
         dtype=arm.settings.get("model.dtype"),

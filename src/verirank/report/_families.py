@@ -16,7 +16,7 @@ def families(board: Leaderboard) -> dict[str, str]:
 
 def _family(arm: Arm) -> str:
     """Return what the run recorded; the method itself tells it for runs of an earlier version."""
-    recorded = arm.runs[0].manifest.get("family")
+    recorded = arm.manifests[0].get("family")
     if recorded:
         return str(recorded)
     try:

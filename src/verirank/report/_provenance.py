@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from verirank.record import Run
+from typing import Any
+
 from verirank.report._words import listed
 from verirank.report.leaderboard import Leaderboard
 
@@ -14,13 +15,13 @@ _SHOWN_PACKAGES = (
 
 def provenance(board: Leaderboard) -> dict[str, list[str]]:
     """Return what made the scored runs, each thing once; what no run recorded is left out."""
-    runs = [run for arm in board.arms for run in arm.runs]
+    manifests = [manifest for arm in board.arms for manifest in arm.manifests]
     kinds = {
-        "code": [str(run.manifest.get("git") or "") for run in runs],
-        "packages": [packages(run) for run in runs],
-        "threads": [str(run.manifest.get("threads") or "") for run in runs],
-        "device": [str(run.manifest.get("device") or "") for run in runs],
-        "machine": [_machine(run) for run in runs],
+        "code": [str(made.get("git") or "") for made in manifests],
+        "packages": [packages(made) for made in manifests],
+        "threads": [str(made.get("threads") or "") for made in manifests],
+        "device": [str(made.get("device") or "") for made in manifests],
+        "machine": [_machine(made) for made in manifests],
     }
     return {kind: found for kind, told in kinds.items() if (found := sorted(set(told) - {""}))}
 
@@ -36,11 +37,11 @@ def mixture(board: Leaderboard) -> str:
     )
 
 
-def packages(run: Run) -> str:
-    """Return the versions of the packages that matter to a run's numbers."""
-    recorded = run.manifest.get("packages") or {}
+def packages(manifest: dict[str, Any]) -> str:
+    """Return the versions of the packages that matter to the numbers of a manifest's run."""
+    recorded = manifest.get("packages") or {}
     return ", ".join(f"{name} {recorded[name]}" for name in _SHOWN_PACKAGES if recorded.get(name))
 
 
-def _machine(run: Run) -> str:
-    return ", ".join(str(value) for value in (run.manifest.get("machine") or {}).values())
+def _machine(manifest: dict[str, Any]) -> str:
+    return ", ".join(str(value) for value in (manifest.get("machine") or {}).values())

@@ -46,7 +46,7 @@ _Searches = dict[tuple[str, float], Search]
 
 
 def _of(arm: Arm, searches: _Searches) -> Spending:
-    manifests = [run.manifest for run in arm.runs]
+    manifests = arm.manifests
     return Spending(
         search=searches.get((arm.method, manifests[0].get("learning_rate", 0.0))),
         train=fmean(manifest["seconds"] for manifest in manifests),

@@ -133,7 +133,7 @@ def measure_confounds(folders: Iterable[Path], board: Leaderboard) -> Confounds:
 def _fair_trials(board: Leaderboard) -> dict[Path, tuple[str, dict[str, BenchSamples]]]:
     """Return by a fair run's folder its arm's label, and its samples by bench."""
     return {
-        run.folder.resolve(): (arm.label, {b: arm.samples[b][place] for b in arm.samples})
+        run.folder: (arm.label, {b: arm.samples[b][place] for b in arm.samples})
         for arm in board.arms
         for place, run in enumerate(arm.runs)
     }

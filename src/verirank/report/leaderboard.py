@@ -92,10 +92,10 @@ class Leaderboard:
     arms: tuple[Arm, ...]
     not_scored: tuple[NotScored, ...]
 
-    @property
+    @cached_property
     def benches(self) -> tuple[str, ...]:
         """Names of the benches; first the main one, which is the average over several."""
-        return tuple(dict.fromkeys(row.bench for row in self.rows))
+        return tuple(self._by_bench)
 
     @property
     def sampled(self) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ class Leaderboard:
 
     def of_bench(self, bench: str) -> list[Row]:
         """Return the rows of one bench, best first."""
-        return [row for row in self.rows if row.bench == bench]
+        return self._by_bench.get(bench, [])
 
     @property
     def main(self) -> list[Row]:
@@ -137,6 +137,13 @@ class Leaderboard:
     def other(self, label: str, bench: str) -> Row | None:
         """Return one method's row on one bench, if it was evaluated there."""
         return self._by_name.get((label, bench))
+
+    @cached_property
+    def _by_bench(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            found[row.bench].append(row)
+        return dict(found)
 
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], Row]:
@@ -275,8 +282,7 @@ def _row(
     tied_with_best: bool,
     ranked_seeds: int,
 ) -> Row:
-    marks, change = _marks(arm, bench), scores.change
-    manifests = [run.manifest for run in arm.runs]
+    marks, change, manifests = _marks(arm, bench), scores.change, arm.manifests
     return Row(
         method=arm.method,
         label=arm.label,

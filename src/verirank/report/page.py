@@ -132,17 +132,18 @@ def _setup(board: Leaderboard) -> dict[str, str]:
     """
     run = board.arms[0].runs[0]
     training, sampling = run.settings.get("training", {}), run.settings.get("sampling", {})
-    algorithms = sorted({str(r.manifest.get("algorithm")) for arm in board.arms for r in arm.runs})
+    manifest = board.arms[0].manifests[0]
+    algorithms = {str(made.get("algorithm")) for arm in board.arms for made in arm.manifests}
     facts = {
-        "model": run.manifest.get("model"),
-        "task": run.manifest.get("task"),
-        "algorithm": ", ".join(algorithms),
+        "model": manifest.get("model"),
+        "task": manifest.get("task"),
+        "algorithm": ", ".join(sorted(algorithms)),
         "training steps": training.get("steps"),
         "batch": _product(sampling.get("problems_per_step"), sampling.get("group_size")),
         "evaluation": _evaluation(board),
         "seeds": " to ".join(str(s) for s in sorted({min(_seeds(board)), max(_seeds(board))})),
         **{kind: "; ".join(told) for kind, told in provenance(board).items()},
-        "base weights": f"SHA-256 {run.manifest.get('base_sha256', 'not recorded')}",
+        "base weights": f"SHA-256 {manifest.get('base_sha256', 'not recorded')}",
     }
     return {name: str(fact) for name, fact in facts.items() if fact}
 

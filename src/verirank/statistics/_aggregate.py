@@ -8,9 +8,10 @@ rise and fall together. The tasks are taken as given.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from verirank.statistics._bootstrap import CONFIDENCE, RESAMPLES
@@ -47,11 +48,14 @@ def interquartile_mean(scores_ST: ArrayLike, generator: np.random.Generator) -> 
     """
     scores_ST = _as_scores(scores_ST)
     seeds = len(scores_ST)
-    value = float(_middle_half(scores_ST.reshape(1, -1))[0])
+    value = float(_middle_half(scores_ST.reshape(1, -1)).mean())
     if seeds == 1:
         return Estimate(value, None, None)
     drawn_RS = generator.integers(seeds, size=(RESAMPLES, seeds))
-    resampled_R = _middle_half(scores_ST[drawn_RS].reshape(RESAMPLES, -1))
+    # Places among the few scores that there are sort sooner than the scores themselves.
+    known_N, place_ST = np.unique(scores_ST, return_inverse=True)
+    drawn_RST = np.take(place_ST.astype(np.int32).reshape(scores_ST.shape), drawn_RS, axis=0)
+    resampled_R = known_N[_middle_half(drawn_RST.reshape(RESAMPLES, -1))].mean(axis=1)
     widening = special.stdtrit(seeds - 1, _TAIL) / special.ndtri(_TAIL)
     widening *= np.sqrt(seeds / (seeds - 1))
     offsets = widening * (np.quantile(resampled_R, [_TAIL, 1 - _TAIL]) - value)
@@ -61,10 +65,10 @@ def interquartile_mean(scores_ST: ArrayLike, generator: np.random.Generator) -> 
     return Estimate(value, low, high)
 
 
-def _middle_half(scores_RN: FloatArray) -> FloatArray:
-    cut = scores_RN.shape[1] // 4
-    ordered_RN = np.sort(scores_RN, axis=1)
-    return ordered_RN[:, cut : scores_RN.shape[1] - cut].mean(axis=1)
+def _middle_half(values_RN: NDArray[Any]) -> NDArray[Any]:
+    """Return the middle half of every row's values in their order."""
+    cut = values_RN.shape[1] // 4
+    return np.sort(values_RN, axis=1)[:, cut : values_RN.shape[1] - cut]
 
 
 def probability_of_improvement(x_ST: ArrayLike, y_ST: ArrayLike) -> Estimate:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -196,11 +199,14 @@ def variance_from_squares(
 def resampled_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Return resampled means less the mean, B x R; those of a difference are their difference."""
     effects_BS, effects_BP = effects_of(values_BSP)
-    offsets_BR = effects_BP @ _resampling_weights(effects_BP.shape[1], generator).T
-    seeds = effects_BS.shape[1]
+    _, seeds, problems = values_BSP.shape
+    # Whatever is asked with a generator in the same state is resampled alike, and so drawn once.
+    drawn = _draws(pickle.dumps(generator), seeds, problems)
+    generator.bit_generator.state = drawn.state
+    offsets_BR = effects_BP @ drawn.weights_RP.T
     if seeds > 1:
         # A few seeds tell no shape: resampled, three that lie askew shorten a tail by a third.
-        offsets_BR += effects_BS @ generator.normal(size=(seeds, RESAMPLES)) / seeds
+        offsets_BR += effects_BS @ drawn.multipliers_SR / seeds
     return offsets_BR
 
 
@@ -211,6 +217,28 @@ def _standard_offsets(values_BSP: FloatArray, generator: np.random.Generator) ->
     # Values that are all equal leave nothing to resample, though given noise may move their mean.
     flat_B1 = spread_B1 == 0
     return np.where(flat_B1, NORMAL_R, offsets_BR / np.where(flat_B1, 1.0, spread_B1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """The problems' shares and the seeds' multipliers in each resample; the generator's state then.
+
+    One seed has no multiplier.
+    """
+
+    weights_RP: FloatArray
+    multipliers_SR: FloatArray
+    state: Any
+
+
+@lru_cache(maxsize=4)
+def _draws(pickled: bytes, seeds: int, problems: int) -> _Draws:
+    generator: np.random.Generator = pickle.loads(pickled)
+    weights_RP = _resampling_weights(problems, generator)
+    multipliers_SR = generator.normal(size=(seeds if seeds > 1 else 0, RESAMPLES))
+    for shared in (weights_RP, multipliers_SR):
+        shared.setflags(write=False)
+    return _Draws(weights_RP, multipliers_SR, generator.bit_generator.state)
 
 
 def _resampling_weights(size: int, generator: np.random.Generator) -> FloatArray:

@@ -8,7 +8,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._scores import FloatArray, as_correct
+from verirank.statistics._scores import FloatArray, as_correct, shares_right
 
 
 def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
@@ -35,7 +35,7 @@ def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
     sampled = [as_correct(bench, ndim=3) for bench in benches]
     samples = gcd(*(correct_SPK.shape[2] for correct_SPK in sampled))
     shares = [
-        correct_SPK.reshape(*correct_SPK.shape[:2], samples, -1).mean(axis=3)
+        shares_right(correct_SPK.reshape(*correct_SPK.shape[:2], samples, -1))
         for correct_SPK in sampled
     ]
     if len({len(values_SPK) for values_SPK in shares}) != 1:
