@@ -39,12 +39,14 @@ def command(folders: tuple[str, ...], as_json: bool) -> None:
     if missing := [path for path in paths if not path.exists()]:
         raise InputError(f"there is no folder {missing[0]}")
     from verirank.geometry import analyze
-    from verirank.report import energy_figure
+    from verirank.report import Artist, energy_figure
 
     with Console(stderr=True).status("reading") as status:
         geometries = analyze(paths, on_weight=status.update)
-    for geometry in geometries:
-        energy_figure(geometry).write(Path(geometry.run.folder) / "figures")
+    with Artist() as artist:
+        for geometry in geometries:
+            figure = energy_figure(geometry)
+            figure.write(Path(geometry.run.folder) / "figures", figure.drawn(artist).result())
     if as_json:
         return click.echo(json.dumps([geometry.as_json() for geometry in geometries], indent=2))
     console = Console()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from verirank.cli._uncollected import uncollected
 from verirank.config import InputError
 
 _SIZES = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -23,6 +24,7 @@ _SIZES = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MIB": 2**20, "GIB": 2**30, "TIB": 2
     help="The longest that search, training and evaluation may take.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@uncollected()
 def command(
     folders: tuple[str, ...], budget: str | None, hours: float | None, as_json: bool
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from verirank.cli._uncollected import uncollected
 from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
 
 
@@ -15,6 +16,7 @@ from verirank.report import print_confounds, print_leaderboard, read_confounds, 
     "--out", type=click.Path(path_type=Path), help="Where to write; the first FOLDER if not given."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print leaderboard.json, not a table.")
+@uncollected()
 def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """Build the leaderboard and report.html from runs on disk.
 

@@ -1,7 +1,14 @@
 """What lies on disk: whole files, the record of a trial, its samples, and where it was made."""
 
 from verirank.record._duration import duration
-from verirank.record._files import whole_file, whole_folder, write_csv, write_file, write_json
+from verirank.record._files import (
+    read_parquet,
+    whole_file,
+    whole_folder,
+    write_csv,
+    write_file,
+    write_json,
+)
 from verirank.record._machine import package_versions, processor, source_revision, usable_cores
 from verirank.record._run import BusyError, Run, find_runs, hold, step_seconds
 from verirank.record._samples import (
@@ -36,6 +43,7 @@ __all__ = [
     "package_versions",
     "problem_ids",
     "processor",
+    "read_parquet",
     "read_samples",
     "read_stages",
     "read_trial_list",

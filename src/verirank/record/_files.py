@@ -7,10 +7,13 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 
 @contextmanager
@@ -46,6 +49,16 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     write_file(path, text.getvalue())
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the rows of a Parquet file; all columns, or those of some names that it has.
+
+    It takes one thread, for more cost what they save on a few thousand rows, and none of pyarrow's
+    datasets, whose import takes longer than the largest of these files.
+    """
+    with pq.ParquetFile(path) as file:
+        return file.read(columns, use_threads=False)
 
 
 @contextmanager

@@ -104,14 +104,14 @@ class Run:
         Raises:
             InputError: the folder holds no run, or its files cannot be read.
         """
-        if not folder.exists():
-            raise InputError(f"there is no run {folder}: it does not exist")
         run = cls(folder)
         try:
             manifest = run.manifest
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the run in {folder}: {error}") from error
-        if not manifest or not (folder / "trial.toml").is_file():
+        if not manifest or not os.path.isfile(os.path.join(folder, "trial.toml")):
+            if not folder.exists():
+                raise InputError(f"there is no run {folder}: it does not exist")
             listed = read_trial_list(folder)
             if listed and listed.entries:
                 first = listed.folder(listed.entries[0])
@@ -148,8 +148,8 @@ class Run:
             return {}
         stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
         if self._manifest[0] != stamp:
-            text = Path(self._manifest_file).read_text("utf-8")
-            self._manifest = (stamp, json.loads(text))
+            with open(self._manifest_file, "rb") as file:
+                self._manifest = (stamp, json.loads(file.read()))
         return self._manifest[1]
 
     def update_manifest(self, **entries: Any) -> None:
@@ -342,23 +342,26 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
         InputError: a folder is missing, a run's files cannot be read, or there is no run at all.
     """
     folders = [Path(folder) for folder in folders]
-    found = sorted({os.path.realpath(run) for folder in folders for run in _run_folders(folder)})
+    found = sorted({run for folder in folders for run in _run_folders(folder)})
     if not found:
         places = ", ".join(str(folder) for folder in folders)
         raise InputError(f"no run (a folder with manifest.json) in {places}; train one first")
     return [Run.open(Path(folder)) for folder in found]
 
 
-def _run_folders(folder: Path) -> Iterator[Path | str]:
+def _run_folders(folder: Path) -> Iterator[str]:
+    """Yield where the runs lie; links, by which two folders may lead to one store, are followed."""
     if not folder.is_dir():
         raise InputError(f"folder {str(folder)!r} does not exist")
     listed = read_trial_list(folder)
     if listed is None:
         # What a kill left half written lies in folders that begin with a dot.
         found = folder.rglob("manifest.json")
-        yield from (file.parent for file in found if not file.parent.name.startswith("."))
+        kept = (file.parent for file in found if not file.parent.name.startswith("."))
+        yield from map(os.path.realpath, kept)
         return
-    runs = [os.path.join(listed.store, e.id) for e in listed.entries if e.role == "ranked"]
+    store = os.path.realpath(listed.store)
+    runs = [os.path.join(store, entry.id) for entry in listed.entries if entry.role == "ranked"]
     yield from (run for run in runs if os.path.isfile(os.path.join(run, "manifest.json")))
 
 

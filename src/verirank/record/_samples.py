@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from verirank.record._files import whole_file
+from verirank.record._files import read_parquet, whole_file
 
 
 class SamplesIncompleteError(ValueError):
@@ -41,9 +41,7 @@ def read_stages(
         SamplesIncompleteError: the file has no such column.
     """
     wanted = None if columns is None else ["stage", *columns]
-    # Threads cost more than they save on a file of a few thousand samples.
-    with pq.ParquetFile(path) as file:
-        table = file.read(wanted, use_threads=False)
+    table = read_parquet(path, wanted)
     if missing := set(wanted or ()).difference(table.column_names):
         raise SamplesIncompleteError(f"{path.name} lacks {', '.join(sorted(missing))}")
     return [table.filter(pc.equal(table["stage"], stage)) for stage in stages]  # type: ignore[reportAttributeAccessIssue]

@@ -1,5 +1,6 @@
 """What came out: the leaderboard, the table in the terminal, and one self-contained page."""
 
+from verirank.report._artist import Artist
 from verirank.report._completions import bench_completions, rollouts
 from verirank.report._geometry import MEASURES
 from verirank.report._recommend import NothingToRecommendError, Recommendation, recommend
@@ -16,6 +17,7 @@ from verirank.report.terminal import print_confounds, print_leaderboard
 __all__ = [
     "INDEX",
     "MEASURES",
+    "Artist",
     "Confounds",
     "Effect",
     "Judgement",

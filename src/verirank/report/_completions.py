@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from verirank.config import InputError
-from verirank.record import Run
+from verirank.record import Run, read_parquet
 
 if TYPE_CHECKING:
     from verirank.tasks import Problem, Task
@@ -50,7 +48,7 @@ def bench_completions(run: Run, bench: str) -> list[Completion]:
     if bench not in run.benches:
         known = ", ".join(run.benches) or "none"
         raise InputError(f"{run.folder} has no samples of bench {bench!r}; it has {known}")
-    rows = pq.read_table(run.bench_file(bench)).to_pylist()
+    rows = read_parquet(run.bench_file(bench)).to_pylist()
     if any(row.get("gold") is None for row in rows):
         _complete_samples(run, bench, rows)
     return [row | {"reward": float(bool(row["correct"]))} for row in rows]
@@ -58,7 +56,7 @@ def bench_completions(run: Run, bench: str) -> list[Completion]:
 
 def all_rollouts(run: Run) -> list[Completion]:
     """Return the completions of all training steps as they lie on disk."""
-    return [row for file in _rollout_files(run) for row in pq.read_table(file).to_pylist()]
+    return [row for file in _rollout_files(run) for row in read_parquet(file).to_pylist()]
 
 
 def _rollout_files(run: Run) -> list[Path]:

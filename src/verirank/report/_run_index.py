@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verirank.record import Run, SamplesIncompleteError, whole_file
+from verirank.record import Run, SamplesIncompleteError, read_parquet, whole_file
 from verirank.report._curve import Curve, read_curve
 from verirank.report._samples import BenchSamples, bench_samples
 
@@ -80,7 +80,7 @@ class RunIndex:
         """Load what the file holds."""
         if self.path and self.path.is_file():
             try:
-                table = pq.read_table(self.path)
+                table = read_parquet(self.path)
                 lists = json.loads((table.schema.metadata or {})[_PROBLEMS])
                 problems = [tuple(names) for names in lists]
                 rows = table.to_pylist()

@@ -8,8 +8,7 @@ from typing import Any
 Spec = dict[str, Any]
 """A specification, or a part of one."""
 
-VERSION = "6.4"
-SCHEMA = f"https://vega.github.io/schema/vega-lite/v{VERSION}.1.json"
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.4.1.json"
 
 
 def quantitative(field: str, **settings: Any) -> Spec:

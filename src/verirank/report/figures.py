@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vl_convert
 
 from verirank.record import write_csv, write_file
+from verirank.report._artist import Artist, Picture
 from verirank.report._confound_chart import confound_chart, confound_rows
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
 from verirank.report._interval_chart import interval_chart, interval_rows
-from verirank.report._palette import FILE, Palette, chart_config, for_page
+from verirank.report._palette import FILE, Palette, chart_config
 from verirank.report._rate_chart import Searches, rate_chart
 from verirank.report._scatter_chart import (
     MEMORY,
@@ -25,7 +25,7 @@ from verirank.report._scatter_chart import (
     scatter_chart,
     scatter_rows,
 )
-from verirank.report._vega_lite import SCHEMA, VERSION, Spec
+from verirank.report._vega_lite import SCHEMA, Spec
 from verirank.report._words import percent, without_width
 from verirank.report.confounds import Confounds
 from verirank.report.leaderboard import Leaderboard
@@ -63,22 +63,16 @@ class Figure:
 
     def specification(self, palette: Palette) -> Spec:
         """Return the Vega-Lite specification."""
-        return _specification(self.draw, palette)
+        return _specification(self.draw(palette), palette)
 
-    @cached_property
-    def svg(self) -> str:
-        """The picture on white."""
-        return _svg(self.specification(FILE))
+    def drawn(self, artist: Artist) -> Future[Picture]:
+        """Have the picture drawn on white."""
+        return artist.draw(self.specification(FILE))
 
-    @property
-    def inline(self) -> str:
-        """The picture to be put into a page, in the page's own colours and type."""
-        return for_page(self.svg, self.name)
-
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, picture: Picture) -> None:
         """Write NAME.svg, NAME.pdf and its data as NAME.csv."""
-        write_file(folder / f"{self.name}.svg", self.svg)
-        write_file(folder / f"{self.name}.pdf", vl_convert.svg_to_pdf(self.svg))
+        write_file(folder / f"{self.name}.svg", picture.svg)
+        write_file(folder / f"{self.name}.pdf", picture.pdf)
         write_csv(folder / f"{self.name}.csv", self.rows)
 
 
@@ -198,19 +192,12 @@ def write_picture(board: Leaderboard, path: Path) -> None:
     Raises:
         ValueError: the path ends in something else.
     """
-    specification = _specification(lambda palette: interval_chart(board, palette), FILE)
-    if path.suffix == ".svg":
-        write_file(path, _svg(specification))
-    elif path.suffix == ".png":
-        png = vl_convert.vegalite_to_png(json.dumps(specification), vl_version=VERSION, scale=2)
-        write_file(path, png)
-    else:
+    if path.suffix not in (".svg", ".png"):
         raise ValueError(f"a picture is .svg or .png, not {path.suffix!r}")
+    with Artist() as artist:
+        svg = artist.draw(_specification(interval_chart(board, FILE), FILE)).result().svg
+    write_file(path, svg if path.suffix == ".svg" else vl_convert.svg_to_png(svg, scale=2))
 
 
-def _svg(specification: Spec) -> str:
-    return vl_convert.vegalite_to_svg(json.dumps(specification), vl_version=VERSION)
-
-
-def _specification(draw: Callable[[Palette], Spec], palette: Palette) -> Spec:
-    return {**draw(palette), "$schema": SCHEMA, "config": chart_config(palette)}
+def _specification(chart: Spec, palette: Palette) -> Spec:
+    return {**chart, "$schema": SCHEMA, "config": chart_config(palette)}

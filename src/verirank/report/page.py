@@ -16,11 +16,12 @@ from markupsafe import Markup
 from verirank import __version__
 from verirank.record import write_file, write_json
 from verirank.report import _words
+from verirank.report._artist import Artist, Picture
 from verirank.report._comparisons import comparisons
 from verirank.report._evidence import Evidence, gather_evidence
 from verirank.report._families import families
 from verirank.report._geometry import MEASURES
-from verirank.report._palette import STANDINGS, standing
+from verirank.report._palette import STANDINGS, for_page, standing
 from verirank.report._provenance import mixture, provenance
 from verirank.report._rate_chart import read_searches
 from verirank.report._run_index import INDEX
@@ -47,28 +48,33 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         InputError: there is no run, none can be scored, or the runs cannot be compared.
     """
     folders = list(folders)
-    board = build_leaderboard(folders, out / INDEX)
-    board.write(out)
-    verdicts = judge(board)
-    write_json(out / "verdicts.json", verdicts.as_json())
-    write_json(out / "comparisons.json", [asdict(found) for found in comparisons(board)])
-    views = Views(at_equal_time(board), at_equal_parameters(board))
-    views.write(out)
-    evidence = gather_evidence(board)
-    evidence.write(out / "data")
-    confounds = measure_confounds(folders, board)
-    confounds.write(out)
-    figures = {
-        "scores": build_figures(board, read_searches(folders)),
-        "differences": evidence.difference_figures(),
-        "geometry": evidence.geometry_figures(),
-        "confounds": [confound_figure(confounds)] if confounds.effects else [],
-    }
+    with Artist() as artist:
+        board = build_leaderboard(folders, out / INDEX)
+        figures = {"scores": build_figures(board, read_searches(folders))}
+        pictures = {figure.name: figure.drawn(artist) for figure in figures["scores"]}
+        evidence = gather_evidence(board)
+        confounds = measure_confounds(folders, board)
+        beside = {
+            "differences": evidence.difference_figures(),
+            "geometry": evidence.geometry_figures(),
+            "confounds": [confound_figure(confounds)] if confounds.effects else [],
+        }
+        pictures |= {f.name: f.drawn(artist) for f in chain.from_iterable(beside.values())}
+        verdicts = judge(board)
+        views = Views(at_equal_time(board), at_equal_parameters(board))
+        board.write(out)
+        write_json(out / "verdicts.json", verdicts.as_json())
+        write_json(out / "comparisons.json", [asdict(found) for found in comparisons(board)])
+        views.write(out)
+        evidence.write(out / "data")
+        confounds.write(out)
+        figures |= beside
+        drawn = {name: picture.result() for name, picture in pictures.items()}
     for figure in chain.from_iterable(figures.values()):
-        figure.write(out / "figures")
+        figure.write(out / "figures", drawn[figure.name])
     studies = [Path(f).resolve() for f in folders if (Path(f) / "study.toml").is_file()]
     study = studies[0].name if studies else None
-    page = _render(board, figures, verdicts, views, evidence, study)
+    page = _render(board, figures, drawn, verdicts, views, evidence, study)
     write_file(out / "report.html", page)
     return board
 
@@ -76,6 +82,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
 def _render(
     board: Leaderboard,
     figures: dict[str, list[Figure]],
+    drawn: dict[str, Picture],
     verdicts: Verdicts,
     views: Views,
     evidence: Evidence,
@@ -116,7 +123,7 @@ def _render(
         style=Markup((_ROOM / "page.css").read_text("utf-8")),
         script=Markup(script),
         script_hash=_hash(script),
-        inline=lambda figure: Markup(figure.inline),
+        inline=lambda figure: Markup(for_page(drawn[figure.name].svg, figure.name)),
     )
 
 
