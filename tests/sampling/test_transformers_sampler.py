@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -60,6 +62,22 @@ def test_samples_do_not_depend_on_how_many_the_memory_holds(base: BaseModel, row
         assert [(c.tokens, c.seed, c.text) for c in cut] == [
             (c.tokens, c.seed, c.text) for c in whole
         ]
+
+
+def test_threads_share_the_samples_and_are_as_many_afterwards(base: BaseModel) -> None:
+    before = torch.get_num_threads()
+    drawn = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            drawn.append(TransformersSampler(base).sample(PROMPTS, seeds(3, 5), **DRAW))
+            with ThreadPoolExecutor(1) as pool:
+                in_a_new_thread = pool.submit(torch.get_num_threads).result()
+            assert (torch.get_num_threads(), in_a_new_thread) == (threads, threads)
+    finally:
+        torch.set_num_threads(before)
+    alone, *shared = ([[(c.tokens, c.text) for c in group] for group in made] for made in drawn)
+    assert shared == [alone, alone]
 
 
 def test_the_cache_of_samples_side_by_side_keeps_to_its_bytes(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from transformers.masking_utils import sdpa_mask
 
 from verirank.models import BaseModel
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
-from verirank.sampling._cache_bytes import CACHE_BYTES, chunks, most_rows
+from verirank.sampling._cache_bytes import CACHE_BYTES, Stretch, chunks, most_rows
 from verirank.sampling._completion import Completion, Published
 from verirank.sampling._publishing import Casting
 from verirank.sampling._stop_tokens import find_stop_tokens
@@ -23,6 +25,8 @@ AttentionMaskInterface.register(DECODE_ATTENTION, sdpa_mask)
 
 _BLOCK = 256
 """Tokens of the vocabulary whose probabilities are added up together in drawing."""
+_MOST_HANDS = 2
+"""Batches that are decoded at the same time; they take turns in Python."""
 _COMPACT_BELOW = 0.8
 """Finished rows leave the batch once fewer than this share of its rows are still being written."""
 
@@ -67,11 +71,15 @@ class TransformersSampler:
     ) -> list[list[Completion]]:
         """Return, per prompt, one completion per seed; see `Sampler.sample`."""
         prompt_tokens = [tuple(self.tokenizer(prompt).input_ids) for prompt in prompts]
+        group_sizes = [len(group) for group in seeds]
         longest = max(map(len, prompt_tokens), default=0) + max_new_tokens
         rows = most_rows(self._shape, longest, self._model.dtype.itemsize, self._cache_bytes)
+        hands = _hands(self._model.device)
+        rows = max(1, min(rows // hands, -(-sum(group_sizes) // hands)))
+        parts = list(chunks(group_sizes, rows))
         stop_tokens = torch.tensor(self._stop_tokens(stop), device=self._model.device)
-        completions: list[list[Completion]] = [[] for _ in prompts]
-        for chunk in chunks([len(group) for group in seeds], rows):
+
+        def complete(chunk: list[Stretch]) -> list[list[Completion]]:
             batch = _Batch(
                 self.tokenizer,
                 [prompt_tokens[part.prompt] for part in chunk],
@@ -80,10 +88,15 @@ class TransformersSampler:
                 self._model.device,
             )
             self._decode(batch, temperature, stop_tokens)
-            for part, made in zip(chunk, batch.completions(self.tokenizer), strict=True):
+            return batch.completions(self.tokenizer)
+
+        completions: list[list[Completion]] = [[] for _ in prompts]
+        for chunk, groups in zip(parts, _side_by_side(complete, parts, hands), strict=True):
+            for part, made in zip(chunk, groups, strict=True):
                 completions[part.prompt] += made
         return completions
 
+    @torch.inference_mode()
     def _decode(self, batch: _Batch, temperature: float, stop_tokens: Tensor) -> None:
         logits, cache = self._prefill(batch)
         rows = torch.arange(len(batch.uniforms_NT), device=self._model.device)
@@ -104,19 +117,21 @@ class TransformersSampler:
             logits = self._step(cache, tokens)
 
     def _prefill(self, batch: _Batch) -> tuple[Tensor, DecodeCache]:
-        output = self._model(
+        output = self._model.get_decoder()(
             input_ids=batch.prompts_PL,
             attention_mask=batch.prompt_mask_PL,
             position_ids=(batch.prompt_mask_PL.cumsum(1) - 1).clamp(min=0),
             past_key_values=DynamicCache(),
             use_cache=True,
-            logits_to_keep=1,
         )
+        # As a matrix: a slice of three axes would be met by a copy of the head for every prompt.
+        last_PH = output.last_hidden_state[:, -1].contiguous()
         fan_out = batch.prompt_of_sample_N
         cache = DecodeCache(
             output.past_key_values, fan_out, batch.prompt_mask_PL, batch.uniforms_NT.shape[1]
         )
-        return output.logits[:, -1][fan_out], cache
+        head: Any = self._model.get_output_embeddings()
+        return head(last_PH)[fan_out], cache
 
     def _step(self, cache: DecodeCache, tokens: Tensor) -> Tensor:
         # The head computes in the dtype of the weights. In fp32 it would hardly be nearer to the
@@ -130,6 +145,33 @@ class TransformersSampler:
             past_key_values=cache,
             use_cache=True,
         ).logits[:, -1]
+
+
+def _hands(device: torch.device) -> int:
+    """Return how many batches are decoded at the same time."""
+    return min(_MOST_HANDS, torch.get_num_threads()) if device.type == "cpu" else 1
+
+
+def _side_by_side(
+    complete: Callable[[list[Stretch]], list[list[Completion]]],
+    parts: Sequence[list[Stretch]],
+    hands: int,
+) -> Iterator[list[list[Completion]]]:
+    """Complete parts, so many at the same time, which share the threads of this process.
+
+    A token takes many small operations. They are over before a second thread has woken up, so
+    threads that share each of them gain little; threads that each have a batch gain nearly all.
+    """
+    if hands == 1:
+        yield from map(complete, parts)
+        return
+    threads = torch.get_num_threads()
+    each = partial(torch.set_num_threads, threads // hands)
+    try:
+        with ThreadPoolExecutor(hands, initializer=each) as pool:
+            yield from pool.map(complete, parts)
+    finally:
+        torch.set_num_threads(threads)  # of threads to come, for which the hands set their own
 
 
 class _Batch:
@@ -203,24 +245,27 @@ def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Te
     The number's place is found among the sums of blocks of tokens, then within its block, so that
     only these sums need the precision that the tail of a large vocabulary asks for.
     """
-    logits_NV = logits_NV.float()
+    (n, vocabulary), blocks = logits_NV.shape, -(-logits_NV.shape[1] // _BLOCK)
+    padded_NV = logits_NV.new_empty((n, blocks * _BLOCK), dtype=torch.float32)
+    padded_NV[:, vocabulary:] = float("-inf")
+    padded_NV[:, :vocabulary] = logits_NV
     if temperature != 1:
-        logits_NV = logits_NV / temperature
-    n, vocabulary = logits_NV.shape
-    logprobs_NV = logits_NV.log_softmax(-1)
-    probs_NV = nn.functional.pad(logprobs_NV.exp(), (0, -vocabulary % _BLOCK))
-    probs_NBK = probs_NV.view(n, -1, _BLOCK)
-    until_NB = probs_NBK.sum(-1, dtype=uniforms_N.dtype).cumsum(-1)
+        padded_NV /= temperature
+    most_N1 = padded_NV.amax(1, keepdim=True)
+    # In place of the logits, every token's probability but for a factor that its row shares.
+    shares_NBK = padded_NV.sub_(most_N1).exp_().view(n, blocks, _BLOCK)
+    until_NB = shares_NBK.sum(-1).to(uniforms_N.dtype).cumsum(-1)
     target_N1 = uniforms_N[:, None] * until_NB[:, -1:]
-    blocks_N1 = torch.searchsorted(until_NB, target_N1, right=True)
-    blocks_N1 = blocks_N1.clamp(max=until_NB.shape[1] - 1)
+    blocks_N1 = torch.searchsorted(until_NB, target_N1, right=True).clamp(max=blocks - 1)
     before_N1 = nn.functional.pad(until_NB, (1, 0)).gather(1, blocks_N1)
-    inside_NK = probs_NBK[torch.arange(n, device=logits_NV.device), blocks_N1[:, 0]]
+    inside_NK = shares_NBK[torch.arange(n, device=logits_NV.device), blocks_N1[:, 0]]
     until_NK = inside_NK.to(uniforms_N.dtype).cumsum(-1)
     places_N1 = torch.searchsorted(until_NK, target_N1 - before_N1, right=True)
     tokens_N1 = blocks_N1 * _BLOCK + places_N1.clamp(max=_BLOCK - 1)
     tokens_N1 = tokens_N1.clamp(max=vocabulary - 1)
-    return tokens_N1[:, 0], logprobs_NV.gather(1, tokens_N1)[:, 0]
+    chosen_N1 = logits_NV.gather(1, tokens_N1).float() / temperature
+    logprobs_N1 = chosen_N1 - most_N1 - until_NB[:, -1:].float().log()
+    return tokens_N1[:, 0], logprobs_N1[:, 0]
 
 
 def _uniforms(seed: int, n: int) -> Tensor:
