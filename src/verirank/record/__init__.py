@@ -2,6 +2,7 @@
 
 from verirank.record._duration import duration
 from verirank.record._files import (
+    as_row,
     read_parquet,
     whole_file,
     whole_folder,
@@ -36,6 +37,7 @@ __all__ = [
     "TrialEntry",
     "TrialList",
     "answers_PK",
+    "as_row",
     "correct_PK",
     "duration",
     "find_runs",

@@ -149,4 +149,4 @@ def _across(arm: Arm, lora: Arm | None, benches: tuple[str, ...]) -> AcrossBench
 
 
 def _means(arm: Arm, benches: tuple[str, ...]) -> np.ndarray:
-    return np.stack([as_shares(arm.scores(bench)).mean(axis=1) for bench in benches], axis=1)
+    return np.stack([arm.shares(bench).mean(axis=1) for bench in benches], axis=1)

@@ -18,7 +18,7 @@ from verirank.record import Run
 from verirank.report._curve import Curve
 from verirank.report._run_index import Reading, RunIndex
 from verirank.report._samples import BenchSamples
-from verirank.statistics import macro_average
+from verirank.statistics import as_shares, macro_average
 
 Stage = Literal["before", "after"]
 
@@ -49,6 +49,7 @@ class Arm:
     settings: dict[str, Any]
     """By dotted key the settings that make the arm: all but the seed and the runs' upkeep."""
     _scores: dict[tuple[str, Stage], NDArray[Any]] = field(default_factory=dict)
+    _shares: dict[tuple[str, Stage], NDArray[np.float64]] = field(default_factory=dict)
 
     @cached_property
     def method(self) -> str:
@@ -85,12 +86,22 @@ class Arm:
         """
         if (bench, stage) not in self._scores:
             self._scores[bench, stage] = self._all_scores(bench, stage)
-        every_SPK = self._scores[bench, stage]
+        return self._of(seeds, self._scores[bench, stage])
+
+    def shares(
+        self, bench: str, stage: Stage = "after", seeds: Collection[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the means of `scores` over each problem's samples; S x P."""
+        if (bench, stage) not in self._shares:
+            self._shares[bench, stage] = as_shares(self.scores(bench, stage))
+        return self._of(seeds, self._shares[bench, stage])
+
+    def _of(self, seeds: Collection[int] | None, every: NDArray[Any]) -> NDArray[Any]:
         if seeds is None:
-            return every_SPK
+            return every
         wanted = set(seeds)
         kept = [seed in wanted for seed in self.seeds]
-        return every_SPK if all(kept) else every_SPK[kept]
+        return every if all(kept) else every[kept]
 
     def _all_scores(self, bench: str, stage: Stage) -> NDArray[Any]:
         if bench == AVERAGE:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from verirank.record import Run
 from verirank.report._arms import Arm
-from verirank.report._curve import Curve
+from verirank.report._curve import Curve, mean_told
 from verirank.report._provenance import packages as packages_of
 from verirank.report.leaderboard import Leaderboard
 
@@ -108,12 +108,12 @@ def _run(arm: Arm, run: Run, manifest: dict[str, Any], curve: Curve) -> RunAudit
         base_sha256=manifest.get("base_sha256"),
         dtype=arm.settings.get("model.dtype"),
         device=manifest.get("device"),
-        moved=_mean(curve.moved_T[-_LAST:]),
+        moved=mean_told(curve.moved_T[-_LAST:]),
         kl=_largest(curve.kl_T),
-        clipped=_mean(curve.clipped_T),
-        cut_off_first=_mean(curve.truncated_T[:_LAST]),
-        cut_off=_mean(curve.truncated_T[-_LAST:]),
-        groups_used=_mean(curve.used_T),
+        clipped=mean_told(curve.clipped_T),
+        cut_off_first=mean_told(curve.truncated_T[:_LAST]),
+        cut_off=mean_told(curve.truncated_T[-_LAST:]),
+        groups_used=mean_told(curve.used_T),
     )
 
 
@@ -147,11 +147,6 @@ def _least(values: list[float | None]) -> float | None:
 
 def _most(values: list[float | None]) -> float | None:
     return max(_told(values), default=None)
-
-
-def _mean(values_T: NDArray[np.float64]) -> float | None:
-    told_T = values_T[~np.isnan(values_T)]
-    return float(told_T.mean()) if len(told_T) else None
 
 
 def _largest(values_T: NDArray[np.float64]) -> float | None:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verirank.report._arms import Arm
 from verirank.report._pairing import Pairing
 from verirank.report.leaderboard import Leaderboard
-from verirank.statistics import as_shares, bootstrap_means, detectable_differences, holm
+from verirank.statistics import bootstrap_means, detectable_differences, holm
 
 _SEED = 0
 _REFERENCES = ("lora", "full")
@@ -88,11 +87,8 @@ def _groups(pairing: Pairing) -> Iterator[_Group]:
 
 def _compare(group: _Group, pairing: Pairing, tests: int) -> Iterator[Comparison]:
     """Yield the differences of a group to its reference, all on the same resamples."""
-
-    def values(arm: Arm) -> NDArray[np.float64]:
-        return as_shares(arm.scores(pairing.bench, seeds=group.seeds))
-
-    values_BSP = np.stack([values(arm) for arm in group.arms]) - values(group.reference)
+    values_BSP = np.stack([arm.shares(pairing.bench, seeds=group.seeds) for arm in group.arms])
+    values_BSP -= group.reference.shares(pairing.bench, seeds=group.seeds)
     noise = pairing.noise([(arm, group.reference) for arm in group.arms], group.seeds)
     intervals = bootstrap_means(values_BSP, np.random.default_rng(_SEED), noise)
     smallest: list[float | None] = [None] * len(group.arms)

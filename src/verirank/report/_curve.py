@@ -59,6 +59,12 @@ def trailing_mean(values_T: _FloatArray, window: int) -> _FloatArray:
     return (total_T[last_T] - total_T[first_T]) / (last_T - first_T)
 
 
+def mean_told(values_T: _FloatArray) -> float | None:
+    """Return the mean of the steps that tell, as `np.mean` has it, or None where none does."""
+    told_T = values_T[~np.isnan(values_T)]
+    return float(np.add.reduce(told_T)) / len(told_T) if len(told_T) else None
+
+
 def _where_told(lines: list[dict[str, Any]], key: str) -> _FloatArray:
     values = [line.get(key) for line in lines]
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

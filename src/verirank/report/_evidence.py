@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from verirank.record import write_csv, write_json
+from verirank.record import as_row, write_csv, write_json
 from verirank.report._aggregates import (
     AcrossBenches,
     BenchScores,
@@ -56,7 +56,7 @@ class Evidence:
     def write(self, folder: Path) -> None:
         """Write every number that the page shows of it into a folder, as CSV and JSON."""
         tables = {
-            "audit": [asdict(run) for run in self.runs],
+            "audit": [as_row(run) for run in self.runs],
             "differences": self.compared,
             "geometry": self.geometry.by_method,
             "geometry_runs": self.geometry.measures,
@@ -64,8 +64,8 @@ class Evidence:
             "overlaps": self.geometry.overlaps_by_method,
             "overlaps_runs": self.geometry.overlaps,
             "published": self.published,
-            "benches": [asdict(row) for row in self.benches],
-            "aggregates": [asdict(row) for row in self.across],
+            "benches": [as_row(row) for row in self.benches],
+            "aggregates": [as_row(row) for row in self.across],
         }
         for name, rows in tables.items():
             if rows:

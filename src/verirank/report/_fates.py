@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verirank.record import Run
 from verirank.report._arms import Arm, NotScored
-from verirank.report._curve import Curve, trailing_mean
+from verirank.report._curve import Curve, mean_told, trailing_mean
 from verirank.report._samples import BenchSamples
 from verirank.statistics import Claim, Outcome, judge_runs
 
@@ -85,9 +84,9 @@ def _alike(found: list[_Judged]) -> Iterator[list[_Judged]]:
 def _fate(curve: Curve, outcome: Outcome, points: str) -> tuple[Fate, str]:
     """Tell apart what a low score may mean, by the first of these that the record shows."""
     window = max(1, len(curve.reward_T) // 10)
-    truncated, moved = (_mean(c[-window:]) for c in (curve.truncated_T, curve.moved_T))
+    truncated, moved = (mean_told(c[-window:]) for c in (curve.truncated_T, curve.moved_T))
     rewards_T = trailing_mean(curve.reward_T, window)[window - 1 :]
-    best, reward = rewards_T.max(initial=0.0), _mean(curve.reward_T[-window:]) or 0.0
+    best, reward = rewards_T.max(initial=0.0), mean_told(curve.reward_T[-window:]) or 0.0
     if outcome == "supported":
         return "learned", points
     if moved is not None and moved < _COULD_NOT_MOVE:
@@ -104,8 +103,3 @@ def _fate_of_unscored(run: NotScored) -> RunFate:
     diverged = run.status == "failed" and (run.error or "").partition(":")[0] == _DIVERGED
     fate: Fate = "diverged" if diverged else "unfinished"
     return RunFate(Path(run.folder).name, run.method, run.seed, fate, run.reason)
-
-
-def _mean(values_T: NDArray[np.float64]) -> float | None:
-    told_T = values_T[~np.isnan(values_T)]
-    return float(told_T.mean()) if len(told_T) else None

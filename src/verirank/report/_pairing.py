@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verirank.report._arms import Arm
-from verirank.statistics import SeedNoise, as_shares, noise_of_differences
+from verirank.statistics import SeedNoise, noise_of_differences
 
 _Means = tuple[dict[str, int], NDArray[np.float64]]
 """Each arm's place by its label, and the arms' means, M x S."""
@@ -36,7 +36,7 @@ class Pairing:
         if seeds not in self._known:
             having = [arm for arm in self.arms if set(seeds) <= set(arm.seeds)]
             places = {arm.label: place for place, arm in enumerate(having)}
-            means = [as_shares(a.scores(self.bench, seeds=seeds)).mean(axis=1) for a in having]
+            means = [a.shares(self.bench, seeds=seeds).mean(axis=1) for a in having]
             self._known[seeds] = places, np.stack(means)
         places, means_MS = self._known[seeds]
         first, second = (np.array([places[pair[side].label] for pair in pairs]) for side in (0, 1))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from verirank.record import as_row
 from verirank.report._arms import Arm
 from verirank.report._fates import RunFate, fates
 from verirank.report._pairing import Pairing
@@ -59,8 +60,8 @@ class Verdicts:
     def as_json(self) -> dict[str, Any]:
         """Return the content of verdicts.json."""
         return {
-            "claims": [asdict(judgement) for judgement in self.judgements],
-            "runs": [asdict(run) for run in self.runs],
+            "claims": [as_row(judgement) for judgement in self.judgements],
+            "runs": [as_row(run) for run in self.runs],
         }
 
 

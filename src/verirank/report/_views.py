@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
-from verirank.record import write_json
+from verirank.record import as_row, write_json
 from verirank.report._arms import Arm
 from verirank.report._curve import Curve
 from verirank.report._pairing import Pairing
@@ -151,4 +151,4 @@ class Views:
     def write(self, folder: Path) -> None:
         """Write equal_time.json and equal_parameters.json."""
         for name, views in (("time", self.time), ("parameters", self.parameters)):
-            write_json(folder / f"equal_{name}.json", [asdict(view) for view in views])
+            write_json(folder / f"equal_{name}.json", [as_row(view) for view in views])

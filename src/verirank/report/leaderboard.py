@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verirank.config import InputError
-from verirank.record import find_runs, write_csv, write_file
+from verirank.record import as_row, find_runs, write_csv, write_file
 from verirank.report._arms import AVERAGE, Arm, NotScored, Stage, sort_runs
 from verirank.report._run_index import RunIndex
 from verirank.statistics import (
     Interval,
-    as_shares,
     avg_at_k,
     bootstrap_means,
     pass_at_k,
@@ -152,15 +151,15 @@ class Leaderboard:
     def as_json(self) -> str:
         """Return leaderboard.json: {rows: [...], not_scored: [...]}."""
         content = {
-            "rows": [asdict(row) for row in self.rows],
-            "not_scored": [asdict(run) for run in self.not_scored],
+            "rows": [as_row(row) for row in self.rows],
+            "not_scored": [as_row(run) for run in self.not_scored],
         }
         return json.dumps(content, indent=2) + "\n"
 
     def write(self, folder: Path) -> None:
         """Write leaderboard.json and leaderboard.csv."""
         write_file(folder / "leaderboard.json", self.as_json())
-        rows = [asdict(row) | {"over": " ".join(row.over)} for row in self.rows]
+        rows = [as_row(row) | {"over": " ".join(row.over)} for row in self.rows]
         write_csv(folder / "leaderboard.csv", rows)
 
 
@@ -231,7 +230,7 @@ def _scores(arms: list[Arm], bench: str) -> dict[str, _Scores]:
     found = {}
     for alike in of_size.values():
         before_BSP, after_BSP = (
-            np.stack([as_shares(arm.scores(bench, stage)) for arm in alike]) for stage in _STAGES
+            np.stack([arm.shares(bench, stage) for arm in alike]) for stage in _STAGES
         )
         means = bootstrap_means(after_BSP, np.random.default_rng(_BOOTSTRAP_SEED))
         changes = bootstrap_means(after_BSP - before_BSP, np.random.default_rng(_BOOTSTRAP_SEED))

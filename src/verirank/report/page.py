@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -14,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from verirank import __version__
-from verirank.record import write_file, write_json
+from verirank.record import as_row, write_file, write_json
 from verirank.report import _words
 from verirank.report._artist import Artist, Picture
 from verirank.report._comparisons import comparisons
@@ -64,7 +63,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         views = Views(at_equal_time(board), at_equal_parameters(board))
         board.write(out)
         write_json(out / "verdicts.json", verdicts.as_json())
-        write_json(out / "comparisons.json", [asdict(found) for found in comparisons(board)])
+        write_json(out / "comparisons.json", [as_row(found) for found in comparisons(board)])
         views.write(out)
         evidence.write(out / "data")
         confounds.write(out)

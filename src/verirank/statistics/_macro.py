@@ -45,13 +45,11 @@ def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
     total = sum(values_SPK.shape[1] for values_SPK in shares)
     means_BS11 = [values_SPK.mean(axis=(1, 2), keepdims=True) for values_SPK in shares]
     middle_S11 = np.mean(means_BS11, axis=0)
-    return np.concatenate(
-        [
-            middle_S11 + _weight(values_SPK.shape[1], total, len(shares)) * (values_SPK - mean_S11)
-            for values_SPK, mean_S11 in zip(shares, means_BS11, strict=True)
-        ],
-        axis=1,
-    )
+    for values_SPK, mean_S11 in zip(shares, means_BS11, strict=True):
+        values_SPK -= mean_S11
+        values_SPK *= _weight(values_SPK.shape[1], total, len(shares))
+        values_SPK += middle_S11
+    return np.concatenate(shares, axis=1)
 
 
 def _weight(problems: int, total: int, benches: int) -> float:

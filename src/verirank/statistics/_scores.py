@@ -105,7 +105,9 @@ def shares_right(correct: BoolArray) -> FloatArray:
 
     NumPy sums a short last axis number by number; a product with ones counts as exactly.
     """
-    return correct @ np.ones(correct.shape[-1]) / correct.shape[-1]
+    shares = correct @ np.ones(correct.shape[-1])
+    shares /= correct.shape[-1]
+    return shares
 
 
 def as_samples(scores: ArrayLike) -> BoolArray | FloatArray:
