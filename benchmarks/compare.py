@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 from machine import peak
-from workload import RANK, TOKENS, WORKLOADS
+from workload import RANK, TOKENS, WORKLOADS, mean_prompt
 
 from verirank.config import resolve
 from verirank.models import load_shape
@@ -181,16 +181,21 @@ def table(found: list[Measured]) -> list[str]:
 
 
 def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
-    """Return the share of the measured GEMM peak that our own steps reach, as Markdown."""
+    """Return the share of the measured GEMM peak that our own steps reach, as Markdown.
+
+    With it what a step would take at the peak, and how much faster than each peer's that would be.
+    """
     lines = [
-        "| | GEMM peak, GFLOP/s | sampling, GFLOP/s | share | training, GFLOP/s | share |",
-        "|---|---|---|---|---|---|",
+        "| | GEMM peak, GFLOP/s | sampling, GFLOP/s | share | training, GFLOP/s | share "
+        "| a step at the peak, s |",
+        "|---|---|---|---|---|---|---|",
     ]
+    work = WORKLOADS[found[0].contestant.workload]
+    prompt, shortest = mean_prompt(work), float("inf")
     for measured in found:
         contestant = measured.contestant
         if contestant.script != "ours.py":
             continue
-        work = WORKLOADS[contestant.workload]
         config = resolve(
             {
                 "model": {"name": work.model, "dtype": work.dtype},
@@ -199,16 +204,20 @@ def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
                 "training": {"steps": 1},
             }
         )
-        prompt = 60 if work.model == "smollm2" else 10
         flops = work_of(config, load_shape(config.model), Lengths(prompt, TOKENS))
-        best = peak[work.dtype] * (contestant.processes if contestant.processes > 1 else 1)
+        best = peak[work.dtype] * contestant.processes
         rates = (
             flops.sampling_flops / measured.sample / 1e9,
             flops.training_flops / (measured.step - measured.sample) / 1e9,
         )
+        seconds = (flops.sampling_flops + flops.training_flops) / best / 1e9
+        shortest = min(shortest, seconds)
         cells = [f"{rate:,.0f} | {100 * rate / best:.0f} %" for rate in rates]
-        lines.append(f"| {contestant.name} | {best:,.0f} | {' | '.join(cells)} |")
-    return lines
+        name = contestant.name
+        lines.append(f"| {name} | {best:,.0f} | {' | '.join(cells)} | {seconds:.2f} |")
+    peers = [m for m in found if m.contestant.script == "peer.py"]
+    most = ", ".join(f"{m.step / shortest:.1f} x ({m.contestant.name})" for m in peers)
+    return [*lines, "", f"A trainer at the peak would be faster than TRL by {most}."]
 
 
 def main() -> None:

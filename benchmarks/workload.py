@@ -97,6 +97,14 @@ def endless_base(work: Workload) -> BaseModel:
     return base
 
 
+def mean_prompt(work: Workload) -> int:
+    """Return the mean tokens of a prompt, to a whole one."""
+    task = FixedLength(work.task)
+    tokenizer = load_base(ModelConfig.model_validate({"name": work.model})).tokenizer
+    prompts = [task.render(problem, tokenizer) for problem in task.bench("test", work.problems)]
+    return round(sum(len(tokenizer(prompt).input_ids) for prompt in prompts) / len(prompts))
+
+
 @dataclass(slots=True)
 class Timing:
     """What one process measured: seconds a step and of sampling in it, and the rest of its cost.
