@@ -118,7 +118,7 @@ def _bounds(
     mean_B = values_BSP.mean(axis=(1, 2))
     variance_B, degrees_B = variance_of_the_mean(values_BSP, noise)
     standard_BR = _standard_offsets(values_BSP, generator)
-    z_2B = np.quantile(standard_BR, [TAIL, 1 - TAIL], axis=1)
+    z_2B = np.quantile(standard_BR, [TAIL, 1 - TAIL], axis=1, overwrite_input=True)
     widened_B = np.sqrt(variance_B) * special.stdtrit(degrees_B, TAIL) / special.ndtri(TAIL)
     below_B, above_B = widened_B * z_2B
     p_B = p_of_zero(mean_B, variance_B, degrees_B, np.where(mean_B > 0, *z_2B))
@@ -216,7 +216,9 @@ def _standard_offsets(values_BSP: FloatArray, generator: np.random.Generator) ->
     spread_B1 = offsets_BR.std(axis=1, keepdims=True)
     # Values that are all equal leave nothing to resample, though given noise may move their mean.
     flat_B1 = spread_B1 == 0
-    return np.where(flat_B1, NORMAL_R, offsets_BR / np.where(flat_B1, 1.0, spread_B1))
+    offsets_BR /= np.where(flat_B1, 1.0, spread_B1)
+    offsets_BR[flat_B1[:, 0]] = NORMAL_R
+    return offsets_BR
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ def avg_at_k(correct_PK: ArrayLike) -> float:
     Raises:
         ValueError: the array is not boolean, not P x K, or empty.
     """
-    return float(as_correct(correct_PK, ndim=2).mean())
+    correct_PK = as_correct(correct_PK, ndim=2)
+    return int(np.count_nonzero(correct_PK)) / correct_PK.size
 
 
 def pass_at_k(correct_PK: ArrayLike, k: int) -> float:
@@ -50,7 +51,7 @@ def pass_at_k(correct_PK: ArrayLike, k: int) -> float:
         raise ValueError(f"pass_at_k needs 1 <= k <= {n} samples a problem, not k = {k}")
     # all_wrong[c] = prod over i = n-c+1..n of (1 - k/i): exactly 0 once fewer than k are wrong.
     all_wrong = np.concatenate([[1.0], np.cumprod(1 - k / np.arange(n, 0, -1))])
-    return float(1 - all_wrong[correct_PK.sum(axis=1)].mean())
+    return float(1 - all_wrong[_counts(correct_PK).astype(np.intp)].mean())
 
 
 def maj_at_k(answers_PK: Sequence[Sequence[Hashable | None]], correct_PK: ArrayLike) -> float:
@@ -101,13 +102,19 @@ def as_shares(scores: ArrayLike) -> FloatArray:
 
 
 def shares_right(correct: BoolArray) -> FloatArray:
-    """Return the means over the last axis, as `mean` has them to the bit, in a fifth of its time.
-
-    NumPy sums a short last axis number by number; a product with ones counts as exactly.
-    """
-    shares = correct @ np.ones(correct.shape[-1])
+    """Return the means over the last axis, as `mean` has them to the bit."""
+    shares = _counts(correct)
     shares /= correct.shape[-1]
     return shares
+
+
+def _counts(correct: BoolArray) -> FloatArray:
+    """Return the right ones along the last axis.
+
+    NumPy sums a short last axis number by number; a product with ones counts as exactly in a fifth
+    of the time.
+    """
+    return correct @ np.ones(correct.shape[-1])
 
 
 def as_samples(scores: ArrayLike) -> BoolArray | FloatArray:
