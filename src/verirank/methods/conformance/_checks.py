@@ -13,7 +13,7 @@ from verirank.methods._peft_method import ADAPTER, PeftMethod
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import Policy
 from verirank.methods.conformance._rehearsal import Rehearsal
-from verirank.models import BaseModel, load_base
+from verirank.models import BaseModel
 
 _FIRST_STEPS = 3
 """B starts at zero in most methods, so that A's gradient comes with the second step."""
@@ -131,18 +131,22 @@ def starts_at_base(rehearsal: Rehearsal) -> Finding:
     The logits see what is trained on, such as a residual, which no published weight is made of.
     """
     off = _weights_off(rehearsal)
-    gap, same = _compare(rehearsal, rehearsal.policy.model, rehearsal.base.model)
+    adapted_NTV = rehearsal.logits(rehearsal.policy.model)
+    gap, same = _compare(rehearsal, adapted_NTV, rehearsal.base.model, rehearsal.base_logits_NTV)
     return off < 1e-6 and same, f"weights off by {off:.1e} (relative), logits by {gap:.1e}"
 
 
-def _compare(rehearsal: Rehearsal, adapted: nn.Module, plain: nn.Module) -> tuple[float, bool]:
-    """Return how far the logits are apart, and whether that is no more than rounding.
+def _compare(
+    rehearsal: Rehearsal, adapted_NTV: Tensor, plain: nn.Module, plain_NTV: Tensor
+) -> tuple[float, bool]:
+    """Return how far the policy's logits are from a plain model's, and whether that is rounding.
 
     Where activations are large, fp32 itself errs by more than `_LOGITS_ROUNDING`, and by how much
     depends on the processor: what fp32 leaves open is asked again in fp64.
     """
-    gap, same = _gap(rehearsal.logits(adapted), rehearsal.logits(plain))
+    gap, same = _gap(adapted_NTV, plain_NTV)
     if not same:
+        adapted = rehearsal.policy.model
         gap, same = _gap(rehearsal.exact_logits(adapted), rehearsal.exact_logits(plain))
     return gap, same
 
@@ -182,19 +186,19 @@ def own_behaviour(rehearsal: Rehearsal) -> Finding:
 def published_equals_forward(rehearsal: Rehearsal) -> Finding:
     """A plain model with the published weights gives the logits of the adapted one."""
     published = plain_model(rehearsal.policy, torch.float32)
-    gap, same = _compare(rehearsal, rehearsal.policy.model, published)
-    adapted = rehearsal.logits(rehearsal.policy.model)
-    learned = float((adapted - rehearsal.logits(rehearsal.base.model)).abs().max())
+    adapted_NTV = rehearsal.logits(rehearsal.policy.model)
+    gap, same = _compare(rehearsal, adapted_NTV, published, rehearsal.logits(published))
+    learned = float((adapted_NTV - rehearsal.base_logits_NTV).abs().max())
     # A policy that has learned nothing would prove nothing.
     return same and gap < 0.05 * learned, f"logits differ by {gap:.1e}, learned {learned:.1e}"
 
 
 def reference_is_base(rehearsal: Rehearsal) -> Finding:
-    """The reference policy's logits are those of a base read afresh, to the bit."""
-    fresh = rehearsal.logits(load_base(rehearsal.model).model)
-    reference = rehearsal.logits(rehearsal.policy.reference)
-    gap = float((fresh - reference).abs().max())
-    return torch.equal(fresh, reference), f"logits off a fresh base's by {gap:.1e}"
+    """The reference policy's logits are those of the base as it was read, to the bit."""
+    base_NTV = rehearsal.base_logits_NTV
+    reference_NTV = rehearsal.logits(rehearsal.policy.reference)
+    gap = float((base_NTV - reference_NTV).abs().max())
+    return torch.equal(base_NTV, reference_NTV), f"logits off a fresh base's by {gap:.1e}"
 
 
 def base_unchanged(rehearsal: Rehearsal) -> Finding:

@@ -19,7 +19,7 @@ STEPS = 12
 """Length of the rehearsed trial: enough for AdaLoRA's three phases."""
 _LEARNING_RATE = 1e-3
 _SEED = 7
-_SEQUENCES, _TOKENS = 4, 24
+_SEQUENCES, _TOKENS = 4, 12
 
 
 def in_fp32(model: ModelConfig) -> ModelConfig:
@@ -42,7 +42,8 @@ class Rehearsal:
     """A policy, what was asked for, and the base as it was before.
 
     `model` is the `requested` one in fp32; `tokens_NT` are fixed random tokens, of which every
-    other sequence is rewarded.
+    other sequence is rewarded, and `base_logits_NTV` what the base made of them before anybody
+    touched it.
     """
 
     requested: ModelConfig
@@ -55,6 +56,7 @@ class Rehearsal:
     fingerprint: str
     start: dict[str, Tensor]
     tokens_NT: Tensor
+    base_logits_NTV: Tensor
     taken: int = field(default=0)
 
     @classmethod
@@ -65,9 +67,11 @@ class Rehearsal:
         model = in_fp32(requested)
         base = load_base(model)
         fingerprint = base.fingerprint()
-        policy = factory(base, config, seed=_SEED, total_steps=STEPS)
         generator = torch.Generator().manual_seed(_SEED)
         shape = (_SEQUENCES, _TOKENS)
+        tokens_NT = torch.randint(base.shape.vocabulary, shape, generator=generator)
+        base_logits_NTV = _logits(base.model, tokens_NT)
+        policy = factory(base, config, seed=_SEED, total_steps=STEPS)
         return cls(
             requested=requested,
             model=model,
@@ -78,7 +82,8 @@ class Rehearsal:
             optimizer=policy.optimizer(TrainingConfig(), _LEARNING_RATE),
             fingerprint=fingerprint,
             start={n: p.detach().clone() for n, p in policy.trainable().items()},
-            tokens_NT=torch.randint(base.shape.vocabulary, shape, generator=generator),
+            tokens_NT=tokens_NT,
+            base_logits_NTV=base_logits_NTV,
         )
 
     def over_requested_base(self) -> Policy:
@@ -105,7 +110,11 @@ class Rehearsal:
         """Return what a model's fp32 numbers give in fp64, where activations do not round."""
         return self.logits(deepcopy(model).double())
 
-    @torch.no_grad()
     def logits(self, model: nn.Module) -> Tensor:
         """Return a model's logits on the fixed tokens, N x T x V."""
-        return model(input_ids=self.tokens_NT).logits
+        return _logits(model, self.tokens_NT)
+
+
+@torch.no_grad()
+def _logits(model: nn.Module, tokens_NT: Tensor) -> Tensor:
+    return model(input_ids=tokens_NT).logits
