@@ -9,16 +9,13 @@ from importlib.util import find_spec
 
 import pytest
 
-
-def verirank(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "verirank", *arguments], capture_output=True, text=True
-    )
+from command_line import verirank
 
 
 @pytest.mark.slow
 def test_every_method_passes_on_micro():
-    done = verirank("check", "all", "--json")
+    command = [sys.executable, "-m", "verirank", "check", "all", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
     reports = json.loads(done.stdout)
     assert done.returncode == 0
     assert len(reports) >= 13

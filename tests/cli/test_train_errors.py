@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line import Done, verirank
+
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 TINY = [
     "--steps", "2",
@@ -19,17 +21,7 @@ TINY = [
 ]  # fmt: skip
 
 
-def verirank(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "verirank", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
-
-
-def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_refused(done: Done | subprocess.CompletedProcess[str], *words: str) -> None:
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -164,7 +156,7 @@ def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None
 def test_a_model_that_is_neither_here_nor_on_the_hub_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(ENVIRONMENT, "HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     done = verirank("train", "--model", "nowhere/nothing", "--out", tmp_path / "run")
     assert_refused(done, "no folder here", "nowhere/nothing")
 

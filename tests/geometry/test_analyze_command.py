@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from command_line import Done, verirank
 from verirank.config import override, resolve
 from verirank.geometry import FRACTIONS
 from verirank.models import load_base
 from verirank.study import run_trial, start_trial
 
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0", "COLUMNS": "200"}
 STEPS = 2
 SMALL = (
     f"training.steps={STEPS}",
@@ -36,9 +33,8 @@ def train(folder: Path, *settings: str) -> Path:
     return folder
 
 
-def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "verirank", "analyze", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+def analyze(*arguments: str | Path) -> Done:
+    return verirank("analyze", *arguments)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -48,7 +44,7 @@ def read(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "geometry.json").read_text(), parse_constant=refuse)
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_refused(done: Done, *words: str) -> None:
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     for word in words:
@@ -63,12 +59,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def analyzed(runs: tuple[Path, Path]) -> subprocess.CompletedProcess[str]:
+def analyzed(runs: tuple[Path, Path]) -> Done:
     return analyze(*runs)
 
 
 def test_the_table_has_each_run_its_modules_and_the_comparison(
-    analyzed: subprocess.CompletedProcess[str],
+    analyzed: Done,
 ) -> None:
     assert analyzed.returncode == 0, analyzed.stderr
     for words in ("lora, seed 0, 2 steps", "full, seed 1, 2 steps", "q_proj x4", "1 and 2", "NSS"):
@@ -76,7 +72,7 @@ def test_the_table_has_each_run_its_modules_and_the_comparison(
 
 
 def test_a_runs_file_has_a_row_for_each_weight_that_its_method_changes(
-    runs: tuple[Path, Path], analyzed: subprocess.CompletedProcess[str]
+    runs: tuple[Path, Path], analyzed: Done
 ) -> None:
     lora, full = map(read, runs)
     assert len(lora["matrices"]) == 4 * 7
@@ -90,7 +86,7 @@ def test_a_runs_file_has_a_row_for_each_weight_that_its_method_changes(
 
 
 def test_a_lora_of_rank_4_moves_each_matrix_by_at_most_rank_4(
-    runs: tuple[Path, Path], analyzed: subprocess.CompletedProcess[str]
+    runs: tuple[Path, Path], analyzed: Done
 ) -> None:
     for row in read(runs[0])["matrices"]:
         assert not row["unchanged"]
@@ -102,7 +98,7 @@ def test_a_lora_of_rank_4_moves_each_matrix_by_at_most_rank_4(
 
 
 def test_the_norm_of_the_update_is_the_one_that_training_recorded(
-    runs: tuple[Path, Path], analyzed: subprocess.CompletedProcess[str]
+    runs: tuple[Path, Path], analyzed: Done
 ) -> None:
     for run in runs:
         recorded = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -113,16 +109,14 @@ def test_the_norm_of_the_update_is_the_one_that_training_recorded(
             assert found == pytest.approx(line["delta_norm"], rel=1e-3)
 
 
-def test_the_trajectory_ends_with_the_summary(
-    runs: tuple[Path, Path], analyzed: subprocess.CompletedProcess[str]
-) -> None:
+def test_the_trajectory_ends_with_the_summary(runs: tuple[Path, Path], analyzed: Done) -> None:
     for run in runs:
         geometry = read(run)
         assert geometry["trajectory"][-1]["summary"] == geometry["summary"]
 
 
 def test_two_runs_are_compared_where_both_change_a_weight(
-    runs: tuple[Path, Path], analyzed: subprocess.CompletedProcess[str]
+    runs: tuple[Path, Path], analyzed: Done
 ) -> None:
     lora, full = map(read, runs)
     assert lora["comparisons"] == full["comparisons"]
@@ -136,9 +130,7 @@ def test_two_runs_are_compared_where_both_change_a_weight(
     assert all(measured["null"] is not None for measured in overall.values())
 
 
-def test_the_cosine_is_that_of_the_weights_on_disk(
-    runs: tuple[Path, Path], analyzed: subprocess.CompletedProcess[str]
-) -> None:
+def test_the_cosine_is_that_of_the_weights_on_disk(runs: tuple[Path, Path], analyzed: Done) -> None:
     lora, full = (load_file(run / "adapter" / "state.safetensors") for run in runs)
     name = "model.layers.0.mlp.up_proj"
     a, b = (lora[f"base_model.model.{name}.lora_{half}.default.weight"] for half in "AB")
@@ -151,7 +143,7 @@ def test_the_cosine_is_that_of_the_weights_on_disk(
 
 
 def test_json_prints_what_the_file_holds_and_drops_comparisons_that_were_not_asked_for(
-    runs: tuple[Path, Path], analyzed: subprocess.CompletedProcess[str], tmp_path: Path
+    runs: tuple[Path, Path], analyzed: Done, tmp_path: Path
 ) -> None:
     run = tmp_path / "lora"
     shutil.copytree(runs[0], run)
