@@ -17,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from command_line import verirank
 from verirank.config import InputError, resolve
 
 SETTINGS = [
@@ -175,14 +176,10 @@ def test_different_settings_end_in_one_clear_line(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_other_commands_refuse_to_run_under_torchrun() -> None:
-    environment = ENVIRONMENT | {"RANK": "0", "WORLD_SIZE": "2"}
-    done = subprocess.run(
-        [sys.executable, "-m", "verirank", "methods"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+def test_other_commands_refuse_to_run_under_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = verirank("methods")
     assert done.returncode == 2
     assert done.stderr.startswith("verirank: `verirank methods` is one process")
 
