@@ -1,11 +1,13 @@
-"""What a training step costs as its work grows, for every method: seconds and memory.
+"""What a training step costs as its work grows, for every method: seconds of a core and memory.
 
     python benchmarks/scaling.py --out docs/results/cost
 
 From a base of 8 problems x 8 samples x 32 tokens at rank 8 on the micro model, one axis at a time
-is doubled and doubled again; SmolLM2 is the larger model. Each method is a process of one thread.
-There LoRA takes its steps in turn with the method's, so that the ratio of the two holds on a
-machine whose speed drifts. Writes steps.csv, slopes.csv, cost.svg and, as Markdown, cost.md.
+is doubled and doubled again; SmolLM2 is the larger model. Each method is a process of one thread,
+whose own time is taken, not the clock's, so that other work on the machine hardly moves it. At the
+base and on SmolLM2 LoRA takes its steps in turn with the method's, so that the ratio of the two
+holds where the machine's speed drifts. Writes steps.csv, slopes.csv, cost.svg and, as Markdown,
+cost.md.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -32,7 +35,6 @@ from verirank.verifier import Verifier
 BASE = {"model": "micro", "problems": 8, "group": 8, "tokens": 32, "rank": 8}
 AXES = {"problems": (8, 16, 32), "group": (8, 16, 32), "tokens": (32, 64, 128), "rank": (8, 16, 32)}
 LARGER = {"model": "smollm2", "problems": 2, "group": 8, "tokens": 32, "rank": 32}
-_PHASES = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
 
 
 def settings_of(method: str) -> Iterator[dict[str, Any]]:
@@ -65,17 +67,22 @@ def measure(method: str, rounds: int) -> list[dict[str, Any]]:
 def _alternate(
     trainer: Trainer, setting: dict[str, Any], verifier: Verifier, rounds: int, *, beside: bool
 ) -> dict[str, float | None]:
-    """Return the median seconds of a step's phases and, if LoRA takes turns, of LoRA's step."""
+    """Return the median seconds of a step and, if LoRA takes turns, of LoRA's step."""
     lora = _trainer("lora", setting, verifier) if beside else None
     if lora:
         lora.train_step()
     own, other = [], []
     for _ in range(rounds):
-        own.append(trainer.train_step().metrics)
-        other += [lora.train_step().metrics] if lora else []
-    seconds = {name: median(float(step[name] or 0) for step in own) for name in _PHASES}
-    of_lora = median(sum(float(step[p] or 0) for p in _PHASES) for step in other) if lora else None
-    return {**seconds, "seconds_of_lora": of_lora}
+        own.append(_seconds(trainer))
+        other += [_seconds(lora)] if lora else []
+    return {"seconds": median(own), "seconds_of_lora": median(other) if other else None}
+
+
+def _seconds(trainer: Trainer) -> float:
+    """Take a step; return the seconds of a core that this process spent on it."""
+    start = time.process_time()
+    trainer.train_step()
+    return time.process_time() - start
 
 
 def _trainer(method: str, setting: dict[str, Any], verifier: Verifier) -> Trainer:
@@ -97,11 +104,6 @@ def _trainer(method: str, setting: dict[str, Any], verifier: Verifier) -> Traine
     return trainer
 
 
-def total(row: dict[str, Any]) -> float:
-    """Return the seconds of a step."""
-    return sum(float(row[name]) for name in _PHASES)
-
-
 def slopes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return, per method, its cost beside LoRA's and what doubling each axis twice multiplies."""
     at = {(row["method"], row["axis"], row.get(row["axis"])): row for row in rows}
@@ -111,13 +113,13 @@ def slopes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         memory = at["lora", "model", "smollm2"]["peak_memory_bytes"]
         row = {
             "method": method,
-            "micro_to_lora": total(base) / base["seconds_of_lora"],
-            "smollm2_to_lora": total(larger) / larger["seconds_of_lora"],
+            "micro_to_lora": base["seconds"] / base["seconds_of_lora"],
+            "smollm2_to_lora": larger["seconds"] / larger["seconds_of_lora"],
             "smollm2_memory_to_lora": larger["peak_memory_bytes"] / memory,
         }
         for axis, values in AXES.items():
             end = at.get((method, axis, values[-1]))
-            row[f"four_times_{axis}"] = total(end) / total(base) if end else None
+            row[f"four_times_{axis}"] = end["seconds"] / base["seconds"] if end else None
         found.append(row)
     return found
 
@@ -132,7 +134,7 @@ def chart(rows: list[dict[str, Any]]) -> alt.FacetChart:
                 "method": row["method"],
                 "axis": axis,
                 "times": row[axis] / BASE[axis],
-                "s": total(row),
+                "s": row["seconds"],
             }
             for axis in axes
         ]
@@ -141,7 +143,7 @@ def chart(rows: list[dict[str, Any]]) -> alt.FacetChart:
         .mark_line(point=True)
         .encode(
             x=alt.X("times:Q", title="times the base").scale(type="log", base=2),
-            y=alt.Y("s:Q", title="seconds a step").scale(type="log", base=2),
+            y=alt.Y("s:Q", title="seconds of a core, a step").scale(type="log", base=2),
             color=alt.Color("method:N").scale(scheme="category20"),
         )
         .facet(alt.Facet("axis:N", title=None), columns=2)
