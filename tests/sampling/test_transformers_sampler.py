@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 import torch
 
 from verirank.config import ModelConfig
 from verirank.models import SHAPES, BaseModel, load_base
-from verirank.sampling import TransformersSampler, cache_bytes, most_rows, sample_seed
+from verirank.sampling import (
+    Completion,
+    TransformersSampler,
+    cache_bytes,
+    most_rows,
+    sample_seed,
+)
 from verirank.sampling._cache import DecodeCache
-from verirank.sampling._cache_bytes import chunks
+from verirank.sampling._cache_bytes import Stretch, chunks, shared
+from verirank.sampling._transformers import _Batch, _draw, _side_by_side
 
 PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
 DRAW = {"temperature": 1.0, "max_new_tokens": 48, "stop": None}
@@ -78,6 +86,62 @@ def test_threads_share_the_samples_and_are_as_many_afterwards(base: BaseModel) -
         torch.set_num_threads(before)
     alone, *shared = ([[(c.tokens, c.text) for c in group] for group in made] for made in drawn)
     assert shared == [alone, alone]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows", "samples"),
+    [
+        ([8] * 8, 128, [32, 32]),
+        ([8] * 5, 128, [24, 16]),
+        ([8] * 3, 128, [16, 8]),
+        ([1], 128, [1]),
+        ([5], 128, [3, 2]),
+        ([8] * 5, 8, [8] * 5),
+        ([4, 4], 1, [1] * 8),
+    ],
+)
+def test_two_hands_have_a_part_each_where_the_memory_holds_all(
+    sizes: list[int], rows: int, samples: list[int]
+) -> None:
+    parts = shared(sizes, rows, 2)
+    assert [sum(part.end - part.start for part in chunk) for chunk in parts] == samples
+
+
+def test_an_error_of_one_hand_stops_the_other_within_a_token(base: BaseModel) -> None:
+    def complete(part: list[Stretch], stopped: Event) -> list[list[Completion]]:
+        if part[0].prompt == 0:
+            raise ZeroDivisionError
+        assert stopped.wait(60)
+        return []
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(ZeroDivisionError):
+            list(_side_by_side(complete, [[Stretch(0, 0, 1)], [Stretch(1, 0, 1)]], 2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    batch = _Batch(base.tokenizer, [(5, 6, 7)], [[1, 2]], 40, torch.device("cpu"))
+    stopped = Event()
+    stopped.set()
+    TransformersSampler(base)._decode(batch, 1.0, torch.tensor([-1]), stopped)
+    assert batch.lengths_N.tolist() == [1, 1]
+
+
+def test_no_uniform_number_draws_a_token_without_probability() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn((64, 1000), generator=random) * 4
+    logits[:, 700:] = float("-inf")  # the end of a block, and a whole block
+    logits[:, 0] = 30.0
+    least, most = 0.0, 1.0 - 2.0**-53
+    block = (logits[:, :256].double() - 30).exp().sum(1) / (logits.double() - 30).exp().sum(1)
+    edges = [torch.full((64,), least), torch.full((64,), most), block, block - 2.0**-53]
+    for uniforms in (edge.double() for edge in edges):
+        tokens, logprobs = _draw(logits, uniforms, 1.0)
+        assert (tokens < 700).all()
+        expected = logits.double().log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+        torch.testing.assert_close(logprobs.double(), expected, atol=1e-5, rtol=1e-6)
 
 
 def test_the_cache_of_samples_side_by_side_keeps_to_its_bytes(

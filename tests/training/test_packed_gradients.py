@@ -20,8 +20,8 @@ from verirank.training._sequences import Sequences, Siblings
 TEMPERATURE = 0.7
 
 
-def families() -> list[Siblings]:
-    random = torch.Generator().manual_seed(0)
+def families(seed: int = 0) -> list[Siblings]:
+    random = torch.Generator().manual_seed(seed)
 
     def tokens(n: int) -> tuple[int, ...]:
         return tuple(torch.randint(2, 20, (n,), generator=random).tolist())
@@ -65,43 +65,54 @@ def test_gradients_are_those_of_plain_forward_passes(
 
 
 @pytest.mark.parametrize("by_products", [True, False], ids=["products", "fused"])
+@pytest.mark.parametrize("method", ["lora", "full"])
 def test_in_bf16_packing_adds_no_error_to_that_of_plain_forward_passes(
-    base: BaseModel, by_products: bool, monkeypatch: pytest.MonkeyPatch
+    base: BaseModel, method: str, by_products: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of = Packing.of
     monkeypatch.setattr(Packing, "of", lambda one, **_: of(one, by_products=by_products))
     exact, narrow = (
         Policy.create(
             load_base(ModelConfig(name="micro", dtype=dtype)),
-            resolve({}).method,
+            resolve({"method": {"name": method}}).method,
             seed=0,
             total_steps=1,
         )
         for dtype in ("float32", "bfloat16")
     )
-    sequences = Sequences.pack(families())
-    expected = plainly(exact)
-    with narrow.autocast():
-        usual, found = plainly(narrow), CompletionLogprobs(narrow.model, TEMPERATURE)(sequences)
-    mask_NT = sequences.mask_NT()
-    wrong = (usual - expected)[mask_NT].square().mean().sqrt()
-    assert (found - expected)[mask_NT].square().mean().sqrt() < 1.2 * wrong
-    slopes = gradients(narrow, found.sum())
-    assert all(slope.isfinite().all() for slope in slopes)
+    usually, packed = [], []
+    for seed in range(8):
+        sequences, weights = Sequences.pack(families(seed)), torch.linspace(-1, 1, 6)[:, None]
+        expected = plainly(exact, seed)
+        with narrow.autocast():
+            usual = plainly(narrow, seed)
+            found = CompletionLogprobs(narrow.model, TEMPERATURE)(sequences)
+        right = gradients(exact, (expected * weights).sum())
+        for made, wrong in ((usual, usually), (found, packed)):
+            off = gradients(narrow, (made * weights).sum())
+            wrong.append((_off([made.detach()], [expected.detach()]), _off(off, right)))
+    usual_error, packed_error = (torch.tensor(wrong).mean(0) for wrong in (usually, packed))
+    # The root of a mean square, of log-probabilities and of gradients.
+    assert (packed_error.sqrt() < 1.2 * usual_error.sqrt()).all(), (usual_error, packed_error)
 
 
-def plainly(policy: Policy) -> torch.Tensor:
+def _off(made: list[torch.Tensor], right: list[torch.Tensor]) -> float:
+    """Return the squared error of tensors, all of them together, relative to what is right."""
+    pairs = list(zip(made, right, strict=True))
+    wrong = sum(float((one - other).double().square().sum()) for one, other in pairs)
+    return wrong / sum(float(other.double().square().sum()) for other in right)
+
+
+def plainly(policy: Policy, seed: int) -> torch.Tensor:
     """Return every completion's log-probabilities from a forward pass of its own, N x T."""
-    completions = [completion for siblings in families() for completion, _ in siblings]
-    found_NT = torch.zeros(len(completions), max(len(c.tokens) for c in completions))
-    for row_T, completion in zip(found_NT, completions, strict=True):
+    completions = [completion for siblings in families(seed) for completion, _ in siblings]
+    longest, rows = max(len(c.tokens) for c in completions), []
+    for completion in completions:
         tokens = torch.tensor([[*completion.prompt_tokens, *completion.tokens]])
-        with torch.no_grad():
-            logits = policy.model(tokens).logits[0].float()
-        logprobs = (logits / TEMPERATURE).log_softmax(-1)[:-1]
+        logprobs = (policy.model(tokens).logits[0].float() / TEMPERATURE).log_softmax(-1)[:-1]
         chosen = logprobs.gather(1, tokens[0, 1:, None])[len(completion.prompt_tokens) - 1 :, 0]
-        row_T[: len(chosen)] = chosen
-    return found_NT
+        rows.append(nn.functional.pad(chosen, (0, longest - len(chosen))))
+    return torch.stack(rows)
 
 
 def test_a_layer_that_attends_in_its_own_way_is_refused(base: BaseModel) -> None:

@@ -59,3 +59,13 @@ def chunks(group_sizes: Sequence[int], rows: int) -> Iterator[list[Stretch]]:
             room -= end - start
     if chunk:
         yield chunk
+
+
+def shared(group_sizes: Sequence[int], rows: int, hands: int) -> list[list[Stretch]]:
+    """Return chunks of at most `rows` samples: one for each of the hands, where they hold all."""
+    fewest = max(1, -(-sum(group_sizes) // hands))
+    for most in range(fewest, rows):
+        found = list(chunks(group_sizes, most))
+        if len(found) <= hands:
+            return found
+    return list(chunks(group_sizes, rows))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from itertools import accumulate
+from itertools import accumulate, repeat
+from threading import Event
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from transformers.masking_utils import sdpa_mask
 
 from verirank.models import BaseModel
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
-from verirank.sampling._cache_bytes import CACHE_BYTES, Stretch, chunks, most_rows
+from verirank.sampling._cache_bytes import CACHE_BYTES, Stretch, most_rows, shared
 from verirank.sampling._completion import Completion, Published
 from verirank.sampling._publishing import Casting
 from verirank.sampling._stop_tokens import find_stop_tokens
@@ -74,12 +75,11 @@ class TransformersSampler:
         group_sizes = [len(group) for group in seeds]
         longest = max(map(len, prompt_tokens), default=0) + max_new_tokens
         rows = most_rows(self._shape, longest, self._model.dtype.itemsize, self._cache_bytes)
-        hands = _hands(self._model.device)
-        rows = max(1, min(rows // hands, -(-sum(group_sizes) // hands)))
-        parts = list(chunks(group_sizes, rows))
+        hands = min(_hands(self._model.device), rows)
+        parts = shared(group_sizes, rows // hands, hands)
         stop_tokens = torch.tensor(self._stop_tokens(stop), device=self._model.device)
 
-        def complete(chunk: list[Stretch]) -> list[list[Completion]]:
+        def complete(chunk: list[Stretch], stopped: Event) -> list[list[Completion]]:
             batch = _Batch(
                 self.tokenizer,
                 [prompt_tokens[part.prompt] for part in chunk],
@@ -87,7 +87,7 @@ class TransformersSampler:
                 max_new_tokens,
                 self._model.device,
             )
-            self._decode(batch, temperature, stop_tokens)
+            self._decode(batch, temperature, stop_tokens, stopped)
             return batch.completions(self.tokenizer)
 
         completions: list[list[Completion]] = [[] for _ in prompts]
@@ -97,7 +97,9 @@ class TransformersSampler:
         return completions
 
     @torch.inference_mode()
-    def _decode(self, batch: _Batch, temperature: float, stop_tokens: Tensor) -> None:
+    def _decode(
+        self, batch: _Batch, temperature: float, stop_tokens: Tensor, stopped: Event
+    ) -> None:
         logits, cache = self._prefill(batch)
         rows = torch.arange(len(batch.uniforms_NT), device=self._model.device)
         for t in range(batch.uniforms_NT.shape[1]):
@@ -108,7 +110,7 @@ class TransformersSampler:
             batch.lengths_N[rows[~batch.ended_N[rows]]] = t + 1
             batch.ended_N[rows[ended]] = True
             writing = ~batch.ended_N[rows]
-            if not writing.any() or t + 1 == batch.uniforms_NT.shape[1]:
+            if not writing.any() or t + 1 == batch.uniforms_NT.shape[1] or stopped.is_set():
                 return
             if writing.float().mean() < _COMPACT_BELOW:
                 kept = writing.nonzero().squeeze(1)
@@ -153,23 +155,27 @@ def _hands(device: torch.device) -> int:
 
 
 def _side_by_side(
-    complete: Callable[[list[Stretch]], list[list[Completion]]],
+    complete: Callable[[list[Stretch], Event], list[list[Completion]]],
     parts: Sequence[list[Stretch]],
     hands: int,
 ) -> Iterator[list[list[Completion]]]:
-    """Complete parts, so many at the same time, which share the threads of this process.
+    """Complete parts, so many at the same time, which share the threads of this process alike.
 
     A token takes many small operations. They are over before a second thread has woken up, so
     threads that share each of them gain little; threads that each have a batch gain nearly all.
     """
-    if hands == 1:
-        yield from map(complete, parts)
+    hands, stopped = min(hands, len(parts)), Event()
+    if hands <= 1:
+        yield from (complete(part, stopped) for part in parts)
         return
     threads = torch.get_num_threads()
     each = partial(torch.set_num_threads, threads // hands)
     try:
         with ThreadPoolExecutor(hands, initializer=each) as pool:
-            yield from pool.map(complete, parts)
+            try:
+                yield from pool.map(complete, parts, repeat(stopped))
+            finally:
+                stopped.set()  # after an error or Ctrl-C nobody waits for what others still write
     finally:
         torch.set_num_threads(threads)  # of threads to come, for which the hands set their own
 
@@ -255,17 +261,28 @@ def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Te
     # In place of the logits, every token's probability but for a factor that its row shares.
     shares_NBK = padded_NV.sub_(most_N1).exp_().view(n, blocks, _BLOCK)
     until_NB = shares_NBK.sum(-1).to(uniforms_N.dtype).cumsum(-1)
-    target_N1 = uniforms_N[:, None] * until_NB[:, -1:]
-    blocks_N1 = torch.searchsorted(until_NB, target_N1, right=True).clamp(max=blocks - 1)
-    before_N1 = nn.functional.pad(until_NB, (1, 0)).gather(1, blocks_N1)
+    whole_N1 = until_NB[:, -1:]
+    blocks_N1 = _place(until_NB, uniforms_N[:, None])
+    until_N0B = nn.functional.pad(until_NB, (1, 0))
+    before_N1, after_N1 = (until_N0B.gather(1, blocks_N1 + end) for end in (0, 1))
     inside_NK = shares_NBK[torch.arange(n, device=logits_NV.device), blocks_N1[:, 0]]
-    until_NK = inside_NK.to(uniforms_N.dtype).cumsum(-1)
-    places_N1 = torch.searchsorted(until_NK, target_N1 - before_N1, right=True)
-    tokens_N1 = blocks_N1 * _BLOCK + places_N1.clamp(max=_BLOCK - 1)
-    tokens_N1 = tokens_N1.clamp(max=vocabulary - 1)
+    # Within the block by share again, because its own sum is rounded otherwise than the blocks'.
+    share_N1 = (uniforms_N[:, None] * whole_N1 - before_N1) / (after_N1 - before_N1)
+    places_N1 = _place(inside_NK.to(uniforms_N.dtype).cumsum(-1), share_N1)
+    tokens_N1 = blocks_N1 * _BLOCK + places_N1
     chosen_N1 = logits_NV.gather(1, tokens_N1).float() / temperature
-    logprobs_N1 = chosen_N1 - most_N1 - until_NB[:, -1:].float().log()
+    logprobs_N1 = chosen_N1 - most_N1 - whole_N1.float().log()
     return tokens_N1[:, 0], logprobs_N1[:, 0]
+
+
+def _place(until_NK: Tensor, share_N1: Tensor) -> Tensor:
+    """Return the first place whose running sum is above a share of the row's total, N x 1.
+
+    Rounding never leads behind the last place that has a part of the total.
+    """
+    whole_N1 = until_NK[:, -1:].contiguous()
+    below_N1 = torch.nextafter(whole_N1, torch.zeros_like(whole_N1))
+    return torch.searchsorted(until_NK, torch.minimum(share_N1 * whole_N1, below_N1), right=True)
 
 
 def _uniforms(seed: int, n: int) -> Tensor:

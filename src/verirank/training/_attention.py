@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -160,7 +161,10 @@ class _AttentionByProducts(Function):
         return torch.cat(mixed).index_select(0, packing.place_M)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         (grad_MO,) = gradients
         q, k, v = ctx.saved_tensors
         packing, scaling = ctx.packing, ctx.scaling
@@ -170,14 +174,15 @@ class _AttentionByProducts(Function):
         rows = sum(block.queries_RQ.numel() for block in packing.blocks)
         grad_rows = grad_MO.new_zeros((rows, grad_MO.shape[1]))
         grad_rows.index_copy_(0, packing.place_M, grad_MO)
-        for one in _scored(q, k, v, packing, scaling):
-            queries, keys = one.block.queries_RQ.flatten(), one.block.keys_RK.flatten()
-            grad, grad_rows = grad_rows[: len(queries)], grad_rows[len(queries) :]
-            grad = _grouped(grad.unflatten(1, (len(q), -1)).transpose(0, 1), len(k))
-            by_query, by_key, by_value = one.gradients(grad.reshape(one.queries.shape))
-            grad_q.index_add_(1, queries, by_query.view(grad.shape))
-            grad_k.index_add_(1, keys, by_key.flatten(1, 2).float())
-            grad_v.index_add_(1, keys, by_value.flatten(1, 2).float())
+        with torch.autocast(q.device.type, enabled=False):
+            for one in _scored(q, k, v, packing, scaling):
+                queries, keys = one.block.queries_RQ.flatten(), one.block.keys_RK.flatten()
+                grad, grad_rows = grad_rows[: len(queries)], grad_rows[len(queries) :]
+                grad = _grouped(grad.unflatten(1, (len(q), -1)).transpose(0, 1), len(k))
+                by_query, by_key, by_value = one.gradients(grad.reshape(one.queries.shape))
+                grad_q.index_add_(1, queries, by_query.view(grad.shape))
+                grad_k.index_add_(1, keys, by_key.flatten(1, 2).float())
+                grad_v.index_add_(1, keys, by_value.flatten(1, 2).float())
         grad_q = grad_q.transpose(1, 2).reshape(q.shape)
         return grad_q, grad_k.to(k.dtype), grad_v.to(v.dtype), None, None
 

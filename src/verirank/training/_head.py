@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from verirank.planning import HEAD_ROWS
 
@@ -28,7 +29,8 @@ def chosen_logprobs(
     if torch.is_autocast_enabled(kind):
         dtype = torch.get_autocast_dtype(kind)
         hidden_MH, weight = hidden_MH.to(dtype), weight.to(dtype)
-    chosen: Any = _ChosenLogprobs.apply(hidden_MH, weight, head.bias, tokens_M, temperature)
+    bias = None if head.bias is None else head.bias.to(weight.dtype)
+    chosen: Any = _ChosenLogprobs.apply(hidden_MH, weight, bias, tokens_M, temperature)
     return chosen
 
 
@@ -56,8 +58,8 @@ class _ChosenLogprobs(Function):
         for rows, softmax in _softmaxes(hidden_MH, weight_VH, bias_V, tokens_M, temperature):
             chosen_M[rows] = softmax.chosen_R
             if slope_MH is not None:
-                scale_R1 = -1 / (temperature * softmax.sum_R1)
-                slope_MH[rows] = (softmax.missed_RV().to(weight_VH.dtype) @ weight_VH) * scale_R1
+                slopes_RV = softmax.slopes(torch.full_like(softmax.sum_R1, 1 / temperature))
+                slope_MH[rows] = slopes_RV.to(weight_VH.dtype) @ weight_VH
         if slope_MH is not None:
             ctx.save_for_backward(slope_MH)
         else:
@@ -66,7 +68,10 @@ class _ChosenLogprobs(Function):
         return chosen_M
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         (grad_M,) = gradients
         if not ctx.needs_input_grad[1]:
             (slope_MH,) = ctx.saved_tensors
@@ -76,8 +81,7 @@ class _ChosenLogprobs(Function):
         grad_weight = torch.zeros_like(weight_VH, dtype=torch.float32)
         grad_bias = None if bias_V is None else torch.zeros_like(bias_V)
         for rows, softmax in _softmaxes(hidden_MH, weight_VH, bias_V, tokens_M, ctx.temperature):
-            grad_RV = softmax.missed_RV()
-            grad_RV *= -grad_M[rows, None] / (ctx.temperature * softmax.sum_R1)
+            grad_RV = softmax.slopes(grad_M[rows, None] / ctx.temperature)
             if grad_bias is not None:
                 grad_bias += grad_RV.sum(0)
             narrow_RV = grad_RV.to(weight_VH.dtype)
@@ -88,18 +92,21 @@ class _ChosenLogprobs(Function):
 
 @dataclass(frozen=True, slots=True)
 class _Softmax:
-    """With m = max z and s = sum exp(z - m): log p_k and what p - e_k is made of, of R rows."""
+    """With m = max z and s = sum exp(z - m): log p_k, and what its slopes are made of, of R rows.
+
+    `exp_RV` holds exp(z - m) in fp32, in storage that the next rows take over.
+    """
 
     exp_RV: Tensor
-    """exp(z - m), fp32; its storage is that of the next rows, too."""
     sum_R1: Tensor
     tokens_R1: Tensor
     chosen_R: Tensor
 
-    def missed_RV(self) -> Tensor:
-        """Return s (p - e_k), in the place of exp(z - m)."""
+    def slopes(self, scale_R1: Tensor) -> Tensor:
+        """Return scale (e_k - p), written over exp(z - m): to be asked for once."""
         chosen_R1 = self.exp_RV.gather(1, self.tokens_R1)
-        return self.exp_RV.scatter_(1, self.tokens_R1, chosen_R1 - self.sum_R1)
+        self.exp_RV.scatter_(1, self.tokens_R1, chosen_R1 - self.sum_R1)
+        return self.exp_RV.mul_(-scale_R1 / self.sum_R1)
 
 
 def _softmaxes(

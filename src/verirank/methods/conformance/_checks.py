@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,7 @@ from verirank.methods._peft_method import ADAPTER, PeftMethod
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import Policy
 from verirank.methods.conformance._rehearsal import Rehearsal
-from verirank.models import BaseModel
+from verirank.models import BaseModel, load_base
 
 _FIRST_STEPS = 3
 """B starts at zero in most methods, so that A's gradient comes with the second step."""
@@ -132,12 +133,20 @@ def starts_at_base(rehearsal: Rehearsal) -> Finding:
     """
     off = _weights_off(rehearsal)
     adapted_NTV = rehearsal.logits(rehearsal.policy.model)
-    gap, same = _compare(rehearsal, adapted_NTV, rehearsal.base.model, rehearsal.base_logits_NTV)
+    gap, same = _compare(
+        rehearsal,
+        adapted_NTV,
+        rehearsal.base_logits_NTV,
+        lambda: load_base(rehearsal.model).model,
+    )
     return off < 1e-6 and same, f"weights off by {off:.1e} (relative), logits by {gap:.1e}"
 
 
 def _compare(
-    rehearsal: Rehearsal, adapted_NTV: Tensor, plain: nn.Module, plain_NTV: Tensor
+    rehearsal: Rehearsal,
+    adapted_NTV: Tensor,
+    plain_NTV: Tensor,
+    plain: Callable[[], nn.Module],
 ) -> tuple[float, bool]:
     """Return how far the policy's logits are from a plain model's, and whether that is rounding.
 
@@ -147,7 +156,7 @@ def _compare(
     gap, same = _gap(adapted_NTV, plain_NTV)
     if not same:
         adapted = rehearsal.policy.model
-        gap, same = _gap(rehearsal.exact_logits(adapted), rehearsal.exact_logits(plain))
+        gap, same = _gap(rehearsal.exact_logits(adapted), rehearsal.exact_logits(plain()))
     return gap, same
 
 
@@ -187,7 +196,8 @@ def published_equals_forward(rehearsal: Rehearsal) -> Finding:
     """A plain model with the published weights gives the logits of the adapted one."""
     published = plain_model(rehearsal.policy, torch.float32)
     adapted_NTV = rehearsal.logits(rehearsal.policy.model)
-    gap, same = _compare(rehearsal, adapted_NTV, published, rehearsal.logits(published))
+    published_NTV = rehearsal.logits(published)
+    gap, same = _compare(rehearsal, adapted_NTV, published_NTV, lambda: published)
     learned = float((adapted_NTV - rehearsal.base_logits_NTV).abs().max())
     # A policy that has learned nothing would prove nothing.
     return same and gap < 0.05 * learned, f"logits differ by {gap:.1e}, learned {learned:.1e}"
@@ -198,7 +208,7 @@ def reference_is_base(rehearsal: Rehearsal) -> Finding:
     base_NTV = rehearsal.base_logits_NTV
     reference_NTV = rehearsal.logits(rehearsal.policy.reference)
     gap = float((base_NTV - reference_NTV).abs().max())
-    return torch.equal(base_NTV, reference_NTV), f"logits off a fresh base's by {gap:.1e}"
+    return torch.equal(base_NTV, reference_NTV), f"logits off the untouched base's by {gap:.1e}"
 
 
 def base_unchanged(rehearsal: Rehearsal) -> Finding:

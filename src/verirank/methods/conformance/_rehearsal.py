@@ -20,6 +20,7 @@ STEPS = 12
 _LEARNING_RATE = 1e-3
 _SEED = 7
 _SEQUENCES, _TOKENS = 4, 12
+"""Every weight takes part in the first token; further ones see that attention is right, too."""
 
 
 def in_fp32(model: ModelConfig) -> ModelConfig:
