@@ -4,10 +4,10 @@
 
 From a base of 8 problems x 8 samples x 32 tokens at rank 8 on the micro model, one axis at a time
 is doubled and doubled again; SmolLM2 is the larger model. Each method is a process of one thread,
-whose own time is taken, not the clock's, so that other work on the machine hardly moves it. At the
-base and on SmolLM2 LoRA takes its steps in turn with the method's, so that the ratio of the two
-holds where the machine's speed drifts. Writes steps.csv, slopes.csv, cost.svg and, as Markdown,
-cost.md.
+whose own time is taken, not the clock's, so that other work on the machine hardly moves it; the
+verifier's processes, the same for every method, are not counted. At the base and on SmolLM2 LoRA
+takes its steps in turn with the method's, so that the ratio of the two holds where the machine's
+speed drifts. Writes steps.csv, slopes.csv, cost.svg and, as Markdown, cost.md.
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ import psutil
 import pytest
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's"),
+]
 
 STUDY = """\
 name = "memory"

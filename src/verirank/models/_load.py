@@ -42,6 +42,7 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"cannot load model {config.name!r}: {reason}") from error
     _refuse_other_attention(model.config)
+    _refuse_scaled_logits(model.config)
     model.eval().requires_grad_(False).to(place)  # pyright: ignore[reportArgumentType]
     return BaseModel(name=config.name, source=str(source), model=model, tokenizer=tokenizer)
 
@@ -54,6 +55,16 @@ def _refuse_other_attention(config: Any) -> None:
         raise InputError(
             f"model type {config.model_type!r} has attention other than full causal attention "
             "(a sliding window, linear layers or soft-capping), which is not known here yet"
+        )
+
+
+def _refuse_scaled_logits(config: Any) -> None:
+    """Refuse models that do more to logits than their head: trainer and sampler end with that."""
+    names = ("logits_scaling", "logit_scale", "final_logit_softcapping")
+    if any(getattr(config, name, None) not in (None, 1, 1.0) for name in names):
+        raise InputError(
+            f"model type {config.model_type!r} scales or soft-caps the logits of its head, "
+            "which is not known here yet"
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionMaskInterface
+from transformers import AttentionMaskInterface, PreTrainedModel
 from transformers.cache_utils import DynamicCache
 from transformers.masking_utils import sdpa_mask
 
@@ -28,6 +28,8 @@ _BLOCK = 256
 """Tokens of the vocabulary whose probabilities are added up together in drawing."""
 _MOST_HANDS = 2
 """Batches that are decoded at the same time; they take turns in Python."""
+_CHANGING_ROPES = {"dynamic", "longrope"}
+"""Rotary embeddings that change with the lengths they have seen: of one batch at a time."""
 _COMPACT_BELOW = 0.8
 """Finished rows leave the batch once fewer than this share of its rows are still being written."""
 
@@ -75,7 +77,7 @@ class TransformersSampler:
         group_sizes = [len(group) for group in seeds]
         longest = max(map(len, prompt_tokens), default=0) + max_new_tokens
         rows = most_rows(self._shape, longest, self._model.dtype.itemsize, self._cache_bytes)
-        hands = min(_hands(self._model.device), rows)
+        hands = min(_hands(self._model), rows)
         parts = shared(group_sizes, rows // hands, hands)
         stop_tokens = torch.tensor(self._stop_tokens(stop), device=self._model.device)
 
@@ -149,9 +151,13 @@ class TransformersSampler:
         ).logits[:, -1]
 
 
-def _hands(device: torch.device) -> int:
+def _hands(model: PreTrainedModel) -> int:
     """Return how many batches are decoded at the same time."""
-    return min(_MOST_HANDS, torch.get_num_threads()) if device.type == "cpu" else 1
+    ropes = getattr(model.config, "rope_parameters", None) or {}
+    kinds = {ropes.get("rope_type")}
+    if model.device.type != "cpu" or kinds & _CHANGING_ROPES:
+        return 1
+    return min(_MOST_HANDS, torch.get_num_threads())
 
 
 def _side_by_side(
