@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,22 @@ def test_a_defective_trial_without_a_score_is_named_and_left_out(tmp_path: Path)
     found = measure_confounds([tmp_path], build_leaderboard([tmp_path]))
     assert not found.effects
     assert found.missing == {f"lora-bad-{seed}": "its status is failed" for seed in SEEDS}
+
+
+def test_a_fair_trial_that_is_a_link_into_another_store_is_found_and_counts_once(
+    tmp_path: Path,
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    write_study_with_a_defect(one, loss={"lora": 0.3})
+    write_study_with_a_defect(other, loss={"lora": 0.3})
+    for seed in SEEDS:
+        shutil.rmtree(other / "trials" / f"lora-{seed}")
+        (other / "trials" / f"lora-{seed}").symlink_to(one / "trials" / f"lora-{seed}")
+    board = build_leaderboard([one, other])
+    assert board.rows[0].seeds == len(SEEDS)
+    found = measure_confounds([other], board)
+    assert not found.missing
+    assert found.main[0].seeds == len(SEEDS)
 
 
 def test_where_nothing_is_defective_no_file_of_an_earlier_report_is_left(tmp_path: Path) -> None:

@@ -53,11 +53,17 @@ def as_row(value: DataclassInstance) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a CSV file by rows that share their keys, under a header; no rows make it empty."""
+    """Replace a CSV file by rows that share their keys, under a header; no rows make it empty.
+
+    Raises:
+        ValueError: a row has other keys than the first.
+    """
     rows = list(rows)
     text = io.StringIO()
     if rows:
         names = list(rows[0])
+        if other := [row for row in rows if row.keys() != rows[0].keys()]:
+            raise ValueError(f"a row of {path} has the keys {list(other[0])}, the first {names}")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(names)
         writer.writerows([row[name] for name in names] for row in rows)

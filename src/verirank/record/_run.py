@@ -362,7 +362,8 @@ def _run_folders(folder: Path) -> Iterator[str]:
         return
     store = os.path.realpath(listed.store)
     runs = [os.path.join(store, entry.id) for entry in listed.entries if entry.role == "ranked"]
-    yield from (run for run in runs if os.path.isfile(os.path.join(run, "manifest.json")))
+    kept = (run for run in runs if os.path.isfile(os.path.join(run, "manifest.json")))
+    yield from (os.path.realpath(run) if os.path.islink(run) else run for run in kept)
 
 
 def _never_took_a_step(folder: Path) -> bool:
