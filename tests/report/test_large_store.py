@@ -31,11 +31,11 @@ READS_ONLY = """
 import sys
 from verirank.report import write_report
 from verirank.study import study_status
-print(*{"torch", "transformers", "peft", "altair"} & set(sys.modules))
+print(*{"torch", "transformers", "peft", "altair", "vl_convert"} & set(sys.modules))
 """
 
 
-def test_what_only_reads_the_disk_loads_no_torch() -> None:
+def test_what_only_reads_the_disk_loads_no_torch_and_draws_nothing_itself() -> None:
     loaded = subprocess.check_output([sys.executable, "-c", READS_ONLY], text=True)
     assert loaded.split() == []
 

@@ -15,6 +15,7 @@ import pytest
 from altair.utils.schemapi import validate_jsonschema
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
+from verirank.geometry import Curve, Geometry, Identity, Pool, Summary
 from verirank.report import Confounds, Effect, build_leaderboard, write_picture, write_report
 from verirank.report._evidence import gather_evidence
 from verirank.report._evidence_figures import geometry_figures
@@ -22,7 +23,7 @@ from verirank.report._geometry import GeometryReport
 from verirank.report._palette import FILE
 from verirank.report._published import BENCHES
 from verirank.report._rate_chart import Searches
-from verirank.report.figures import build_figures, confound_figure
+from verirank.report.figures import build_figures, confound_figure, energy_figure
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -276,8 +277,9 @@ def test_every_chart_keeps_to_the_schema_of_vega_lite(study: Path) -> None:
         *gather_evidence(board).difference_figures(),
         *geometry_figures(analyzed()),
         confound_figure(Confounds((moved(),), {})),
+        energy_figure(one_geometry()),
     ]
-    assert len(figures) == 10
+    assert len(figures) == 11
     for figure in figures:
         specification = json.loads(json.dumps(figure.specification(FILE)))
         assert specification["$schema"] == alt.SCHEMA_URL
@@ -294,6 +296,20 @@ def analyzed() -> GeometryReport:
         energy=[of | lines | {"directions": share} for share in (0.0, 50.0, 100.0)],
         overlaps=[],
         runs=1,
+    )
+
+
+def one_geometry() -> Geometry:
+    """Return the geometry of a run, with an energy curve a side."""
+    curve = Curve(update=(0.2, 1.0), base=(0.8, 1.0), isotropic=(0.5, 1.0))
+    pool = Pool(1, 0, measures={}, curves={"energy_left": curve, "energy_right": curve})
+    return Geometry(
+        Identity("a", "micro", "lora", seed=0, steps=60),
+        matrices=[],
+        summary=Summary(pool, {}),
+        trajectory=[],
+        comparisons=[],
+        fractions=(0.1, 1.0),
     )
 
 

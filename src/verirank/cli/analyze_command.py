@@ -44,9 +44,10 @@ def command(folders: tuple[str, ...], as_json: bool) -> None:
     with Console(stderr=True).status("reading") as status:
         geometries = analyze(paths, on_weight=status.update)
     with Artist() as artist:
-        for geometry in geometries:
-            figure = energy_figure(geometry)
-            figure.write(Path(geometry.run.folder) / "figures", figure.drawn(artist).result())
+        figures = {geometry.run.folder: energy_figure(geometry) for geometry in geometries}
+        pictures = {folder: figure.drawn(artist) for folder, figure in figures.items()}
+        for folder, figure in figures.items():
+            figure.write(Path(folder) / "figures", pictures[folder].result())
     if as_json:
         return click.echo(json.dumps([geometry.as_json() for geometry in geometries], indent=2))
     console = Console()

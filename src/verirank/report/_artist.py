@@ -38,9 +38,11 @@ class Artist:
         self._waiter = ThreadPoolExecutor(max_workers=1)
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        """End the process, with what it was asked for done."""
-        self._waiter.shutdown()
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        """End the process, with what it was asked for done; at once if an exception passes."""
+        if raised:
+            self._process.kill()
+        self._waiter.shutdown(cancel_futures=bool(raised))
         self._process.communicate()
 
     def draw(self, specification: dict[str, Any]) -> Future[Picture]:
@@ -53,24 +55,38 @@ class Artist:
     def _drawn(self, specification: str) -> Picture:
         asked, told = self._process.stdin, self._process.stdout
         assert asked is not None and told is not None
-        asked.write(specification.encode() + b"\n")
-        asked.flush()
         try:
+            asked.write(specification.encode() + b"\n")
+            asked.flush()
             return Picture(*pickle.load(told))
-        except EOFError:
-            raise RuntimeError("a chart could not be drawn; why stands above") from None
+        except (BrokenPipeError, EOFError, pickle.UnpicklingError):
+            code = self._process.wait()
+            raise RuntimeError(
+                f"a chart could not be drawn, for what draws ended with {code}; why stands above"
+            ) from None
+
+
+def draw_svg(specification: str) -> str:
+    """Return the picture of a Vega-Lite specification, which is JSON.
+
+    Raises:
+        ValueError: it cannot be drawn.
+    """
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE)
 
 
 def _serve() -> None:
     """Answer every specification that comes in with its picture, until no more come."""
-    import vl_convert
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the process that asks
     told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else is said stands in no answer
-    vl_convert.vegalite_to_svg(_FIRST, vl_version=_VEGA_LITE)
+    import vl_convert
+
+    draw_svg(_FIRST)
     for specification in sys.stdin:
-        svg = vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE)
+        svg = draw_svg(specification)
         pickle.dump((svg, vl_convert.svg_to_pdf(svg)), told)
         told.flush()
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import vl_convert
-
 from verirank.record import write_csv, write_file
-from verirank.report._artist import Artist, Picture
+from verirank.report._artist import Artist, Picture, draw_svg
 from verirank.report._confound_chart import confound_chart, confound_rows
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
@@ -194,8 +193,9 @@ def write_picture(board: Leaderboard, path: Path) -> None:
     """
     if path.suffix not in (".svg", ".png"):
         raise ValueError(f"a picture is .svg or .png, not {path.suffix!r}")
-    with Artist() as artist:
-        svg = artist.draw(_specification(interval_chart(board, FILE), FILE)).result().svg
+    import vl_convert
+
+    svg = draw_svg(json.dumps(_specification(interval_chart(board, FILE), FILE)))
     write_file(path, svg if path.suffix == ".svg" else vl_convert.svg_to_png(svg, scale=2))
 
 
