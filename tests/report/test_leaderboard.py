@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -236,6 +237,21 @@ def test_a_trial_given_twice_is_the_users_mistake(tmp_path: Path) -> None:
     write_run(tmp_path / "b", "lora", GOOD)
     with pytest.raises(InputError, match="same trial"):
         build_leaderboard([tmp_path])
+
+
+def test_what_an_arm_keeps_of_its_scores_is_no_part_of_it_and_not_to_be_written_to(
+    tmp_path: Path,
+) -> None:
+    for seed in (0, 1):
+        write_run(tmp_path / f"{seed}", "lora", GOOD, seed=seed)
+    arm = build_leaderboard([tmp_path]).arms[0]
+    for kept in (arm.scores("test"), arm.shares("test")):
+        with pytest.raises(ValueError, match="read-only"):
+            kept[0] = 0
+    first = replace(arm, samples={"test": arm.samples["test"][:1]})
+    assert len(arm.scores("test")) == len(arm.shares("test")) == 2
+    assert len(first.scores("test")) == len(first.shares("test")) == 1
+    assert "_shares" not in repr(arm)
 
 
 def test_a_folder_named_twice_counts_once(tmp_path: Path) -> None:

@@ -48,8 +48,12 @@ class Arm:
     """Every run's eval.json, as it stands there."""
     settings: dict[str, Any]
     """By dotted key the settings that make the arm: all but the seed and the runs' upkeep."""
-    _scores: dict[tuple[str, Stage], NDArray[Any]] = field(default_factory=dict)
-    _shares: dict[tuple[str, Stage], NDArray[np.float64]] = field(default_factory=dict)
+    _scores: dict[tuple[str, Stage], NDArray[Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _shares: dict[tuple[str, Stage], NDArray[np.float64]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def method(self) -> str:
@@ -85,7 +89,7 @@ class Arm:
         `macro_average`; S x P x K.
         """
         if (bench, stage) not in self._scores:
-            self._scores[bench, stage] = self._all_scores(bench, stage)
+            self._scores[bench, stage] = _read_only(self._all_scores(bench, stage))
         return self._of(seeds, self._scores[bench, stage])
 
     def shares(
@@ -93,7 +97,7 @@ class Arm:
     ) -> NDArray[np.float64]:
         """Return the means of `scores` over each problem's samples; S x P."""
         if (bench, stage) not in self._shares:
-            self._shares[bench, stage] = as_shares(self.scores(bench, stage))
+            self._shares[bench, stage] = _read_only(as_shares(self.scores(bench, stage)))
         return self._of(seeds, self._shares[bench, stage])
 
     def _of(self, seeds: Collection[int] | None, every: NDArray[Any]) -> NDArray[Any]:
@@ -107,6 +111,11 @@ class Arm:
         if bench == AVERAGE:
             return macro_average([self.scores(one, stage) for one in self.averaged])
         return np.stack([getattr(samples, f"{stage}_PK") for samples in self.samples[bench]])
+
+
+def _read_only(shared: NDArray[Any]) -> NDArray[Any]:
+    shared.setflags(write=False)
+    return shared
 
 
 @dataclass(frozen=True)
