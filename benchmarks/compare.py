@@ -187,7 +187,12 @@ def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
     """Return the share of the measured GEMM peak that our own steps reach, as Markdown.
 
     With it what a step would take at the peak, and how much faster than each peer's that would be.
+    Where none of ours took part there is nothing to tell.
     """
+    ours = [m for m in found if m.contestant.script == "ours.py"]
+    peers = [m for m in found if m.contestant.script == "peer.py"]
+    if not ours:
+        return []
     lines = [
         "| | GEMM peak, GFLOP/s | sampling, GFLOP/s | share | training, GFLOP/s | share "
         "| a step at the peak, s |",
@@ -195,10 +200,8 @@ def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
     ]
     work = WORKLOADS[found[0].contestant.workload]
     prompt, shortest = mean_prompt(work), float("inf")
-    for measured in found:
+    for measured in ours:
         contestant = measured.contestant
-        if contestant.script != "ours.py":
-            continue
         config = resolve(
             {
                 "model": {"name": work.model, "dtype": work.dtype},
@@ -218,7 +221,8 @@ def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
         cells = [f"{rate:,.0f} | {100 * rate / best:.0f} %" for rate in rates]
         name = contestant.name
         lines.append(f"| {name} | {best:,.0f} | {' | '.join(cells)} | {seconds:.2f} |")
-    peers = [m for m in found if m.contestant.script == "peer.py"]
+    if not peers:
+        return lines
     most = ", ".join(f"{m.step / shortest:.1f} x ({m.contestant.name})" for m in peers)
     return [*lines, "", f"A trainer at the peak would be faster than TRL by {most}."]
 
