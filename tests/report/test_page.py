@@ -16,7 +16,7 @@ from altair.utils.schemapi import validate_jsonschema
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
 from verirank.geometry import Curve, Geometry, Identity, Pool, Summary
-from verirank.report import Confounds, Effect, build_leaderboard, write_picture, write_report
+from verirank.report import Confounds, Effect, build_leaderboard, write_report
 from verirank.report._evidence import gather_evidence
 from verirank.report._evidence_figures import geometry_figures
 from verirank.report._geometry import GeometryReport
@@ -173,20 +173,6 @@ def luminance(colour: str) -> float:
 
 def test_nothing_but_whole_files_is_left(report: Path) -> None:
     assert not list(report.rglob(".*"))
-
-
-@pytest.mark.parametrize("suffix", [".svg", ".png"])
-def test_a_picture_is_written_in_the_format_of_its_suffix(
-    study: Path, tmp_path: Path, suffix: str
-) -> None:
-    picture = tmp_path / f"ranking{suffix}"
-    write_picture(build_leaderboard([study]), picture)
-    assert picture.read_bytes().startswith(b"<svg" if suffix == ".svg" else b"\x89PNG")
-
-
-def test_another_picture_format_is_refused(study: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="gif"):
-        write_picture(build_leaderboard([study]), tmp_path / "ranking.gif")
 
 
 @pytest.mark.parametrize("right", [False, True])

@@ -9,7 +9,7 @@ from verirank.report._standouts import overview
 from verirank.report._text import excerpt, readable
 from verirank.report._verdicts import Judgement, RunFate, Verdicts, judge
 from verirank.report.confounds import Confounds, Effect, measure_confounds, read_confounds
-from verirank.report.figures import energy_figure, write_picture
+from verirank.report.figures import energy_figure
 from verirank.report.leaderboard import Leaderboard, Row, build_leaderboard
 from verirank.report.page import write_report
 from verirank.report.terminal import print_confounds, print_leaderboard
@@ -40,6 +40,5 @@ __all__ = [
     "readable",
     "recommend",
     "rollouts",
-    "write_picture",
     "write_report",
 ]

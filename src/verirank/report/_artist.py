@@ -66,28 +66,17 @@ class Artist:
             ) from None
 
 
-def draw_svg(specification: str) -> str:
-    """Return the picture of a Vega-Lite specification, which is JSON.
-
-    Raises:
-        ValueError: it cannot be drawn.
-    """
-    import vl_convert
-
-    return vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE)
-
-
 def _serve() -> None:
     """Answer every specification that comes in with its picture, until no more come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the process that asks
     told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else is said stands in no answer
-    import vl_convert
+    from vl_convert import svg_to_pdf, vegalite_to_svg
 
-    draw_svg(_FIRST)
+    vegalite_to_svg(_FIRST, vl_version=_VEGA_LITE)
     for specification in sys.stdin:
-        svg = draw_svg(specification)
-        pickle.dump((svg, vl_convert.svg_to_pdf(svg)), told)
+        svg = vegalite_to_svg(specification, vl_version=_VEGA_LITE)
+        pickle.dump((svg, svg_to_pdf(svg)), told)
         told.flush()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verirank.record import write_csv, write_file
-from verirank.report._artist import Artist, Picture, draw_svg
+from verirank.report._artist import Artist, Picture
 from verirank.report._confound_chart import confound_chart, confound_rows
 from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
@@ -179,24 +178,6 @@ def energy_figure(geometry: Geometry) -> Figure:
         lambda palette: energy_chart(geometry, palette),
         energy_rows(geometry),
     )
-
-
-def write_picture(board: Leaderboard, path: Path) -> None:
-    """Write the ranking with its intervals as one picture.
-
-    Args:
-        board: what to draw.
-        path: ends in .svg or .png.
-
-    Raises:
-        ValueError: the path ends in something else.
-    """
-    if path.suffix not in (".svg", ".png"):
-        raise ValueError(f"a picture is .svg or .png, not {path.suffix!r}")
-    import vl_convert
-
-    svg = draw_svg(json.dumps(_specification(interval_chart(board, FILE), FILE)))
-    write_file(path, svg if path.suffix == ".svg" else vl_convert.svg_to_png(svg, scale=2))
 
 
 def _specification(chart: Spec, palette: Palette) -> Spec:
