@@ -148,6 +148,23 @@ def test_the_head_is_a_log_softmax(trained: bool, bias: bool) -> None:
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-5)
 
 
+def test_under_autocast_the_head_is_narrow_with_its_bias() -> None:
+    torch.manual_seed(0)
+    head, hidden = nn.Linear(8, 50), torch.randn(20, 8, requires_grad=True)
+    tokens = torch.randint(50, (20,))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = chosen_logprobs(head, hidden, tokens, 1.0)
+    expected = head(hidden).log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+    torch.testing.assert_close(found, expected, atol=0.03, rtol=0)
+    inputs = [hidden, *head.parameters()]
+    for one, other in zip(
+        torch.autograd.grad(found.sum(), inputs),
+        torch.autograd.grad(expected.sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, atol=0.1, rtol=0.02)
+
+
 @pytest.mark.parametrize("sure", [0.5, 0.9, 0.99, 0.999, 0.9999])
 def test_a_nearly_sure_token_keeps_its_gradient_in_bf16(sure: float) -> None:
     torch.manual_seed(0)
