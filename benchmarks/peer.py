@@ -11,6 +11,7 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import TrainerCallback
+from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from workload import (
@@ -41,6 +42,13 @@ class _Timed(GRPOTrainer):
         found = super()._generate_and_score_completions(inputs)
         self.generating += time.perf_counter() - start
         return found
+
+
+def _reload_weights(self: VLLMGeneration) -> None:
+    """Give vLLM the weights in a way that its build for CPUs knows; TRL's own fails there."""
+    weights = list(self._iter_named_params())
+    self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+    self.llm.reset_prefix_cache()
 
 
 class _Clock(TrainerCallback):
@@ -96,6 +104,7 @@ def main() -> None:
         logging_steps=1,
         disable_tqdm=True,
     )
+    VLLMGeneration.sync_weights = _reload_weights
     clock = _Clock()
     with Verifier(VerifierConfig()) as verifier:
         trainer = _Timed(
