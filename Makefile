@@ -32,7 +32,7 @@ demo: $(INSTALLED) ## rank thirteen methods on the built-in model, into demo/
 	$(BIN)/verirank quickstart --out demo
 
 test: lint ## lint, check types and run every test
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check .
