@@ -34,6 +34,19 @@ from verirank.verifier import Verifier
 
 BASE = {"model": "micro", "problems": 8, "group": 8, "tokens": 32, "rank": 8}
 AXES = {"problems": (8, 16, 32), "group": (8, 16, 32), "tokens": (32, 64, 128), "rank": (8, 16, 32)}
+_HEAD = """\
+# What a step costs
+
+`python benchmarks/scaling.py --out docs/results/cost`, in seconds of one core of {processor}: what
+benchmarks/scaling.py says it measures, all settings in [steps.csv](steps.csv), drawn in
+[cost.svg](cost.svg).
+
+Four times the work costs less than four times the seconds, because some of a step's cost does not
+grow with it; four times the tokens a little more, because of attention. Full fine-tuning has a
+gradient, two moments and a published tensor for every weight: on SmolLM2 more work than any
+adapter's. LoRA beside itself shows how far the ratios can be trusted.
+
+"""
 LARGER = {"model": "smollm2", "problems": 2, "group": 8, "tokens": 32, "rank": 32}
 
 
@@ -192,7 +205,7 @@ def main() -> None:
     write_csv(asked.out / "steps.csv", rows)
     write_csv(asked.out / "slopes.csv", slopes(rows))
     chart(rows).save(str(asked.out / "cost.svg"))
-    write_file(asked.out / "cost.md", f"On one core of {processor()}.\n\n{page(slopes(rows))}")
+    write_file(asked.out / "cost.md", _HEAD.format(processor=processor()) + page(slopes(rows)))
 
 
 if __name__ == "__main__":
