@@ -164,9 +164,9 @@ class Measured:
         return median(run["start_seconds"] for run in self.runs)
 
 
-def measure(workload: str, rounds: int, steps: int) -> list[Measured]:
+def measure(part: list[Contestant], rounds: int, steps: int) -> list[Measured]:
     """Let all contestants take turns."""
-    found = [Measured(contestant) for contestant in contestants(workload, usable_cores())]
+    found = [Measured(contestant) for contestant in part]
     for turn in range(rounds):
         for measured in found if turn % 2 == 0 else reversed(found):
             if measured.error is None:
@@ -176,7 +176,7 @@ def measure(workload: str, rounds: int, steps: int) -> list[Measured]:
                     measured.error, measured.runs = str(error), []
             told = measured.error or f"{measured.step:.2f} s a step"
             print(
-                f"{workload} {turn + 1}/{rounds} {measured.contestant.name}: {told}",
+                f"{turn + 1}/{rounds} {measured.contestant.name}: {told}",
                 file=sys.stderr,
             )
     assert len({run["tokens"] for measured in found for run in measured.runs}) == 1
@@ -261,12 +261,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=WORKLOADS)
+    parser.add_argument("--methods", nargs="+", default=["lora", "dora"], choices=["lora", "dora"])
     asked = parser.parse_args()
     packages = ", ".join(f"{name} {at}" for name, at in package_versions(_PACKAGES).items())
     page = [
         "# Benchmarks",
         "",
-        f"`make bench` on {usable_cores()} cores of {processor()}; {packages}.",
+        f"`python {' '.join(sys.argv)}` on {usable_cores()} cores of {processor()}; {packages}.",
         "",
         _INTRODUCTION,
         "",
@@ -274,7 +275,8 @@ def main() -> None:
     raw: dict[str, Any] = {}
     for workload in asked.workloads:
         work = WORKLOADS[workload]
-        found = measure(workload, asked.rounds, asked.steps)
+        part = [c for c in contestants(workload, usable_cores()) if c.method in asked.methods]
+        found = measure(part, asked.rounds, asked.steps)
         raw[workload] = [asdict(measured) for measured in found]
         page += [
             f"## {workload}: {work.problems} x {work.group} x {TOKENS} tokens, {work.dtype}",
