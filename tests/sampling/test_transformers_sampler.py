@@ -144,6 +144,12 @@ def test_no_uniform_number_draws_a_token_without_probability() -> None:
         torch.testing.assert_close(logprobs.double(), expected, atol=1e-5, rtol=1e-6)
 
 
+def test_a_row_that_is_not_a_number_is_drawn_as_such() -> None:
+    logits = torch.tensor([[1.0, float("nan"), 2.0], [1.0, float("inf"), 2.0]])
+    tokens, logprobs = _draw(logits, torch.tensor([0.5, 0.5], dtype=torch.float64), 1.0)
+    assert (tokens < 3).all() and logprobs.isnan().all()
+
+
 def test_the_cache_of_samples_side_by_side_keeps_to_its_bytes(
     base: BaseModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,7 @@ def test_a_trial_that_diverges_fails_alone_and_is_not_run_again(
     status = study_status(out)
     broken = [trial for trial in status.trials if trial.state == "failed"]
     assert all(trial.error and trial.last_lines for trial in broken)
+    assert all("diverged: " in str(outcome.error) for outcome in failed)
     assert len(build_leaderboard([out]).not_scored) == len(failed)
     began = time.perf_counter()
     assert [o.error for o in resume_study(out)] == [o.error for o in outcomes]

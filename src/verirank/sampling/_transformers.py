@@ -275,7 +275,7 @@ def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Te
     # Within the block by share again, because its own sum is rounded otherwise than the blocks'.
     share_N1 = (uniforms_N[:, None] * whole_N1 - before_N1) / (after_N1 - before_N1)
     places_N1 = _place(inside_NK.to(uniforms_N.dtype).cumsum(-1), share_N1)
-    tokens_N1 = blocks_N1 * _BLOCK + places_N1
+    tokens_N1 = (blocks_N1 * _BLOCK + places_N1).clamp(max=vocabulary - 1)
     chosen_N1 = logits_NV.gather(1, tokens_N1).float() / temperature
     logprobs_N1 = chosen_N1 - most_N1 - whole_N1.float().log()
     return tokens_N1[:, 0], logprobs_N1[:, 0]
@@ -284,11 +284,13 @@ def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Te
 def _place(until_NK: Tensor, share_N1: Tensor) -> Tensor:
     """Return the first place whose running sum is above a share of the row's total, N x 1.
 
-    Rounding never leads behind the last place that has a part of the total.
+    Rounding never leads behind the last place that has a part of the total. Of a row that is not
+    a number it is the last one.
     """
     whole_N1 = until_NK[:, -1:].contiguous()
     below_N1 = torch.nextafter(whole_N1, torch.zeros_like(whole_N1))
-    return torch.searchsorted(until_NK, torch.minimum(share_N1 * whole_N1, below_N1), right=True)
+    target_N1 = torch.minimum(share_N1 * whole_N1, below_N1)
+    return torch.searchsorted(until_NK, target_N1, right=True).clamp(max=until_NK.shape[1] - 1)
 
 
 def _uniforms(seed: int, n: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from verirank.algorithms import Algorithm, Group, LossSums
 from verirank.config import RunFailedError, TrialConfig, learning_rate_of, load_plugin
-from verirank.methods import Policy
+from verirank.methods import DivergedError, Policy
 from verirank.models import BaseModel
 from verirank.processes import collect, share, sum_gradients, summed
 from verirank.sampling import Sampler, sample_seed
@@ -99,6 +99,11 @@ class Trainer:
         with clock("publish"):
             published = self.sampler.publish(self.policy.effective_weights())
         self.step += 1
+        if not math.isfinite(published.delta_norm):
+            raise DivergedError(
+                f"method {self.config.method.name!r} diverged: the change of the weights is "
+                f"{published.delta_norm} after step {self.step}; lower method.learning_rate"
+            )
         metrics = {
             "step": self.step,
             **sampling_metrics(sampled, groups_used=batch.groups_used),
