@@ -93,7 +93,7 @@ def main() -> None:
         gradient_accumulation_steps=work.completions // micro_batch,
         num_generations=work.group,
         max_completion_length=TOKENS,
-        generation_kwargs={"min_new_tokens": TOKENS} if not asked["vllm"] else None,
+        generation_kwargs={"ignore_eos": True} if asked["vllm"] else {"min_new_tokens": TOKENS},
         learning_rate=1e-5,
         gradient_checkpointing=False,
         bf16=work.dtype == "bfloat16",
