@@ -15,8 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
-import command_line
-
 STEPS = 12
 SETTINGS = [
     "--steps", str(STEPS),
@@ -119,10 +117,6 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_written_configuration_repeats_the_run(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    for run, arguments in (
-        (first, ["--algorithm", "dapo", *SETTINGS]),
-        (second, [first / "trial.toml"]),
-    ):
-        done = command_line.verirank("train", *arguments, "--out", run)
-        assert done.returncode == 0, done.stderr
+    finish("train", "--algorithm", "dapo", *SETTINGS, "--out", str(first))
+    finish("train", str(first / "trial.toml"), "--out", str(second))
     assert_same_run(second, first)
