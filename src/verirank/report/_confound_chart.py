@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from verirank.report._palette import SAID, Palette, described
-from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
+from verirank.report._vega_lite import Spec, estimates, layers, mark, nominal, quantitative, values
 from verirank.report.confounds import Confounds
 
 _MOVED, _NOT_RESOLVED = "moved", "not resolved"
@@ -57,27 +57,9 @@ def _panel(rows: list[dict[str, Any]], scale: Spec, palette: Palette, is_last: b
         strokeDash=[4, 4],
         color=palette.muted,
     )
-    interval = mark(
-        "rule",
-        {**each, "x": x, "x2": {"field": "high"}, "color": colour},
-        strokeWidth=2.5,
-        opacity=0.55,
-        strokeCap="round",
-    )
-    dot = mark(
-        "point",
-        {**each, "x": quantitative("difference"), "color": colour, "shape": shape},
-        filled=True,
-        size=85,
-        opacity=1,
-    )
-    value = mark(
-        "text",
-        {**each, "x": quantitative("high"), "text": quantitative("difference", format="+.1f")},
-        align="left",
-        dx=8,
-        fontSize=11,
-        color=palette.muted,
+    looks = {"color": colour, "shape": shape}
+    interval, dot, value = estimates(
+        each, x, "difference", looks, format="+.1f", muted=palette.muted
     )
     return layers(
         *(zero, interval, dot, value),

@@ -13,7 +13,7 @@ from verirank.report._palette import (
     standing,
     standing_encodings,
 )
-from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
+from verirank.report._vega_lite import Spec, estimates, layers, mark, nominal, quantitative, values
 from verirank.report.leaderboard import Leaderboard, Row
 
 WIDTHS = {1: 720, 2: 370}
@@ -69,28 +69,8 @@ def _column(
     each = {"y": nominal("method", sort=order, title=None, axis=y_axis), "description": SAID}
     colour, shape = standing_encodings(rows, palette)
     data = described(interval_rows(rows), lambda row: f"{score_in_words(row)}, {row['standing']}")
-    interval = mark(
-        "rule",
-        {**each, "x": x, "x2": {"field": "high"}, "color": colour},
-        strokeWidth=2.5,
-        opacity=0.55,
-        strokeCap="round",
-    )
-    dot = mark(
-        "point",
-        {**each, "x": quantitative("avg_at_k"), "color": colour, "shape": shape},
-        filled=True,
-        size=85,
-        opacity=1,
-    )
-    value = mark(
-        "text",
-        {**each, "x": quantitative("high"), "text": quantitative("avg_at_k", format=".1f")},
-        align="left",
-        dx=8,
-        fontSize=11,
-        color=palette.muted,
-    )
+    looks = {"color": colour, "shape": shape}
+    interval, dot, value = estimates(each, x, "avg_at_k", looks, format=".1f", muted=palette.muted)
     base = _base_line(rows, palette)
     return layers(interval, base, dot, value, data=data, width=width, height={"step": 23})
 

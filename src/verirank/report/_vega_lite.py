@@ -32,6 +32,40 @@ def mark(kind: str, encoding: Spec, *, data: Spec | None = None, **properties: A
     return view if data is None else {"data": data, **view}
 
 
+def estimates(
+    each: Spec, x: Spec, field: str, looks: Spec, *, format: str, muted: str
+) -> tuple[Spec, Spec, Spec]:
+    """Return the views of one estimate a row: its interval, itself as a dot, and as a number.
+
+    Args:
+        each: what every view encodes.
+        x: the encoding of the field `low`, where an interval begins; it ends at `high`.
+        field: the estimate.
+        looks: the encodings `color` and `shape` of the dot; the interval has its colour.
+        format: of the number.
+        muted: its colour.
+    """
+    interval = mark(
+        "rule",
+        {**each, "x": x, "x2": {"field": "high"}, "color": looks["color"]},
+        strokeWidth=2.5,
+        opacity=0.55,
+        strokeCap="round",
+    )
+    dot = mark(
+        "point", {**each, "x": quantitative(field), **looks}, filled=True, size=85, opacity=1
+    )
+    number = mark(
+        "text",
+        {**each, "x": quantitative("high"), "text": quantitative(field, format=format)},
+        align="left",
+        dx=8,
+        fontSize=11,
+        color=muted,
+    )
+    return interval, dot, number
+
+
 def layers(*views: Spec, **properties: Any) -> Spec:
     """Return views that lie over each other on the same axes, the first one lowest."""
     return {"layer": list(views), **properties}
