@@ -6,7 +6,7 @@ from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import DivergedError, Policy
 from verirank.methods._registry import create_method, default_methods, method_config
 from verirank.methods._storage import load_policy, save_policy, write_tensors
-from verirank.methods.conformance import Check, Report, check_method, check_methods
+from verirank.methods.conformance import Check, Report, check_method, check_methods, stand_by
 
 __all__ = [
     "Adapter",
@@ -24,5 +24,6 @@ __all__ = [
     "method_config",
     "plain_model",
     "save_policy",
+    "stand_by",
     "write_tensors",
 ]

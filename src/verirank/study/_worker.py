@@ -16,6 +16,7 @@ import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
 import transformers  # noqa: F401
 
+from verirank.methods import stand_by
 from verirank.models import load_base
 from verirank.record import BusyError, Run
 from verirank.study._ending import may_pass, record_failure
@@ -33,9 +34,10 @@ def work(job: Job, threads: int, gpu: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _write_to(job.folder / "log.txt")
+    stand_by()
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_the_study, daemon=True).start()
-    _write_to(job.folder / "log.txt")
     try:
         _do(job, threads)
     except KeyboardInterrupt:

@@ -7,7 +7,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,8 +38,39 @@ def digest(policy: Policy) -> str:
     return sha.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _StandIn:
+    """A process that was forked while there were only libraries, and has not been asked yet."""
+
+    process: BaseProcess
+    connection: Connection
+
+
+_standing_by: list[_StandIn] = []
+
+
+def stand_by() -> None:
+    """Fork a process that `digests_elsewhere` will ask, while this one has only its libraries.
+
+    It is as fresh as a new one and need not load them, which takes seconds. To be called before
+    this process has threads, a base or a policy; what is forked ends with it at the latest.
+    """
+    fork = get_context("fork")
+    here, there = fork.Pipe()
+    process = fork.Process(target=_answer, args=(here, there), daemon=True)
+    process.start()
+    there.close()
+    _standing_by.append(_StandIn(process, here))
+
+
+def _answer(here: Connection, there: Connection) -> None:
+    here.close()  # so that the process that asks has the only other end, and its death is seen
+    with suppress(EOFError, ConnectionError):  # nothing was to be proven
+        there.send(_digests(there.recv()))
+
+
 def digests_elsewhere(model: ModelConfig, folders: Sequence[Path]) -> list[str]:
-    """Load every saved policy in one fresh process.
+    """Load every saved policy in one fresh process: the one standing by, or else a new one.
 
     Args:
         model: the base.
@@ -41,6 +78,9 @@ def digests_elsewhere(model: ModelConfig, folders: Sequence[Path]) -> list[str]:
 
     Returns:
         A digest each, or the error that kept it from loading.
+
+    Raises:
+        ChildProcessError: the process was killed, which says nothing about the policies.
     """
     request = {
         "model": model.model_dump(mode="json"),
@@ -48,19 +88,35 @@ def digests_elsewhere(model: ModelConfig, folders: Sequence[Path]) -> list[str]:
         # Matrix products are the same to the bit on the same number of threads only.
         "threads": torch.get_num_threads(),
     }
+    found, code, said = _asked(_standing_by.pop(), request) if _standing_by else _run(request)
+    if code < 0:
+        raise ChildProcessError(f"the process that was to load what was saved got signal {-code}")
+    return found or [f"the process failed: {said}"] * len(folders)
+
+
+def _asked(stand_in: _StandIn, request: dict[str, Any]) -> tuple[list[str], int, str]:
+    """Return what the process standing by found, its exit code and its last words."""
+    found: list[str] = []
+    with stand_in.connection, suppress(EOFError, ConnectionError):
+        stand_in.connection.send(request)
+        found = stand_in.connection.recv()
+    stand_in.process.join()
+    return found, stand_in.process.exitcode or 0, "see the log"
+
+
+def _run(request: dict[str, Any]) -> tuple[list[str], int, str]:
+    """Return what a new process found, its exit code and its last words."""
     done = subprocess.run(
         [sys.executable, "-m", __name__], input=json.dumps(request), capture_output=True, text=True
     )
-    if done.returncode:
-        return [f"the process failed: {done.stderr.strip().splitlines()[-1]}"] * len(folders)
-    return json.loads(done.stdout.splitlines()[-1])
+    found = [] if done.returncode else json.loads(done.stdout.splitlines()[-1])
+    return found, done.returncode, "".join(done.stderr.strip().splitlines()[-1:])
 
 
-def _main() -> None:
-    request = json.load(sys.stdin)
+def _digests(request: dict[str, Any]) -> list[str]:
     torch.set_num_threads(request["threads"])
     base = load_base(ModelConfig.model_validate(request["model"]))
-    print(json.dumps([_digest_of(base, Path(folder)) for folder in request["folders"]]))
+    return [_digest_of(base, Path(folder)) for folder in request["folders"]]
 
 
 def _digest_of(base: BaseModel, folder: Path) -> str:
@@ -71,4 +127,4 @@ def _digest_of(base: BaseModel, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    _main()
+    print(json.dumps(_digests(json.load(sys.stdin))))

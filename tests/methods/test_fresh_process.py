@@ -1,0 +1,70 @@
+"""What another process makes of a saved policy, be it a new one or one that stood by."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from safetensors.torch import load_file, save_file
+
+from verirank.config import MethodConfig, ModelConfig
+from verirank.methods import Policy, save_policy
+from verirank.methods.conformance._fresh_process import digest, digests_elsewhere
+
+STANDING_BY = """
+import json, os, signal, sys
+from pathlib import Path
+
+import psutil
+
+from verirank.config import ModelConfig
+from verirank.methods import stand_by
+from verirank.methods.conformance._fresh_process import digests_elsewhere
+
+model, folders = ModelConfig(name=sys.argv[1]), [Path(path) for path in sys.argv[2:]]
+stand_by()
+print(json.dumps(digests_elsewhere(model, folders)))
+stand_by()
+psutil.Process().children()[0].kill()
+try:
+    digests_elsewhere(model, folders)
+except ChildProcessError as error:
+    print(error)
+stand_by()
+print(psutil.Process().children()[0].pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def saved(toy, folder: Path) -> Policy:
+    policy = Policy.create(toy, MethodConfig(name="ia3"), seed=0, total_steps=12)
+    save_policy(policy, folder)
+    return policy
+
+
+def test_a_saved_policy_is_judged_by_what_another_process_computes_with_it(toy, tmp_path):
+    """A state file that was changed after saving gives other bits elsewhere."""
+    policy = saved(toy, tmp_path)
+    model = ModelConfig(name=toy.source)
+    assert digests_elsewhere(model, [tmp_path]) == [digest(policy)]
+    state = load_file(tmp_path / "state.safetensors")
+    save_file({name: t + 1e-6 for name, t in state.items()}, tmp_path / "state.safetensors")
+    assert digests_elsewhere(model, [tmp_path]) != [digest(policy)]
+
+
+def test_a_process_that_stood_by_answers_as_a_new_one_and_ends_with_who_forked_it(toy, tmp_path):
+    policy = saved(toy, tmp_path / "saved")
+    asked = [toy.source, str(tmp_path / "saved"), str(tmp_path / "nothing")]
+    done = subprocess.run(
+        [sys.executable, "-c", STANDING_BY, *asked], capture_output=True, text=True, timeout=120
+    )
+    answer, killed, pid = done.stdout.splitlines()
+    same, nothing = json.loads(answer)
+    assert same == digest(policy)
+    assert nothing.startswith("InputError")
+    assert killed.endswith("got signal 9")
+    if psutil.pid_exists(int(pid)):
+        psutil.Process(int(pid)).wait(10)
