@@ -1,14 +1,13 @@
 """Completions from a policy, and publishing weights to whoever samples them."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from verirank.sampling._cache_bytes import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 from verirank.sampling._completion import Completion, Published, Sampler
+from verirank.sampling._open import expect_sampler, open_sampler
 from verirank.sampling._seeds import sample_seed
 
 if TYPE_CHECKING:
-    from verirank.sampling._open import expect_sampler, open_sampler
     from verirank.sampling._transformers import TransformersSampler
 
 __all__ = [
@@ -24,15 +23,10 @@ __all__ = [
     "sample_seed",
 ]
 
-# Samplers load transformers, of which planning needs nothing.
-_HEAVY = {
-    "TransformersSampler": "_transformers",
-    "expect_sampler": "_open",
-    "open_sampler": "_open",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _HEAVY:
-        return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
+    if name == "TransformersSampler":  # loads transformers, of which planning needs nothing
+        from verirank.sampling._transformers import TransformersSampler
+
+        return TransformersSampler
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,6 @@ from verirank.config import InputError, SamplingConfig, TrialConfig
 from verirank.models import BaseModel
 from verirank.processes import count
 from verirank.sampling._completion import Sampler
-from verirank.sampling._transformers import TransformersSampler
 
 _INSTALL = "pip install 'verirank[vllm]' for a GPU, or make vllm for a CPU"
 
@@ -45,10 +44,12 @@ def open_sampler(config: TrialConfig, base: BaseModel) -> Iterator[Sampler]:
         InputError: the sampler is not installed, or cannot serve the model.
     """
     expect_sampler(config.sampling)
+    # Here, because transformers and vLLM take seconds to load, and vLLM changes the process.
     if config.sampling.sampler == "transformers":
+        from verirank.sampling._transformers import TransformersSampler
+
         yield TransformersSampler(base)
         return
-    # Here, because vLLM's import takes seconds and changes the process.
     from verirank.sampling._vllm import VLLMSampler
 
     with closing(VLLMSampler(base, config.model, config.sampling.vllm)) as sampler:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from verirank.study._plan import Plan, PlannedTrial, plan_study
     from verirank.study._proof import MethodUnprovenError
     from verirank.study._run import resume_study, run_study, run_trials
-    from verirank.study._trial import run_trial, start_trial
+    from verirank.study._start import start_trial
+    from verirank.study._trial import run_trial
 
 __all__ = [
     "ENDED",
@@ -61,7 +62,8 @@ _HEAVY = {
     "_plan": ("Plan", "PlannedTrial", "plan_study"),
     "_proof": ("MethodUnprovenError",),
     "_run": ("resume_study", "run_study", "run_trials"),
-    "_trial": ("run_trial", "start_trial"),
+    "_start": ("start_trial",),
+    "_trial": ("run_trial",),
 }
 
 

@@ -76,7 +76,8 @@ def estimated_speed(arm: TrialConfig, on: GPU) -> Speed | None:
 def _probe(arm: TrialConfig) -> Speed | None:
     import torch
 
-    from verirank.study._trial import run_trial, start_trial
+    from verirank.study._start import start_trial
+    from verirank.study._trial import run_trial
 
     torch.set_num_threads(1)
     try:

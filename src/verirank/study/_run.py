@@ -22,8 +22,8 @@ from verirank.study._ending import Rung, is_finished
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor
 from verirank.study._search import candidates, search_rates
+from verirank.study._start import expect_benches
 from verirank.study._store import Store, trial_entry
-from verirank.study._trial import expect_benches
 
 
 def run_study(

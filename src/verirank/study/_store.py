@@ -92,7 +92,7 @@ class Store:
 
     def start(self, config: TrialConfig, folder: Path, defect: str | None = None) -> None:
         """Create the run of a trial in its folder, unless it is there."""
-        from verirank.study._trial import start_trial
+        from verirank.study._start import start_trial
 
         if not (folder / "manifest.json").is_file():
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -12,52 +12,21 @@ from typing import Any
 
 from pyarrow import Table
 
-from verirank.config import InputError, TaskConfig, TrialConfig
+from verirank.config import TrialConfig
 from verirank.defects import defect_of
 from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.models import BaseModel
 from verirank.processes import is_first, on_first
 from verirank.record import BusyError, Run, hold, read_samples, write_json, write_samples
-from verirank.sampling import Sampler, expect_sampler, open_sampler
+from verirank.sampling import Sampler, open_sampler
 from verirank.study._ending import Rung, is_finished, may_pass, record_failure
 from verirank.study._proof import prove
 from verirank.tasks import Task, bench_settings, load_task
-from verirank.tracking import Tracking, expect_trackers, tracked
+from verirank.tracking import Tracking, tracked
 from verirank.training import Step, train
 from verirank.verifier import Verifier
 
 _POLL_SECONDS = 1.0
-
-
-def start_trial(config: TrialConfig, folder: Path, defect: str | None = None) -> Run:
-    """Create the run of a trial, once its task is known to be there.
-
-    Args:
-        config: what it is.
-        folder: where it will lie.
-        defect: what is wrong with it on purpose, which its record will say for good.
-
-    Raises:
-        InputError: task or bench are unknown, a bench has fewer than the two problems that an
-            interval needs, the sampler or a tracker is not installed, or the folder is taken.
-    """
-    expect_sampler(config.sampling)
-    expect_trackers(config.machine)
-    expect_benches(config.task, config.evaluation.benches)
-    return Run.create(folder, config, defect)
-
-
-def expect_benches(config: TaskConfig, benches: Iterable[str]) -> None:
-    """Refuse benches that cannot be scored.
-
-    Raises:
-        InputError: task or bench are unknown, or a bench has fewer than the two problems that an
-            interval needs.
-    """
-    task = load_task(config)
-    for bench in benches:
-        if len(task.bench(bench, 2)) < 2:
-            raise InputError(f"bench {bench!r} of {config.name} has fewer than 2 problems")
 
 
 def run_trial(
