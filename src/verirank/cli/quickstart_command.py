@@ -18,7 +18,7 @@ from verirank.config import InputError
     help="Folder of the runs and the report; a stopped quickstart goes on there.",
 )
 @click.option("--methods", help="Comma-separated; every installed method by default.")
-@click.option("--steps", type=click.IntRange(1), help="Training steps a trial (60).")
+@click.option("--steps", type=click.IntRange(1), help="Training steps a trial (50).")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
 @click.option(
     "--model",
