@@ -169,16 +169,14 @@ def measure(part: list[Contestant], rounds: int, steps: int) -> list[Measured]:
     found = [Measured(contestant) for contestant in part]
     for turn in range(rounds):
         for measured in found if turn % 2 == 0 else reversed(found):
-            if measured.error is None:
-                try:
-                    measured.runs += measured.contestant.run(steps)
-                except DidNotRunError as error:
-                    measured.error, measured.runs = str(error), []
+            if measured.error:
+                continue
+            try:
+                measured.runs += measured.contestant.run(steps)
+            except DidNotRunError as error:
+                measured.error, measured.runs = str(error), []
             told = measured.error or f"{measured.step:.2f} s a step"
-            print(
-                f"{turn + 1}/{rounds} {measured.contestant.name}: {told}",
-                file=sys.stderr,
-            )
+            print(f"{turn + 1}/{rounds} {measured.contestant.name}: {told}", file=sys.stderr)
     assert len({run["tokens"] for measured in found for run in measured.runs}) == 1
     return found
 

@@ -104,7 +104,8 @@ def main() -> None:
         logging_steps=1,
         disable_tqdm=True,
     )
-    VLLMGeneration.sync_weights = _reload_weights
+    if asked["vllm"]:
+        VLLMGeneration.sync_weights = _reload_weights
     clock = _Clock()
     with Verifier(VerifierConfig()) as verifier:
         trainer = _Timed(
