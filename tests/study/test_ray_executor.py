@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from verirank.config import InputError
 from verirank.record import read_trial_list
-from verirank.study import LocalExecutor, RayExecutor, run_study
+from verirank.study import LocalExecutor, RayExecutor, resume_study, run_study, study_status
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: make ray")
 pytestmark = [
@@ -95,6 +96,37 @@ def test_two_hundred_small_trials_end_as_they_do_on_one_machine(
     local, remote = scores(tmp_path / "local"), scores(tmp_path / "ray")
     assert len(remote) == 200
     assert local == {name: remote[name] for name in local}
+
+
+def test_a_study_goes_on_to_the_same_scores_after_ctrl_c_and_after_a_trial_that_hung(
+    tmp_path: Path, cluster: Any, small_study: Any
+) -> None:
+    cluster.add_node(num_cpus=1)
+    study, out = small_study("lora", steps=15), tmp_path / "ray"
+
+    def ctrl_c() -> None:
+        if any(f.read_text().count("\n") > 1 for f in out.glob("trials/*/metrics.jsonl")):
+            signal.raise_signal(signal.SIGINT)
+
+    executor = RayExecutor(cluster.address)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, out, executor=executor, on_poll=ctrl_c)
+    assert [entry.state for entry in study_status(out).trials] == ["stopped"]
+
+    (state,) = out.glob("trials/*/checkpoints/*/policy.safetensors")
+    kept = state.read_bytes()
+    state.unlink()
+    os.mkfifo(state)  # whoever reads it waits for ever, as on a disk that no longer answers
+    impatient = RayExecutor(cluster.address, stall_seconds=5)
+    (hung,) = resume_study(out, executor=impatient)
+    assert str(hung.error).startswith("hung: it wrote nothing for too long")
+
+    state.unlink()
+    state.write_bytes(kept)
+    (outcome,) = resume_study(out, executor=executor)
+    assert outcome.error is None
+    run_study(study, tmp_path / "local", executor=LocalExecutor(1))
+    assert scores(out) == scores(tmp_path / "local")
 
 
 def test_no_cluster_is_one_line(tmp_path: Path, small_study: Any) -> None:
