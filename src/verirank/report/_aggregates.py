@@ -15,10 +15,9 @@ from verirank.report.leaderboard import Leaderboard, Row
 from verirank.statistics import (
     Estimate,
     Interval,
-    as_shares,
     bootstrap_mean,
     interquartile_mean,
-    macro_average,
+    macro_shares,
     probability_of_improvement,
 )
 
@@ -107,9 +106,9 @@ def _on_bench(arm: Arm, row: Row) -> Iterator[BenchScores]:
 
 def _passed(arm: Arm, bench: str) -> Interval:
     benches = arm.averaged if bench == AVERAGE else (bench,)
-    solved = [arm.scores(one).any(axis=2, keepdims=True) for one in benches]
-    values_SPK = macro_average(solved) if bench == AVERAGE else solved[0]
-    return bootstrap_mean(as_shares(values_SPK), np.random.default_rng(_SEED)).within(0.0, 1.0)
+    solved = [arm.scores(one).any(axis=2).astype(np.float64) for one in benches]
+    values_SP = macro_shares(solved) if bench == AVERAGE else solved[0]
+    return bootstrap_mean(values_SP, np.random.default_rng(_SEED)).within(0.0, 1.0)
 
 
 def _recorded(arm: Arm, bench: str, name: str) -> float | None:

@@ -18,7 +18,7 @@ from verirank.record import Run
 from verirank.report._curve import Curve
 from verirank.report._run_index import Reading, RunIndex
 from verirank.report._samples import BenchSamples
-from verirank.statistics import as_shares, macro_average
+from verirank.statistics import as_shares, macro_average, macro_shares
 
 Stage = Literal["before", "after"]
 
@@ -97,7 +97,7 @@ class Arm:
     ) -> NDArray[np.float64]:
         """Return the means of `scores` over each problem's samples; S x P."""
         if (bench, stage) not in self._shares:
-            self._shares[bench, stage] = _read_only(as_shares(self.scores(bench, stage)))
+            self._shares[bench, stage] = _read_only(self._all_shares(bench, stage))
         return self._of(seeds, self._shares[bench, stage])
 
     def _of(self, seeds: Collection[int] | None, every: NDArray[Any]) -> NDArray[Any]:
@@ -111,6 +111,11 @@ class Arm:
         if bench == AVERAGE:
             return macro_average([self.scores(one, stage) for one in self.averaged])
         return np.stack([getattr(samples, f"{stage}_PK") for samples in self.samples[bench]])
+
+    def _all_shares(self, bench: str, stage: Stage) -> NDArray[np.float64]:
+        if bench == AVERAGE:
+            return macro_shares([self.shares(one, stage) for one in self.averaged])
+        return as_shares(self.scores(bench, stage))
 
 
 def _read_only(shared: NDArray[Any]) -> NDArray[Any]:

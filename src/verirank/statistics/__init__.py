@@ -20,7 +20,7 @@ from verirank.statistics._comparison import (
     rank_with_ties,
 )
 from verirank.statistics._difficulty import Difficulty
-from verirank.statistics._macro import macro_average
+from verirank.statistics._macro import macro_average, macro_shares
 from verirank.statistics._noise import Design, Noise, detectable
 from verirank.statistics._power import Assumptions, Remedy, remedy
 from verirank.statistics._resolution import detectable_differences
@@ -65,6 +65,7 @@ __all__ = [
     "judge_difference",
     "judge_runs",
     "macro_average",
+    "macro_shares",
     "maj_at_k",
     "noise_of_differences",
     "paired_difference",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from verirank.statistics._scores import FloatArray, as_correct
+from verirank.statistics._scores import FloatArray, as_correct, shares_right
 from verirank.statistics._seed_noise import SeedNoise
 
 RESAMPLES = 2000
@@ -55,7 +55,7 @@ def bootstrap_accuracy(correct_SPK: ArrayLike, generator: np.random.Generator) -
     Raises:
         ValueError: the array is not boolean or not S x P x K, or there is only one problem.
     """
-    scores_SP = as_correct(correct_SPK, ndim=3).mean(axis=2)
+    scores_SP = shares_right(as_correct(correct_SPK, ndim=3))
     return bootstrap_mean(scores_SP, generator).within(0.0, 1.0)
 
 

@@ -38,18 +38,35 @@ def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
         shares_right(correct_SPK.reshape(*correct_SPK.shape[:2], samples, -1))
         for correct_SPK in sampled
     ]
-    if len({len(values_SPK) for values_SPK in shares}) != 1:
+    return _together(shares)
+
+
+def macro_shares(benches: Sequence[FloatArray]) -> FloatArray:
+    """Return the means of `macro_average` over each problem's samples, S x P.
+
+    Args:
+        benches: of each of B benches the means over each problem's samples, S x P_b.
+
+    Raises:
+        ValueError: there is no bench, the seeds differ, or a bench has fewer than two problems.
+    """
+    return _together([shares_SP.copy() for shares_SP in benches])
+
+
+def _together(benches: list[FloatArray]) -> FloatArray:
+    """Give the values of each bench, S x P_b or S x P_b x K, their weight in place; join them."""
+    if len({len(values) for values in benches}) != 1:
         raise ValueError("an average over benches needs one bench at least, and the same seeds")
-    if min(values_SPK.shape[1] for values_SPK in shares) < 2:
+    if min(values.shape[1] for values in benches) < 2:
         raise ValueError("an average over benches needs two problems of each at least")
-    total = sum(values_SPK.shape[1] for values_SPK in shares)
-    means_BS11 = [values_SPK.mean(axis=(1, 2), keepdims=True) for values_SPK in shares]
-    middle_S11 = np.mean(means_BS11, axis=0)
-    for values_SPK, mean_S11 in zip(shares, means_BS11, strict=True):
-        values_SPK -= mean_S11
-        values_SPK *= _weight(values_SPK.shape[1], total, len(shares))
-        values_SPK += middle_S11
-    return np.concatenate(shares, axis=1)
+    total, others = sum(values.shape[1] for values in benches), tuple(range(1, benches[0].ndim))
+    means = [values.mean(axis=others, keepdims=True) for values in benches]
+    middle = np.mean(means, axis=0)
+    for values, mean in zip(benches, means, strict=True):
+        values -= mean
+        values *= _weight(values.shape[1], total, len(benches))
+        values += middle
+    return np.concatenate(benches, axis=1)
 
 
 def _weight(problems: int, total: int, benches: int) -> float:

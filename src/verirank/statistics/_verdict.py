@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike
 from verirank.statistics._bootstrap import Interval, bootstrap_means, varied
 from verirank.statistics._noise import ALPHA, Design, observed_noise, variance_of_a_sample
 from verirank.statistics._power import Remedy, remedy
-from verirank.statistics._scores import BoolArray, FloatArray, as_correct, as_samples
+from verirank.statistics._scores import (
+    BoolArray,
+    FloatArray,
+    as_correct,
+    as_samples,
+    as_shares,
+    shares_right,
+)
 from verirank.statistics._seed_noise import SeedNoise
 
 Outcome = Literal["supported", "contradicted", "not_resolvable"]
@@ -108,7 +115,7 @@ def judge_difference(
     a, b = as_samples(a_SPK), as_samples(b_SPK)
     if a.shape[:2] != b.shape[:2]:
         raise ValueError(f"pairs need the same seeds and problems: {a.shape[:2]} and {b.shape[:2]}")
-    values_SP, measured = a.mean(axis=2) - b.mean(axis=2), _Measured.of(a, b)
+    values_SP, measured = as_shares(a) - as_shares(b), _Measured.of(a, b)
     if about == "runs":
         noise = None
     return _verdict(
@@ -126,7 +133,7 @@ def judge_runs(
     a, b = as_correct(a_SPK, ndim=3), as_correct(b_SPK, ndim=3)
     if a.shape[:2] != b.shape[:2]:
         raise ValueError(f"pairs need the same seeds and problems: {a.shape[:2]} and {b.shape[:2]}")
-    values_S1P = (a.mean(axis=2) - b.mean(axis=2))[:, None]
+    values_S1P = (shares_right(a) - shares_right(b))[:, None]
     found = []
     for values_1P, interval in zip(values_S1P, bootstrap_means(values_S1P, generator), strict=True):
         if np.ptp(values_1P) == 0:
@@ -147,7 +154,7 @@ def judge_accuracy(
     Arguments and errors are those of `judge_difference`.
     """
     correct = as_correct(correct_SPK, ndim=3)
-    values_SP = correct.mean(axis=2)
+    values_SP = shares_right(correct)
     return _verdict(claim, values_SP, _Measured.of(correct), (0.0, 1.0), generator, about)
 
 
