@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
 from verirank.cli import _root
+from verirank.study import make_study
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
@@ -34,6 +36,16 @@ def test_every_command_in_the_documents_parses(line: str) -> None:
         while isinstance(command, click.Group):
             command, rest = command.commands[rest[0]], rest[1:]
         command.make_context(arguments[0], rest)
+
+
+def studies() -> list[str]:
+    text = (ROOT / "docs" / "studies.md").read_text("utf-8")
+    return re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("study", studies(), ids=lambda text: tomllib.loads(text)["name"])
+def test_the_studies_in_the_documents_are_studies(study: str) -> None:
+    assert make_study(tomllib.loads(study)).arms()
 
 
 def test_the_make_targets_of_the_documents_exist() -> None:

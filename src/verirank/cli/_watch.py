@@ -32,7 +32,8 @@ class Watch:
         self._out = out
         self._console = Console()
         self._live = Live(console=self._console, auto_refresh=False)
-        self._told: set[str] = set()
+        self._begun: set[str] = set()
+        self._ended: set[str] = set()
         self._next = 0.0
 
     def __enter__(self) -> Self:
@@ -69,10 +70,13 @@ class Watch:
         from verirank.study import ENDED
 
         for trial in status.trials:
-            if trial.state in ENDED and trial.id not in self._told:
-                self._told.add(trial.id)
+            if trial.state == "running" and trial.id not in self._begun:
+                self._begun.add(trial.id)
+                click.echo(f"{trial.id}: running")
+            if trial.state in ENDED and trial.id not in self._ended:
+                self._ended.add(trial.id)
                 note = f" ({trial.error})" if trial.error and trial.state == "failed" else ""
-                count = f"[{len(self._told)}/{len(status.trials)}]"
+                count = f"[{len(self._ended)}/{len(status.trials)}]"
                 click.echo(f"{count} {trial.id}: {trial.state}{note}")
 
 

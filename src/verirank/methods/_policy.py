@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class DivergedError(RunFailedError):
-    """A gradient is infinite or not a number: no further step means anything."""
+    """A gradient or a weight is infinite or not a number: no further step means anything."""
+
+    def __init__(self, method: str, what: str) -> None:
+        super().__init__(f"method {method!r} diverged: {what}; lower method.learning_rate")
 
 
 @dataclass(eq=False)
@@ -127,10 +130,8 @@ class Policy:
         self.method.project_gradients(self)
         norm = float(whole(clip_grad_norm_(self.trainable().values(), max_norm)))
         if not math.isfinite(norm):
-            raise DivergedError(
-                f"method {self.method.name!r} diverged: the gradient's norm is {norm} at optimiser "
-                f"step {step}; lower method.learning_rate"
-            )
+            what = f"the gradient's norm is {norm} at optimiser step {step}"
+            raise DivergedError(self.method.name, what)
         return norm
 
     def autocast(self) -> AbstractContextManager[Any]:

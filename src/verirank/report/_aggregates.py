@@ -106,7 +106,7 @@ def _on_bench(arm: Arm, row: Row) -> Iterator[BenchScores]:
 
 def _passed(arm: Arm, bench: str) -> Interval:
     benches = arm.averaged if bench == AVERAGE else (bench,)
-    solved = [arm.scores(one).any(axis=2).astype(np.float64) for one in benches]
+    solved = [np.asarray(arm.scores(one).any(axis=2), np.float64) for one in benches]
     values_SP = macro_shares(solved) if bench == AVERAGE else solved[0]
     return bootstrap_mean(values_SP, np.random.default_rng(_SEED)).within(0.0, 1.0)
 

@@ -100,10 +100,8 @@ class Trainer:
             published = self.sampler.publish(self.policy.effective_weights())
         self.step += 1
         if not math.isfinite(published.delta_norm):
-            raise DivergedError(
-                f"method {self.config.method.name!r} diverged: the change of the weights is "
-                f"{published.delta_norm} after step {self.step}; lower method.learning_rate"
-            )
+            what = f"the change of the weights is {published.delta_norm} after step {self.step}"
+            raise DivergedError(self.config.method.name, what)
         metrics = {
             "step": self.step,
             **sampling_metrics(sampled, groups_used=batch.groups_used),
