@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,20 +22,35 @@ from pathlib import Path
 import psutil
 
 from verirank.config import ModelConfig
-from verirank.methods import stand_by
-from verirank.methods.conformance._fresh_process import digests_elsewhere
+from verirank.methods import StandIn
+from verirank.methods.conformance._fresh_process import LostProcessError, digests_elsewhere
 
 model, folders = ModelConfig(name=sys.argv[1]), [Path(path) for path in sys.argv[2:]]
-stand_by()
-print(json.dumps(digests_elsewhere(model, folders)))
-stand_by()
-psutil.Process().children()[0].kill()
+
+
+def child():
+    (found,) = psutil.Process().children()
+    return found
+
+
+answering = StandIn()
+print(json.dumps(digests_elsewhere(model, folders, answering)))
+answering.close()
+killed = StandIn()
+child().kill()
 try:
-    digests_elsewhere(model, folders)
-except ChildProcessError as error:
+    digests_elsewhere(model, folders, killed)
+except LostProcessError as error:
     print(error)
-stand_by()
-print(psutil.Process().children()[0].pid, flush=True)
+without_memory = StandIn()
+psutil.Process(child().pid).rlimit(psutil.RLIMIT_DATA, (2**20, 2**20))
+try:
+    digests_elsewhere(model, folders, without_memory)
+except LostProcessError as error:
+    print(error)
+without_memory.close()
+unasked = StandIn()
+print(child().pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -61,10 +77,12 @@ def test_a_process_that_stood_by_answers_as_a_new_one_and_ends_with_who_forked_i
     done = subprocess.run(
         [sys.executable, "-c", STANDING_BY, *asked], capture_output=True, text=True, timeout=120
     )
-    answer, killed, pid = done.stdout.splitlines()
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    answer, killed, without_memory, pid = done.stdout.splitlines()
     same, nothing = json.loads(answer)
     assert same == digest(policy)
     assert nothing.startswith("InputError")
-    assert killed.endswith("got signal 9")
+    assert killed == "the fresh process ended with -9"
+    assert "memory" in without_memory.lower(), without_memory
     if psutil.pid_exists(int(pid)):
         psutil.Process(int(pid)).wait(10)

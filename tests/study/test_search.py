@@ -99,7 +99,7 @@ def test_halving_spends_less_than_every_trial_to_its_end(tmp_path: Path) -> None
     search = SearchConfig(learning_rates=5)
     scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, search)
     search_rates([arm], search, scorer.store, tmp_path, scorer)
-    assert sorted(scorer.steps.values()) == [15, 15, 15, 30, 60]
+    assert sorted(scorer.steps.values()) == [15, 15, 15, 30, 50]
 
 
 def test_a_search_that_goes_on_takes_the_same_decisions(tmp_path: Path) -> None:

@@ -6,7 +6,13 @@ from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import DivergedError, Policy
 from verirank.methods._registry import create_method, default_methods, method_config
 from verirank.methods._storage import load_policy, save_policy, write_tensors
-from verirank.methods.conformance import Check, Report, check_method, check_methods, stand_by
+from verirank.methods.conformance import (
+    Check,
+    Report,
+    StandIn,
+    check_method,
+    check_methods,
+)
 
 __all__ = [
     "Adapter",
@@ -15,6 +21,7 @@ __all__ = [
     "Method",
     "Policy",
     "Report",
+    "StandIn",
     "check_method",
     "check_methods",
     "create_method",
@@ -24,6 +31,5 @@ __all__ = [
     "method_config",
     "plain_model",
     "save_policy",
-    "stand_by",
     "write_tensors",
 ]

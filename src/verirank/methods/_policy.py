@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 class DivergedError(RunFailedError):
     """A gradient or a weight is infinite or not a number: no further step means anything."""
 
-    def __init__(self, method: str, what: str) -> None:
-        super().__init__(f"method {method!r} diverged: {what}; lower method.learning_rate")
+    @classmethod
+    def of(cls, method: str, what: str) -> DivergedError:
+        """Return the error that tells of which method what is not finite."""
+        return cls(f"method {method!r} diverged: {what}; lower method.learning_rate")
 
 
 @dataclass(eq=False)
@@ -131,7 +133,7 @@ class Policy:
         norm = float(whole(clip_grad_norm_(self.trainable().values(), max_norm)))
         if not math.isfinite(norm):
             what = f"the gradient's norm is {norm} at optimiser step {step}"
-            raise DivergedError(self.method.name, what)
+            raise DivergedError.of(self.method.name, what)
         return norm
 
     def autocast(self) -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ from verirank.record._files import (
     write_json,
 )
 from verirank.record._machine import package_versions, processor, source_revision, usable_cores
-from verirank.record._run import BusyError, Run, find_runs, hold, step_seconds
+from verirank.record._run import BusyError, Run, find_runs, hold, is_held, step_seconds
 from verirank.record._samples import (
     SamplesIncompleteError,
     answers_PK,
@@ -42,6 +42,7 @@ __all__ = [
     "duration",
     "find_runs",
     "hold",
+    "is_held",
     "package_versions",
     "problem_ids",
     "processor",

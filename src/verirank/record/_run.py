@@ -297,15 +297,7 @@ class Run:
     @property
     def is_being_written(self) -> bool:
         """Whether a process on this machine is at the run now."""
-        lock = self.folder / LOCK
-        if not lock.is_file():
-            return False
-        with lock.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        return is_held(self.folder / LOCK)
 
 
 def step_seconds(line: Mapping[str, Any]) -> float:
@@ -331,6 +323,18 @@ def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
                     raise BusyError(otherwise) from None
                 time.sleep(0.2)
         yield
+
+
+def is_held(lock: Path) -> bool:
+    """Return whether a process holds a lock file."""
+    if not lock.is_file():
+        return False
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from verirank.config import InputError, TrialConfig, cache_folder
+from verirank.config import InputError, RunFailedError, TrialConfig, cache_folder
 from verirank.models import load_base, load_shape
 from verirank.planning import GPU, UTILISATION, usual_lengths, work_of
 from verirank.record import package_versions, processor, step_seconds, write_json
@@ -46,7 +46,9 @@ def measured_speed(manifest: Mapping[str, Any], arm: TrialConfig) -> Speed | Non
 
 
 def probe_speed(arm: TrialConfig) -> Speed | None:
-    """Train an arm for three steps and sample a bench in part; None where the model is not here.
+    """Train an arm for three steps and sample a bench in part.
+
+    None where the model is not here, or the arm fails within these steps, as by divergence.
 
     What is found is remembered for this machine and these package versions.
     """
@@ -95,7 +97,10 @@ def _probe(arm: TrialConfig) -> Speed | None:
     )
     with tempfile.TemporaryDirectory() as folder:
         run = start_trial(short, Path(folder) / "probe")
-        run_trial(run, base, rung=Rung(_PROBE_STEPS, bench))
+        try:
+            run_trial(run, base, rung=Rung(_PROBE_STEPS, bench))
+        except RunFailedError:
+            return None
         # The first step pays for what is only loaded and built once.
         steps = [step_seconds(line) for line in run.metrics()[1:]]
         evaluate = run.manifest["seconds_evaluate"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from verirank.record import Run
-from verirank.study._ending import Rung
+from verirank.study._ending import Rung, record_failure
 
 ATTEMPTS = 3
 """How often a job is begun that something else than its trial ends."""
@@ -17,6 +18,8 @@ STOPPED = 130
 """Exit code of a trial that was asked to stop and left a checkpoint."""
 BUSY = 75
 """Exit code of a trial that another process is at."""
+LOST = 255
+"""Exit code that multiprocessing tells of a process whose fork server is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +59,16 @@ class Executor(Protocol):
 
 
 def failure(folder: Path, otherwise: str) -> Outcome:
-    """Return the outcome of a job that failed, in the words of its record."""
-    return Outcome(folder, str(Run(folder).manifest.get("error", otherwise)))
+    """Return the outcome of a job that failed, in the words of its record, or else as `lost`."""
+    run = Run(folder)
+    if run.status != "failed":
+        return lost(folder, otherwise)
+    return Outcome(folder, str(run.manifest.get("error", otherwise)))
+
+
+def lost(folder: Path, why: str) -> Outcome:
+    """Write down how something else than its trial ended a job, which may be tried again."""
+    # The disk may be full: the study goes on, and a resumed one finds the run unfinished.
+    with suppress(OSError):
+        record_failure(Run(folder), why, passing=True)
+    return Outcome(folder, why)

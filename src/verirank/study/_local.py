@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -16,8 +16,17 @@ import psutil
 
 from verirank.config import TrialConfig
 from verirank.record import Run
-from verirank.study._ending import record_failure
-from verirank.study._jobs import ATTEMPTS, BUSY, POLL_SECONDS, STOPPED, Job, Outcome, failure
+from verirank.study._jobs import (
+    ATTEMPTS,
+    BUSY,
+    LOST,
+    POLL_SECONDS,
+    STOPPED,
+    Job,
+    Outcome,
+    failure,
+    lost,
+)
 from verirank.study._room import Place, Room, gpus_here
 from verirank.study._stall import StallClock
 
@@ -44,13 +53,15 @@ class _Attempt:
     process: ForkServerProcess
     place: Place
     number: int
+    largest: int = 0
+    """Bytes that it had at most, as often as that was asked."""
     stalled: bool = False
 
     @property
     def died(self) -> bool:
         """Whether something else than the trial itself ended the process."""
         code = self.process.exitcode
-        return code is not None and (code < 0 or code == STOPPED)
+        return code is not None and (code < 0 or code in (STOPPED, LOST))
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class LocalExecutor:
     Args:
         processes: how many trials run at the same time; None takes all GPUs, or all cores where
             trials compute on the CPU, as far as the free memory suffices for what is planned for a
-            trial and, once that is known, for what the largest has needed.
+            trial and, once one has ended well, for what the largest of these had.
         threads: of each trial. Results are the same to the bit on the same number of threads only.
         stall_seconds: a trial that writes nothing for so long is killed.
     """
@@ -89,12 +100,14 @@ class LocalExecutor:
                 wait([process.sentinel for process in processes], timeout=POLL_SECONDS)
                 for folder, attempt in list(running.items()):
                     if attempt.process.exitcode is None:
-                        room.largest = max(room.largest, _resident(attempt.process))
+                        attempt.largest = max(attempt.largest, _resident(attempt.process))
                         if clock.stalls(folder):
                             attempt.stalled, attempt.number = True, ATTEMPTS
                             attempt.process.kill()
                         continue
                     del running[folder]
+                    if attempt.process.exitcode == 0:
+                        room.largest = max(room.largest, attempt.largest)
                     if attempt.process.exitcode == BUSY:
                         waiting.append((attempt.job, attempt.number))
                     elif attempt.died and attempt.number < ATTEMPTS:
@@ -126,16 +139,13 @@ def _outcome(attempt: _Attempt) -> Outcome:
     folder, exitcode = attempt.job.folder, attempt.process.exitcode
     if exitcode == 0:
         return Outcome(folder, None)
-    if exitcode is not None and exitcode > 0 and exitcode != STOPPED:
+    if attempt.stalled:
+        return lost(folder, "hung: it wrote nothing for too long, and was killed")
+    if not attempt.died:
         return failure(folder, f"exit code {exitcode} (is the disk full?)")
-    error = "hung: it wrote nothing for too long, and was killed"
-    if not attempt.stalled:
-        how = "stopped" if exitcode == STOPPED else f"killed by signal {-(exitcode or 0)}"
-        error = f"{how} {ATTEMPTS} times (out of memory?)"
-    # The disk may be full: the study goes on, and a resumed one finds the run unfinished.
-    with suppress(OSError):
-        record_failure(Run(folder), error, passing=True)
-    return Outcome(folder, error)
+    ways = {STOPPED: "stopped", LOST: "lost with the process that starts trials"}
+    how = ways.get(exitcode or 0, f"killed by signal {-(exitcode or 0)}")
+    return lost(folder, f"{how} {ATTEMPTS} times (out of memory?)")
 
 
 def _resident(process: ForkServerProcess) -> int:

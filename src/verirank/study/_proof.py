@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from verirank.config import MethodConfig, ModelConfig, RunFailedError, cache_folder
-from verirank.methods import check_methods
+from verirank.methods import StandIn, check_methods
 from verirank.models import BaseModel
 from verirank.record import hold, write_json
 from verirank.study._digest import digest
@@ -24,26 +24,38 @@ class MethodUnprovenError(RunFailedError):
     """A method failed a conformance check on the model that it was to be trained on."""
 
 
-def prove(config: MethodConfig, model: ModelConfig, base: BaseModel) -> dict[str, Any]:
+def is_remembered(config: MethodConfig) -> bool:
+    """Return whether this code has proven a method before, whatever the settings and the model.
+
+    For those who prepare for a proof: asked without a base, and in no time.
+    """
+    return next(_folder().glob(f"{config.name}-*.json"), None) is not None
+
+
+def prove(
+    config: MethodConfig, model: ModelConfig, base: BaseModel, stand_in: StandIn | None = None
+) -> dict[str, Any]:
     """Return the conformance report of a method on a model, checking it unless it is remembered.
 
     Args:
         config: the method and its settings.
         model: how the base was loaded.
         base: the base itself, whose shape the proof holds for.
+        stand_in: the fresh process that loads what was saved, if it was made already.
 
     Returns:
         {proven, method, passed, checks: [{name, passed, detail}]}, where `proven` is when.
 
     Raises:
         MethodUnprovenError: a check failed; the message names it.
+        LostProcessError: the fresh process was killed, or failed by itself.
     """
     place = _place(config, base)
     place.parent.mkdir(parents=True, exist_ok=True)
     # Trials of one method begin together: one of them proves it for all.
     with hold(place.with_suffix(".lock"), "another trial proves the method", patience=math.inf):
         if not place.is_file():
-            (report,) = check_methods([config], model)
+            (report,) = check_methods([config], model, stand_in=stand_in)
             if not report.passed:
                 failed = "; ".join(f"{c.name}: {c.detail}" for c in report.checks if not c.passed)
                 raise MethodUnprovenError(f"{report.method} is not what it says: {failed}")
@@ -59,10 +71,15 @@ def _place(config: MethodConfig, base: BaseModel) -> Path:
         "shape": asdict(base.shape),
         "dtype": str(base.dtype),
         "architecture": base.model.config.model_type,
-        "packages": {name: version(name) for name in _PACKAGES},
-        "source": _source_digest(),
     }
-    return cache_folder() / "conformance" / f"{config.name}-{digest(key, 24)}.json"
+    return _folder() / f"{config.name}-{digest(key, 24)}.json"
+
+
+def _folder() -> Path:
+    """Return where the proofs of this code under these package versions lie."""
+    packages = {name: version(name) for name in _PACKAGES}
+    key = {"packages": packages, "source": _source_digest()}
+    return cache_folder() / "conformance" / digest(key, 24)
 
 
 def _source_digest() -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from verirank.config import InputError
-from verirank.record import BusyError, Run
-from verirank.study._ending import record_failure
-from verirank.study._jobs import ATTEMPTS, POLL_SECONDS, Job, Outcome, failure
+from verirank.record import BusyError, Run, hold, is_held
+from verirank.study._jobs import ATTEMPTS, POLL_SECONDS, Job, Outcome, failure, lost
 from verirank.study._local import thread_environment
+from verirank.study._room import planned_bytes
 from verirank.study._stall import StallClock
 
 _CONNECT_SECONDS = 10.0
+_PATIENCE = 120.0
+"""Seconds that a task waits for one before it, whose worker was given up, to let go of a trial."""
+_BEGUN = ".task"
+"""A lock file in a trial's folder, which its task holds from beginning to end."""
 _INSTALL = "pip install 'verirank[ray]'"
 
 
@@ -28,7 +31,8 @@ class RayExecutor:
         address: of the cluster, such as `auto`; None starts one on this machine for the time being.
         cpus: cores that a trial reserves; it computes on as many threads, at least one.
         gpus: GPUs that a trial reserves, or a fraction of one.
-        memory_bytes: memory that a trial reserves; Ray's own default if None.
+        memory_bytes: memory that a trial reserves; what is planned for it if None, but no more
+            than the largest node has.
         stall_seconds: a trial that has begun and writes nothing for so long is cancelled.
     """
 
@@ -59,14 +63,16 @@ class RayExecutor:
         task = ray.remote(
             num_cpus=self.cpus,
             num_gpus=self.gpus,
-            memory=self.memory_bytes,
             max_retries=ATTEMPTS - 1,
             runtime_env={"env_vars": thread_environment(threads)},
         )(_do)
 
+        most = _largest_node(ray)
+
         def begun(job: Job) -> Any:
             # Workers have a working folder of their own.
-            return task.remote(replace(job, folder=job.folder.absolute()), threads)
+            there, memory = replace(job, folder=job.folder.absolute()), self._memory(job, most)
+            return task.options(memory=memory).remote(there, threads)
 
         pending = {begun(job): job for job in jobs}
         outcomes: dict[Path, Outcome] = {}
@@ -90,10 +96,22 @@ class RayExecutor:
             raise
         return [outcomes[job.folder] for job in jobs]
 
+    def _memory(self, job: Job, most: int) -> int:
+        """Return the bytes to reserve for a trial."""
+        if self.memory_bytes is not None:
+            return self.memory_bytes
+        return min(most, planned_bytes(Run.open(job.folder).config, on_gpu=self.gpus > 0))
+
+
+def _largest_node(ray: Any) -> int:
+    """Return the bytes that the largest node has for tasks: more would never be granted."""
+    nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return int(max((resources.get("memory", 0) for resources in nodes), default=0))
+
 
 def _stalls(clock: StallClock, folder: Path) -> bool:
     """Return whether a trial that has begun has written nothing for too long."""
-    if Run(folder).is_being_written:
+    if is_held(folder / _BEGUN):
         return clock.stalls(folder)
     clock.forget(folder)
     return False
@@ -101,9 +119,12 @@ def _stalls(clock: StallClock, folder: Path) -> bool:
 
 def _do(job: Job, threads: int) -> bool:
     """Do one job in a Ray worker; return whether it came to its end."""
-    from verirank.study import _worker
+    # Held from before anything is loaded: whoever waits can tell a task that hangs from one that
+    # has not begun.
+    with hold(job.folder / _BEGUN, "another task is at the trial", patience=_PATIENCE):
+        from verirank.study import _worker
 
-    return _worker.try_to_do(job, threads)
+        return _worker.try_to_do(job, threads)
 
 
 def _outcome(ray: Any, reference: Any, job: Job) -> Outcome | None:
@@ -120,9 +141,7 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome | None:
         words = f"lost {ATTEMPTS} times on the cluster: {str(error).strip().splitlines()[0]}"
     else:
         return Outcome(job.folder, None) if done else failure(job.folder, "it did not end well")
-    with suppress(OSError):
-        record_failure(Run(job.folder), words, passing=True)
-    return Outcome(job.folder, words)
+    return lost(job.folder, words)
 
 
 def _stop(ray: Any, pending: list[Any]) -> None:

@@ -14,6 +14,8 @@ from verirank.record import usable_cores
 
 _UNKNOWN_BYTES = 2**30
 """What a trial is taken to need whose model's shape is not known."""
+_PROOF_BYTES = 12
+"""A parameter: of the proof's base in fp32, and of its copy in fp64 where that has to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Room:
     threads: int
     gpus: list[str]
     largest: int = field(default=0, init=False)
-    """Bytes of the largest trial so far."""
+    """Bytes of the largest trial that has ended; until one has, what is planned counts."""
 
     def place(self, trial: TrialConfig, taken: Collection[tuple[Place, int]]) -> Place | None:
         """Return a place for one more trial, or None while it has to wait.
@@ -54,7 +56,7 @@ class Room:
         at_once = self.processes or len(gpus) or max(1, usable_cores() // self.threads)
         if len(taken) >= at_once:
             return None
-        needed = self.largest or _planned(trial, on_gpu=bool(gpus))
+        needed = self.largest or planned_bytes(trial, on_gpu=bool(gpus))
         if self.processes is None and taken:
             coming = sum(max(0, place.memory - resident) for place, resident in taken)
             if psutil.virtual_memory().available < needed + coming:
@@ -72,14 +74,18 @@ def gpus_here() -> list[str]:
     return visible.split(",")[:count] if visible else [str(number) for number in range(count)]
 
 
-def _planned(trial: TrialConfig, *, on_gpu: bool) -> int:
+def planned_bytes(trial: TrialConfig, *, on_gpu: bool) -> int:
     """Return the host's memory that a trial is planned to need, in bytes."""
     from verirank.models import load_shape
     from verirank.planning import PROMPT_TOKENS, Lengths, memory_of, token_limit
+    from verirank.study._proof import is_remembered
 
     try:
         shape = load_shape(trial.model)
     except InputError:
         return _UNKNOWN_BYTES
     memory = memory_of(trial, shape, Lengths(PROMPT_TOKENS, token_limit(trial)))
-    return int(memory.base + memory.process if on_gpu else memory.total)
+    needed = memory.base + memory.process if on_gpu else memory.total
+    if not is_remembered(trial.method):
+        needed = max(needed, memory.base + memory.process + _PROOF_BYTES * shape.parameters)
+    return int(needed)

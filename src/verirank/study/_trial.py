@@ -15,6 +15,7 @@ from pyarrow import Table
 from verirank.config import TrialConfig
 from verirank.defects import defect_of
 from verirank.evaluation import sample_bench, score, without_overlap
+from verirank.methods import StandIn
 from verirank.models import BaseModel
 from verirank.processes import is_first, on_first
 from verirank.record import BusyError, Run, hold, read_samples, write_json, write_samples
@@ -36,6 +37,7 @@ def run_trial(
     base_samples: Path | None = None,
     rung: Rung | None = None,
     patience: float = 0.0,
+    stand_in: StandIn | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> None:
     """Do what is still to be done of a run; a finished run is left as it is.
@@ -47,6 +49,7 @@ def run_trial(
             first to come takes them for all; None keeps them in the run.
         rung: where a search's trial pauses; None trains to the end and evaluates on every bench.
         patience: seconds to wait for another process to let go of the run.
+        stand_in: the fresh process of the proof, if it was made already; it is ended here.
         on_step: is told of every training step.
 
     Raises:
@@ -54,22 +57,24 @@ def run_trial(
         MethodUnprovenError: the method failed its conformance checks on this model.
         KeyboardInterrupt: the run was stopped; it can be resumed.
     """
+
+    def work() -> None:
+        on_first(lambda: _prove(run, base, stand_in))
+        with tracked(run) as tracking:
+            _train_and_score(run, base, base_samples, rung, on_step, tracking)
+
     with ExitStack() as stack:
+        if stand_in is not None:
+            stack.callback(stand_in.close)
         on_first(lambda: stack.enter_context(run.locked(patience)))
         if not on_first(lambda: is_finished(run, rung)):
-            _attempt(run, base, base_samples, rung, on_step)
+            _attempt(run, work)
 
 
-def _attempt(
-    run: Run,
-    base: BaseModel,
-    base_samples: Path | None,
-    rung: Rung | None,
-    on_step: Callable[[Step], None],
-) -> None:
+def _attempt(run: Run, work: Callable[[], None]) -> None:
     """Run, and leave a record of how it ended."""
     try:
-        _run(run, base, base_samples, rung, on_step)
+        work()
     except KeyboardInterrupt:
         if is_first():
             run.update_manifest(status="stopped")
@@ -78,17 +83,6 @@ def _attempt(
         if is_first():
             record_failure(run, f"{type(error).__name__}: {error}", passing=may_pass(error))
         raise
-
-
-def _run(
-    run: Run,
-    base: BaseModel,
-    base_samples: Path | None,
-    rung: Rung | None,
-    on_step: Callable[[Step], None],
-) -> None:
-    with tracked(run) as tracking:
-        _train_and_score(run, base, base_samples, rung, on_step, tracking)
 
 
 def _train_and_score(
@@ -100,7 +94,6 @@ def _train_and_score(
     tracking: Tracking,
 ) -> None:
     config = run.config
-    on_first(lambda: _prove(run, base))
     with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
         before = base_samples or run.folder / "eval" / "base"
         if rung is None and base_samples is None:
@@ -146,8 +139,10 @@ def _telling(tracking: Tracking, on_step: Callable[[Step], None]) -> Callable[[S
     return told
 
 
-def _prove(run: Run, base: BaseModel) -> None:
-    proof = prove(run.config.method, run.config.model, base)
+def _prove(run: Run, base: BaseModel, stand_in: StandIn | None) -> None:
+    proof = prove(run.config.method, run.config.model, base, stand_in)
+    if stand_in is not None:
+        stand_in.close()
     run.update_manifest(status="running", conformance=proof, error=None, passing=None)
 
 

@@ -16,11 +16,12 @@ import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
 import transformers  # noqa: F401
 
-from verirank.methods import stand_by
+from verirank.methods import StandIn
 from verirank.models import load_base
 from verirank.record import BusyError, Run
 from verirank.study._ending import may_pass, record_failure
 from verirank.study._jobs import BUSY, STOPPED, Job
+from verirank.study._proof import is_remembered
 from verirank.study._store import Store
 from verirank.study._trial import run_trial
 
@@ -35,11 +36,12 @@ def work(job: Job, threads: int, gpu: str | None) -> None:
     # A terminal sends Ctrl-C to every process: the parent alone decides, and asks by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _write_to(job.folder / "log.txt")
-    stand_by()
-    signal.signal(signal.SIGTERM, _stop)
-    threading.Thread(target=_end_with_the_study, daemon=True).start()
     try:
-        _do(job, threads)
+        # Forked while there are no threads and no base, and before what SIGTERM means here.
+        stand_in = None if is_remembered(Run.open(job.folder).config.method) else StandIn()
+        signal.signal(signal.SIGTERM, _stop)
+        threading.Thread(target=_end_with_the_study, daemon=True).start()
+        _do(job, threads, stand_in)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     except BusyError:
@@ -77,7 +79,7 @@ def try_to_do(job: Job, threads: int) -> bool:
     return True
 
 
-def _do(job: Job, threads: int) -> None:
+def _do(job: Job, threads: int, stand_in: StandIn | None = None) -> None:
     """Take a trial as far as the job says."""
     torch.set_num_threads(threads)
     run = Run.open(job.folder)
@@ -89,6 +91,7 @@ def _do(job: Job, threads: int) -> None:
         base_samples=Store(job.store).base_samples(run.config),
         rung=job.rung,
         patience=_PATIENCE,
+        stand_in=stand_in,
     )
 
 

@@ -101,7 +101,7 @@ class Trainer:
         self.step += 1
         if not math.isfinite(published.delta_norm):
             what = f"the change of the weights is {published.delta_norm} after step {self.step}"
-            raise DivergedError(self.config.method.name, what)
+            raise DivergedError.of(self.config.method.name, what)
         metrics = {
             "step": self.step,
             **sampling_metrics(sampled, groups_used=batch.groups_used),

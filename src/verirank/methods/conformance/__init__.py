@@ -1,6 +1,6 @@
 """Ten checks that prove that a method trains what it names, with real steps on a real model."""
 
-from verirank.methods.conformance._fresh_process import stand_by
+from verirank.methods.conformance._fresh_process import StandIn
 from verirank.methods.conformance._report import Check, Report, check_method, check_methods
 
-__all__ = ["Check", "Report", "check_method", "check_methods", "stand_by"]
+__all__ = ["Check", "Report", "StandIn", "check_method", "check_methods"]

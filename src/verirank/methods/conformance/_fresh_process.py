@@ -8,16 +8,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from verirank.config import ModelConfig
+from verirank.config import ModelConfig, RunFailedError
 from verirank.methods._policy import Policy
 from verirank.methods._storage import load_policy
 from verirank.models import BaseModel, load_base
@@ -38,49 +36,68 @@ def digest(policy: Policy) -> str:
     return sha.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _StandIn:
-    """A process that was forked while there were only libraries, and has not been asked yet."""
-
-    process: BaseProcess
-    connection: Connection
+class LostProcessError(RunFailedError, ChildProcessError):
+    """The fresh process was killed or failed by itself, which tells nothing of any method."""
 
 
-_standing_by: list[_StandIn] = []
+class StandIn:
+    """A process forked from one that has only its libraries: as fresh as a new one, at once there.
 
-
-def stand_by() -> None:
-    """Fork a process that `digests_elsewhere` will ask, while this one has only its libraries.
-
-    It is as fresh as a new one and need not load them, which takes seconds. To be called before
-    this process has threads, a base or a policy; what is forked ends with it at the latest.
+    Loading the libraries anew takes seconds. To be made before this process has threads, a base or
+    a policy. It answers once, and ends with this process at the latest.
     """
-    fork = get_context("fork")
-    here, there = fork.Pipe()
-    process = fork.Process(target=_answer, args=(here, there), daemon=True)
-    process.start()
-    there.close()
-    _standing_by.append(_StandIn(process, here))
+
+    def __init__(self) -> None:
+        """Fork it."""
+        fork = get_context("fork")
+        self._connection, there = fork.Pipe()
+        here = self._connection
+        self._process = fork.Process(target=_answer, args=(here, there), daemon=True)
+        self._process.start()
+        there.close()
+
+    def ask(self, request: dict[str, Any]) -> list[str]:
+        """Return what it answers to the request; see `digests_elsewhere`."""
+        with suppress(EOFError, ConnectionError):
+            self._connection.send(request)
+            answer = self._connection.recv()
+            if isinstance(answer, str):
+                raise LostProcessError(f"the fresh process failed: {answer}")
+            return answer
+        self._process.join()
+        raise LostProcessError(f"the fresh process ended with {self._process.exitcode}")
+
+    def close(self) -> None:
+        """End it, whether it was asked or not."""
+        self._connection.close()
+        self._process.join()
 
 
 def _answer(here: Connection, there: Connection) -> None:
     here.close()  # so that the process that asks has the only other end, and its death is seen
     with suppress(EOFError, ConnectionError):  # nothing was to be proven
-        there.send(_digests(there.recv()))
+        request = there.recv()
+        try:
+            there.send(_digests(request))
+        except Exception as error:  # of the machine or the base: a policy's own is its digest
+            there.send(f"{type(error).__name__}: {error}")
 
 
-def digests_elsewhere(model: ModelConfig, folders: Sequence[Path]) -> list[str]:
-    """Load every saved policy in one fresh process: the one standing by, or else a new one.
+def digests_elsewhere(
+    model: ModelConfig, folders: Sequence[Path], stand_in: StandIn | None = None
+) -> list[str]:
+    """Load every saved policy in one fresh process: the stand-in, or else a new one.
 
     Args:
         model: the base.
         folders: where `save_policy` wrote.
+        stand_in: has not been asked before.
 
     Returns:
         A digest each, or the error that kept it from loading.
 
     Raises:
-        ChildProcessError: the process was killed, which says nothing about the policies.
+        LostProcessError: the process itself failed or was killed.
     """
     request = {
         "model": model.model_dump(mode="json"),
@@ -88,29 +105,15 @@ def digests_elsewhere(model: ModelConfig, folders: Sequence[Path]) -> list[str]:
         # Matrix products are the same to the bit on the same number of threads only.
         "threads": torch.get_num_threads(),
     }
-    found, code, said = _asked(_standing_by.pop(), request) if _standing_by else _run(request)
-    if code < 0:
-        raise ChildProcessError(f"the process that was to load what was saved got signal {-code}")
-    return found or [f"the process failed: {said}"] * len(folders)
-
-
-def _asked(stand_in: _StandIn, request: dict[str, Any]) -> tuple[list[str], int, str]:
-    """Return what the process standing by found, its exit code and its last words."""
-    found: list[str] = []
-    with stand_in.connection, suppress(EOFError, ConnectionError):
-        stand_in.connection.send(request)
-        found = stand_in.connection.recv()
-    stand_in.process.join()
-    return found, stand_in.process.exitcode or 0, "see the log"
-
-
-def _run(request: dict[str, Any]) -> tuple[list[str], int, str]:
-    """Return what a new process found, its exit code and its last words."""
+    if stand_in is not None:
+        return stand_in.ask(request)
     done = subprocess.run(
         [sys.executable, "-m", __name__], input=json.dumps(request), capture_output=True, text=True
     )
-    found = [] if done.returncode else json.loads(done.stdout.splitlines()[-1])
-    return found, done.returncode, "".join(done.stderr.strip().splitlines()[-1:])
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise LostProcessError(f"the fresh process failed: {said[0]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _digests(request: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from verirank.methods._policy import Policy
 from verirank.methods._storage import save_policy
 from verirank.methods.conformance import _checks
 from verirank.methods.conformance._checks import Finding
-from verirank.methods.conformance._fresh_process import digest, digests_elsewhere
+from verirank.methods.conformance._fresh_process import StandIn, digest, digests_elsewhere
 from verirank.methods.conformance._rehearsal import PolicyFactory, Rehearsal, in_fp32
 
 _REPORTED = (
@@ -72,21 +72,28 @@ def check_method(
 
     Raises:
         InputError: the settings do not suit the model, or there is no such model.
+        LostProcessError: the fresh process was killed, or failed by itself.
     """
     return check_methods([config], model, factory)[0]
 
 
 def check_methods(
-    configs: Sequence[MethodConfig], model: ModelConfig, factory: PolicyFactory = Policy.create
+    configs: Sequence[MethodConfig],
+    model: ModelConfig,
+    factory: PolicyFactory = Policy.create,
+    stand_in: StandIn | None = None,
 ) -> list[Report]:
-    """Report on several methods; one fresh process loads what all of them saved."""
+    """Report on several methods; one fresh process loads what all of them saved.
+
+    Arguments and errors are those of `check_method`; `stand_in` is that process, if there is one.
+    """
     with TemporaryDirectory() as scratch:
         folders = [Path(scratch) / str(place) for place in range(len(configs))]
         rehearsed = [
             _rehearse(config, model, factory, folder)
             for config, folder in zip(configs, folders, strict=True)
         ]
-        elsewhere = digests_elsewhere(in_fp32(model), folders)
+        elsewhere = digests_elsewhere(in_fp32(model), folders, stand_in)
     return [
         _report(config.name, {**findings, _FRESH: (here == there, _compared(here, there))})
         for config, (findings, here), there in zip(configs, rehearsed, elsewhere, strict=True)
