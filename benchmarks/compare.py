@@ -18,6 +18,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from machine import peak
@@ -82,23 +83,40 @@ class Contestant:
             "VLLM_CPU_KVCACHE_SPACE": "2",
         }
         command = [sys.executable, "-W", "ignore", str(HERE / self.script), json.dumps(settings)]
-        copies = [
-            subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
-            )
-            for _ in range(self.processes)
-        ]
-        return [_result(self.name, copy) for copy in copies]
+        with TemporaryDirectory() as folder:
+            copies = [
+                _Copy(command, environment, Path(folder) / str(n)) for n in range(self.processes)
+            ]
+            try:
+                return [copy.result(self.name) for copy in copies]
+            finally:
+                for copy in copies:
+                    copy.end()
 
 
-def _result(name: str, process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, errors = process.communicate()
-    lines = [line for line in out.splitlines() if line.startswith('{"start_seconds"')]
-    if process.returncode or not lines:
-        print(f"{name} failed:\n{errors[-3000:]}", file=sys.stderr)
-        said = [line for line in errors.splitlines() if "Error" in line]
-        raise DidNotRunError(said[-1].strip() if said else f"exit code {process.returncode}")
-    return json.loads(lines[-1])
+class _Copy:
+    """A process that writes what it says into files: nobody has to read while it is timed."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], place: Path) -> None:
+        self._said, self._errors = place.with_suffix(".out"), place.with_suffix(".err")
+        with self._said.open("wb") as said, self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(command, stdout=said, stderr=errors, env=environment)
+
+    def result(self, name: str) -> dict[str, Any]:
+        """Wait for its end and return what it measured."""
+        code, errors = self._process.wait(), self._errors.read_text("utf-8", "replace")
+        said = self._said.read_text("utf-8", "replace").splitlines()
+        lines = [line for line in said if line.startswith('{"start_seconds"')]
+        if code or not lines:
+            print(f"{name} failed:\n{errors[-3000:]}", file=sys.stderr)
+            told = [line for line in errors.splitlines() if "Error" in line]
+            raise DidNotRunError(told[-1].strip() if told else f"exit code {code}")
+        return json.loads(lines[-1])
+
+    def end(self) -> None:
+        """End it if it still runs, as beside a copy that failed."""
+        self._process.kill()
+        self._process.wait()
 
 
 def contestants(workload: str, cores: int) -> list[Contestant]:

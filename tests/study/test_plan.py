@@ -77,3 +77,10 @@ def test_a_plan_says_what_its_estimates_take_for_granted() -> None:
     with console.capture() as printed:
         console.print(render_plan(plan))
     assert "Estimates take 30 % of the GPU's peak, which is a guess" in printed.get()
+
+
+def test_an_arm_that_diverges_in_its_probe_costs_nobody_knows_what(small_study: Make) -> None:
+    # A probe is remembered whatever its rate; nobody else has this rank.
+    study = small_study("lora", axes={"method.rank": [3], "method.learning_rate": [1e30]})
+    plan = plan_study(study)
+    assert [trial.source for trial in plan.trials] == ["unknown"]

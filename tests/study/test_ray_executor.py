@@ -133,3 +133,6 @@ def test_no_cluster_is_one_line(tmp_path: Path, small_study: Any) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with pytest.raises(InputError, match=r"no Ray cluster at '127\.0\.0\.1:1'"):
         run_study(small_study("ia3"), tmp_path / "s", executor=RayExecutor("127.0.0.1:1"))
+    for address in ("nonsense", "ray://127.0.0.1:1"):
+        with pytest.raises(InputError, match=f"no Ray cluster at {address!r}"):
+            run_study(small_study("ia3"), tmp_path / "s", executor=RayExecutor(address))

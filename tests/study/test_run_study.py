@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psutil
 import pytest
 from click.testing import CliRunner
 
 from verirank.cli.study_command import command
-from verirank.config import InputError, to_toml
+from verirank.config import InputError, TrialConfig, to_toml
 from verirank.record import Run, read_trial_list
 from verirank.report import build_leaderboard, write_report
 from verirank.study import (
@@ -30,6 +32,7 @@ from verirank.study import (
     run_study,
     study_status,
 )
+from verirank.study._room import Place, Room, planned_bytes
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -75,7 +78,7 @@ def test_a_study_ranks_its_trials_and_one_that_is_finished_does_nothing(
     assert study_status(out).count("done") == 2
     plan = plan_study(open_study(out), out=out, probe=False)
     assert plan.totals() == {
-        "total": 2, "done": 2,
+        "total": 2, "done": 2, "failed": 0,
         "core_seconds_left": 0, "wall_seconds_left": 0, "gpu_seconds_left": 0,
     }  # fmt: skip
     with pytest.raises(InputError, match="another study"):
@@ -95,6 +98,58 @@ def test_one_process_and_two_give_the_same_bits_and_a_store_is_shared(
     run_study(wider, tmp_path / "3", store=tmp_path / "1" / "trials")
     assert time.perf_counter() - began < 2, "a trial in the store was run again"
     assert {row.method for row in build_leaderboard([tmp_path / "3"]).rows} == {"lora", "miss"}
+
+
+def test_a_study_keeps_the_store_that_it_was_begun_with(tmp_path: Path, small_study: Make) -> None:
+    study, out = small_study("lora"), tmp_path / "s"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        run_study(study, out, store=tmp_path / "file")
+    assert not out.exists()
+    run_study(study, out, store=tmp_path / "store")
+    with pytest.raises(InputError, match="was begun with its trials in"):
+        run_study(study, out, store=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    run_study(study, out, store=tmp_path / "store")
+    (tmp_path / "store").rename(tmp_path / "moved")
+    with pytest.raises(InputError, match="was begun with its trials in"):
+        run_study(study, out, store=tmp_path / "moved")
+
+
+def test_the_time_left_counts_steps_and_scores_of_what_is_left(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study, out = small_study("lora", steps=4, seeds=[0, 1, 2]), tmp_path / "s"
+    run_study(study, out)
+    listed = read_trial_list(out)
+    assert listed is not None
+    for place, entry in enumerate(listed.entries):
+        run = Run(listed.folder(entry))
+        if place:
+            shutil.rmtree(run.folder)
+        else:
+            run.update_manifest(seconds=8.0, seconds_evaluate=5.0)
+    assert study_status(out).eta_seconds == pytest.approx(2 * (8.0 + 5.0))
+
+
+def test_a_place_keeps_what_is_planned_until_a_trial_has_ended(
+    tmp_path: Path, small_study: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = small_study("lora", steps=8, seeds=[0, 1, 2])
+    planned, placed = planned_bytes(study.arms()[0], on_gpu=False), list[tuple[int, int]]()
+    place = Room.place
+
+    def watched(self: Room, trial: TrialConfig, taken: Collection[tuple[Place, int]]) -> Any:
+        found = place(self, trial, taken)
+        if found:
+            placed.append((self.largest, found.memory))
+        return found
+
+    monkeypatch.setattr(Room, "place", watched)
+    outcomes = run_study(study, tmp_path / "s", executor=LocalExecutor(2))
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    assert [memory for largest, memory in placed if not largest] >= [planned, planned]
+    assert len(placed) == 3 and 0 < placed[2][0] == placed[2][1]
 
 
 def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
@@ -203,6 +258,10 @@ def test_a_trial_that_diverges_fails_alone_and_is_not_run_again(
     assert all(trial.error and trial.last_lines for trial in broken)
     assert all("diverged: " in str(outcome.error) for outcome in failed)
     assert len(build_leaderboard([out]).not_scored) == len(failed)
+    plan = plan_study(study, out=out)
+    totals = plan.totals()
+    assert (totals["done"], totals["failed"]) == (4 - len(failed), len(failed))
+    assert totals["core_seconds_left"] == 0, "nobody goes on with what failed for good"
     began = time.perf_counter()
     assert [o.error for o in resume_study(out)] == [o.error for o in outcomes]
     assert time.perf_counter() - began < 2

@@ -72,7 +72,7 @@ def _cells(trials: list[PlannedTrial]) -> tuple[str, ...]:
     seconds = [t.seconds for t in trials if t.seconds is not None]
     return (
         str(len(trials)),
-        str(sum(t.state in {"done", "pruned"} for t in trials)),
+        str(sum(t.ended and t.state != "failed" for t in trials)),
         shown,
         duration(sum(seconds) / len(seconds)) if seconds else "unknown",
         ", ".join(sorted({t.source for t in trials})),
@@ -90,8 +90,9 @@ def _total(plan: Plan) -> str:
         if on_gpu:
             hours = [f"about {duration(on_gpu)} of one {plan.gpu} left, by the model's shape"]
             cost = cost * bool(core) + hours
-    counts = f"{totals['total']} trials, {totals['done']} done"
-    said = f"{plan.name} ({plan.protocol}): {', '.join([counts, *cost])}"
+    failed = [f"{totals['failed']} failed"] if totals["failed"] else []
+    counts = [f"{totals['total']} trials", f"{totals['done']} done", *failed]
+    said = f"{plan.name} ({plan.protocol}): {', '.join([*counts, *cost])}"
     return ". ".join([said, *_assumed(plan)])
 
 

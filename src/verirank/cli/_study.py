@@ -15,16 +15,21 @@ from verirank.config import InputError
 
 def run_and_report(study: Any, out: Path, **options: Any) -> None:
     """Run a study, print and write its report; exit code 1 where a trial failed."""
-    click.echo(
-        f"{study.name}: trials are recorded in {out} and can be stopped at any time; loading "
-        "torch takes a few seconds"
-    )
+    click.echo(f"{study.name}: loading torch takes a few seconds")
     from verirank.study import run_study
 
     before = signal.signal(signal.SIGINT, _stop)
     try:
         with Watch(out) as watch:
-            outcomes = run_study(study, out, on_poll=watch.refresh, **options)
+            # Said once a trial was placed: before that, what is wrong with the study is told.
+            first = iter([f"trials are recorded in {out} and can be stopped at any time"])
+
+            def on_poll() -> None:
+                for line in first:
+                    click.echo(line)
+                watch.refresh()
+
+            outcomes = run_study(study, out, on_poll=on_poll, **options)
     except KeyboardInterrupt:
         click.echo(_goes_on(out), err=True)
         raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from verirank.record import Run
 from verirank.study._store import OtherWeightsError
@@ -24,6 +26,11 @@ def is_finished(run: Run, rung: Rung | None = None) -> bool:
 def record_failure(run: Run, error: str, *, passing: bool) -> None:
     """Write why a run failed; `passing` tells that another attempt may well end otherwise."""
     run.update_manifest(status="failed", error=error, passing=passing or None)
+
+
+def failed_for_good(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a run's manifest tells that it failed by its own fault, and stays so."""
+    return manifest.get("status") == "failed" and not manifest.get("passing")
 
 
 def may_pass(error: Exception) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from verirank.record import Role, Run, read_trial_list, usable_cores
 from verirank.study._confounds import defective_trials
 from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
+from verirank.study._ending import failed_for_good
 from verirank.study._search import (
     candidates,
     expected_work,
@@ -31,7 +32,8 @@ class PlannedTrial:
     `id` and `learning_rate` are None where a search has still to find the rate. `axes` are the
     arm's own values of the study's axes. `seconds` are those of the whole trial, on one core where
     they were measured and on a GPU where they are an estimate; in a search, what is expected of a
-    trial that may be pruned. `step` of its `steps` are taken already.
+    trial that may be pruned. `step` of its `steps` are taken already. `ended` tells that a study
+    that goes on does nothing more of it: it is done, or failed by its own fault.
     """
 
     id: str | None
@@ -43,13 +45,14 @@ class PlannedTrial:
     step: int
     steps: int
     state: str
+    ended: bool
     seconds: float | None
     source: Source
 
     @property
     def seconds_left(self) -> float | None:
         """The seconds that what is not done takes; None where nothing is known."""
-        if self.state in {"done", "pruned", "searched"}:
+        if self.ended:
             return 0.0
         return None if self.seconds is None else self.seconds * (1 - self.step / self.steps)
 
@@ -68,11 +71,12 @@ class Plan:
     trials: tuple[PlannedTrial, ...]
 
     def totals(self) -> dict[str, float | int | None]:
-        """Return how many trials there are and are done, and the seconds of what is left.
+        """Return how many trials there are, are done and failed, and the seconds of what is left.
 
         Seconds of one core and of one GPU are summed apart; each is None where some are unknown.
         """
-        left = [t for t in self.trials if t.state not in {"done", "pruned", "searched"}]
+        left = [trial for trial in self.trials if not trial.ended]
+        failed = sum(trial.ended and trial.state == "failed" for trial in self.trials)
         known = all(trial.seconds is not None for trial in left)
         core, on_gpu = (
             sum(t.seconds_left or 0.0 for t in left if (t.source == "estimate") is estimated)
@@ -82,7 +86,8 @@ class Plan:
         )
         return {
             "total": len(self.trials),
-            "done": len(self.trials) - len(left),
+            "done": len(self.trials) - len(left) - failed,
+            "failed": failed,
             "core_seconds_left": core,
             "wall_seconds_left": None if core is None else core / self.processes,
             "gpu_seconds_left": on_gpu,
@@ -162,6 +167,7 @@ class _Found:
 
     id: str | None
     state: str
+    ended: bool
     step: int
     speed: Speed | None
 
@@ -171,7 +177,7 @@ def _look_up(
 ) -> dict[int, _Found]:
     """Return what the store holds of an arm's ranked trials, by their seeds."""
     if rate is None:
-        return dict.fromkeys(seeds, _Found(None, "waiting", 0, None))
+        return dict.fromkeys(seeds, _Found(None, "waiting", False, 0, None))
     names = trial_ids(with_learning_rate(arm, rate), seeds)
     return {seed: _look_at(name, Run(store.folder / name), arm) for seed, name in names.items()}
 
@@ -179,7 +185,11 @@ def _look_up(
 def _look_at(name: str, run: Run, arm: TrialConfig) -> _Found:
     manifest = run.manifest
     state, speed = manifest.get("status", "waiting"), measured_speed(manifest, arm)
-    return _Found(name, state, _steps_taken(run, state), speed)
+    return _Found(name, state, _has_ended(manifest, state), _steps_taken(run, state), speed)
+
+
+def _has_ended(manifest: Mapping[str, Any], state: str) -> bool:
+    return state in {"done", "pruned", "searched"} or failed_for_good(manifest)
 
 
 def _steps_taken(run: Run, state: str) -> int:
@@ -202,7 +212,8 @@ def _defective_trials(
     found = []
     for one in defective_trials(fair, study.defects, store):
         run, config = Run(one.folder), one.trial
-        state = run.manifest.get("status", "waiting")
+        manifest = run.manifest
+        state = manifest.get("status", "waiting")
         steps = config.training.steps if one.role == "defective" else 0
         seconds, source = known.seconds(steps, len(config.evaluation.benches))
         found.append(
@@ -216,6 +227,7 @@ def _defective_trials(
                 step=_steps_taken(run, state) if steps else 0,
                 steps=config.training.steps,
                 state=state,
+                ended=_has_ended(manifest, state),
                 seconds=seconds,
                 source=source,
             )
@@ -245,14 +257,10 @@ def _ranked(
         step=found.step,
         steps=steps,
         state=found.state,
+        ended=found.ended,
         seconds=seconds,
         source=source,
     )
-
-
-def _state_in_search(run: Run, trial: TrialConfig, ends: Mapping[str, int]) -> str:
-    status = run.manifest.get("status", "waiting")
-    return search_state(run, trial.training.steps, ends) if status == "paused" else status
 
 
 def _search_trials(
@@ -262,21 +270,26 @@ def _search_trials(
     known: _Known,
     ends: Mapping[str, int],
     axes: dict[str, Any],
-) -> list[PlannedTrial]:
+) -> Iterator[PlannedTrial]:
     seconds, source = known.seconds(*expected_work(arm.training.steps, search))
-    return [
-        PlannedTrial(
-            id=store.name_of(store.search_trial(trial, search)),
+    for trial in candidates(arm, search):
+        folder, steps = store.search_trial(trial, search), trial.training.steps
+        run = Run(folder)
+        manifest = run.manifest
+        state = manifest.get("status", "waiting")
+        if state == "paused":
+            state = search_state(run, steps, ends)
+        yield PlannedTrial(
+            id=store.name_of(folder),
             role="search",
             method=arm.method.name,
             seed=trial.seed,
             learning_rate=trial.method.learning_rate,
             axes=axes,
-            step=_steps_taken(Run(store.search_trial(trial, search)), "searched"),
-            steps=trial.training.steps,
-            state=_state_in_search(Run(store.search_trial(trial, search)), trial, ends),
+            step=_steps_taken(run, "searched"),
+            steps=steps,
+            state=state,
+            ended=_has_ended(manifest, state),
             seconds=seconds,
             source=source,
         )
-        for trial in candidates(arm, search)
-    ]

@@ -156,7 +156,7 @@ def _connect(ray: Any, address: str | None) -> None:
     options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
     try:
         ray.init(**options, log_to_driver=False, logging_level="warning")
-    except ConnectionError as error:
+    except (ConnectionError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"no Ray cluster at {address!r}: {reason}") from error
 
@@ -164,6 +164,11 @@ def _connect(ray: Any, address: str | None) -> None:
 def _expect_listener(address: str | None) -> None:
     """Ask at once whether anybody listens at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = (address or "").rpartition(":")
+    if "://" in host:
+        raise InputError(
+            f"no Ray cluster at {address!r}: trials are started from a machine of the cluster; "
+            "give auto, or HOST:PORT of its head"
+        )
     if not host or not port.isdecimal():
         return
     try:

@@ -18,7 +18,7 @@ from verirank.record import (
 )
 from verirank.study._confounds import Defective, defective_trials, with_defects
 from verirank.study._definition import DEFINITION, Study, open_study, read_study, with_seed
-from verirank.study._ending import Rung, is_finished
+from verirank.study._ending import Rung, failed_for_good, is_finished
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor
 from verirank.study._search import candidates, search_rates
@@ -58,7 +58,7 @@ def run_study(
         with_defects(arm, study.defects)
     study = study.spelled_out()
     _expect_study(study, out)
-    place = Store((store or _begun_store(out) or out / "trials").absolute())
+    place = Store(_expect_store(store, out))
     out.mkdir(parents=True, exist_ok=True)
     with hold(out / ".lock", f"another process is running the study in {out}"):
         if _begun_store(out) is None:
@@ -175,8 +175,7 @@ class _Crew:
         manifest = run.manifest
         if manifest and is_finished(run, rung):
             return Outcome(run.folder, None)
-        settled = manifest.get("status") == "failed" and not manifest.get("passing")
-        if settled and not self._retry_failed:
+        if failed_for_good(manifest) and not self._retry_failed:
             return Outcome(run.folder, str(manifest.get("error")))
         return None
 
@@ -202,6 +201,21 @@ def _expect_benches(arms: Sequence[TrialConfig], study: Study) -> None:
     asked = {(to_toml(a.task), a.evaluation.benches): a for a in arms}
     for arm in asked.values():
         expect_benches(arm.task, dict.fromkeys((*arm.evaluation.benches, *searched)))
+
+
+def _expect_store(store: Path | None, out: Path) -> Path:
+    """Return where the trials lie, which stays what a study was begun with."""
+    begun = _begun_store(out)
+    place = (store or begun or out / "trials").absolute()
+    if begun and not (place.is_dir() and begun.is_dir() and place.samefile(begun)):
+        if store:
+            raise InputError(
+                f"the study in {out} was begun with its trials in {begun}; leave --store out, or "
+                "choose another --out"
+            )
+        place = begun
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _begun_store(out: Path) -> Path | None:

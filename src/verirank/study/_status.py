@@ -32,8 +32,8 @@ ENDED = frozenset({"done", "searched", "pruned", "failed"})
 class TrialStatus:
     """A trial as its folder shows it now.
 
-    `seconds` counts the steps taken; `rewards` holds the mean reward of every step, where the
-    trial is under way.
+    `seconds` counts the steps taken, `seconds_evaluate` the scores of one that is done; `rewards`
+    holds the mean reward of every step, where the trial is under way.
     """
 
     id: str
@@ -45,6 +45,7 @@ class TrialStatus:
     step: int
     steps: int
     seconds: float
+    seconds_evaluate: float
     rewards: tuple[float, ...]
     error: str | None
     last_lines: tuple[str, ...]
@@ -95,6 +96,7 @@ def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus
         step=entry.steps if state == "done" else lines[-1]["step"] if lines else 0,
         steps=entry.steps,
         seconds=manifest.get("seconds", 0.0) if state == "done" else seconds,
+        seconds_evaluate=manifest.get("seconds_evaluate", 0.0) if state == "done" else 0.0,
         rewards=tuple(line["reward_mean"] for line in lines),
         error=manifest.get("error"),
         last_lines=tuple(run.last_lines()) if state == "failed" else (),
@@ -111,15 +113,21 @@ def _state(run: Run, manifest: dict[str, Any]) -> State:
 
 
 def _eta(trials: Sequence[TrialStatus], study: Study) -> float | None:
-    """Return the seconds left: the work left at the mean speed, over the trials that run now."""
+    """Return the seconds left, over the trials that run now.
+
+    Steps that are left take the mean of those so far, and scores the mean of the trials done.
+    """
     speeds = [trial.seconds / trial.step for trial in trials if trial.seconds and trial.step]
     if not speeds:
         return None
+    scored = [trial.seconds_evaluate for trial in trials if trial.seconds_evaluate]
     running = [trial for trial in trials if trial.state == "running"]
     searched = [trial for trial in trials if trial.role == "search"]
-    ranked = [t for t in trials if t.role not in ("search", "rescored") and t.state not in ENDED]
-    left = sum(trial.steps - trial.step for trial in ranked) + _left_of(searched, study)
-    return left * mean(speeds) / max(1, len(running))
+    ranked = [t for t in trials if t.role != "search" and t.state not in ENDED]
+    left = sum(trial.steps - trial.step for trial in ranked if trial.role != "rescored")
+    seconds = (left + _left_of(searched, study)) * mean(speeds)
+    seconds += len(ranked) * mean(scored or [0.0])
+    return seconds / max(1, len(running))
 
 
 def _left_of(searched: Sequence[TrialStatus], study: Study) -> float:
