@@ -231,6 +231,21 @@ def test_a_killed_worker_goes_on_from_its_checkpoint(tmp_path: Path, small_study
     assert scores(out) == scores(tmp_path / "undisturbed")
 
 
+def test_trials_whose_fork_server_is_killed_are_begun_again(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study, out = small_study("lora", "ia3", steps=12), tmp_path / "killed"
+
+    def kill_the_server() -> None:
+        children = psutil.Process().children()
+        next(p for p in children if "forkserver" in " ".join(p.cmdline())).kill()
+
+    outcomes = run_study(study, out, on_poll=when_both_train(out, kill_the_server))
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    run_study(study, tmp_path / "undisturbed")
+    assert scores(out) == scores(tmp_path / "undisturbed")
+
+
 def test_a_hung_trial_is_killed_told_and_run_again_when_resumed(
     tmp_path: Path, small_study: Make
 ) -> None:
