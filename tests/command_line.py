@@ -30,6 +30,7 @@ def verirank(*arguments: str | Path) -> Done:
         # What `main` would set for the rest of the process.
         patch.setenv("COLUMNS", "200")
         patch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
         with (
             redirect_stdout(printed),
             redirect_stderr(errors),

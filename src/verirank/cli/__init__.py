@@ -77,6 +77,8 @@ def _root() -> None:
 def main() -> None:
     """Run the command line; exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # NumPy's products are small here: its threads would spin on the core of what draws or trains.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "200")  # no terminal is too narrow for a table
     try:
