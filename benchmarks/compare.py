@@ -34,10 +34,11 @@ _INTRODUCTION = f"""\
 Every contestant trains LoRA or DoRA of rank {RANK} on the seven linears, on the same prompts, with
 completions of exactly {TOKENS} tokens and half of each group rewarded, so that all train the same
 number of tokens; tests/algorithms/test_trl_parity.py holds the loss and its gradient against TRL's
-on one batch. TRL has its defaults, but for what slows it here: gradient checkpointing is off, and
-its micro-batches are as large as serves it best; vLLM gets its weights by `reload_weights`, because
-the way that TRL has fails in vLLM's build for CPUs. Processes take turns, round after round;
-figures are medians over all steps but each process's first. Ratios hold on a shared machine,
+on one batch. TRL has its defaults, but for what slows it here: gradient checkpointing is off. It
+trains 16 rows at once, or as many as are named: fewer take less memory. vLLM gets its weights by
+`reload_weights`, because the way that TRL has fails in vLLM's build for CPUs, and is told to go on
+at the end of a sequence, so that all completions are as long. Processes take turns, round after
+round; figures are medians over n steps, all but each process's first. Ratios hold on a shared machine,
 seconds do not. Memory is the resident peak, of all processes where several share the work. The
 shares of the peak hold a step's floating-point operations (docs/planning.md) against the largest
 rate that a matrix product of 1024 x 576 x 1536 reaches on the same threads."""
@@ -123,19 +124,25 @@ def contestants(workload: str, cores: int) -> list[Contestant]:
     """Return who takes part on a workload, the one that ratios are told against first."""
     ours = {"ranked": True, "micro_batch_tokens": 2048, "sampler": "transformers"}
     if workload == "micro":
-        whole = {"micro_batch": 128, "vllm": False}
-        return [
-            Contestant(
-                "VeriRank, LoRA, a process a core", "ours.py", workload, "lora", 1, cores, ours
-            ),
-            Contestant("TRL, LoRA, a process a core", "peer.py", workload, "lora", 1, cores, whole),
-            Contestant("TRL, one process", "peer.py", workload, "lora", cores, 1, whole),
-        ]
-    part = {"micro_batch": 16, "vllm": False}
+        each = (("a process a core", 1, cores), ("one process", cores, 1))
+        name = "VeriRank, LoRA, a process a core"
+        found = [Contestant(name, "ours.py", workload, "lora", 1, cores, ours)]
+        for how, threads, processes in each:
+            for rows in (128, 16):
+                name = f"TRL, LoRA, {how}, {rows} rows at once"
+                peer = {"micro_batch": rows, "vllm": False}
+                found.append(
+                    Contestant(name, "peer.py", workload, "lora", threads, processes, peer)
+                )
+        return found
+    part, small = ({"micro_batch": rows, "vllm": False} for rows in (16, 4))
     found = [
         Contestant("VeriRank, LoRA, transformers", "ours.py", workload, "lora", cores, 1, ours),
         Contestant("VeriRank, DoRA, transformers", "ours.py", workload, "dora", cores, 1, ours),
         Contestant("TRL, LoRA, transformers", "peer.py", workload, "lora", cores, 1, part),
+        Contestant(
+            "TRL, LoRA, transformers, 4 rows at once", "peer.py", workload, "lora", cores, 1, small
+        ),
         Contestant("TRL, DoRA, transformers", "peer.py", workload, "dora", cores, 1, part),
     ]
     if importlib.util.find_spec("vllm"):
@@ -203,7 +210,7 @@ def table(found: list[Measured]) -> list[str]:
     """Return the workload's table as Markdown."""
     first = found[0]
     lines = [
-        "| | step, s (range) | to the first | sampled tokens/s | trained tokens/s "
+        "| | step, s (range, n) | to the first | sampled tokens/s | trained tokens/s "
         "| peak memory, GB | start-up, s |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -215,9 +222,10 @@ def table(found: list[Measured]) -> list[str]:
             continue
         seconds, tokens = measured.step_seconds, measured.runs[0]["tokens"]
         training = measured.step - measured.sample
+        spread = f"{min(seconds):.2f} to {max(seconds):.2f}, {len(seconds)}"
         lines.append(
             f"| {measured.contestant.name} | {measured.step:.2f} "
-            f"({min(seconds):.2f} to {max(seconds):.2f}) | {measured.step / first.step:.2f} x "
+            f"({spread}) | {measured.step / first.step:.2f} x "
             f"| {tokens / measured.sample:,.0f} | {tokens / training:,.0f} "
             f"| {measured.memory / 1e9:.2f} | {measured.start:.1f} |"
         )
@@ -274,7 +282,7 @@ def main() -> None:
     """Run the comparison and write its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="Markdown file to write; the terminal if absent")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, nargs="+", default=[3], help="all, or one a workload")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=WORKLOADS)
     parser.add_argument("--methods", nargs="+", default=["lora", "dora"], choices=["lora", "dora"])
@@ -289,10 +297,11 @@ def main() -> None:
         "",
     ]
     raw: dict[str, Any] = {}
-    for workload in asked.workloads:
+    rounds = asked.rounds * len(asked.workloads) if len(asked.rounds) == 1 else asked.rounds
+    for workload, turns in zip(asked.workloads, rounds, strict=True):
         work = WORKLOADS[workload]
         part = [c for c in contestants(workload, usable_cores()) if c.method in asked.methods]
-        found = measure(part, asked.rounds, asked.steps)
+        found = measure(part, turns, asked.steps)
         raw[workload] = [asdict(measured) for measured in found]
         page += [
             f"## {workload}: {work.problems} x {work.group} x {TOKENS} tokens, {work.dtype}",
