@@ -72,7 +72,7 @@ $(TRACKERS): $(INSTALLED) requirements-trackers.lock
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-trackers.lock
 	@touch $@
 
-bench: $(SMOLLM2) $(VLLM) ## time a training step beside TRL's, into docs/benchmarks.md (half an hour)
+bench: $(SMOLLM2) $(VLLM) ## time a training step beside TRL's, into docs/benchmarks.md (two hours)
 	$(BIN)/python benchmarks/compare.py --out docs/benchmarks.md
 
 clean: ## remove .venv, demo/ and caches
