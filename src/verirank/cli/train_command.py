@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def command(
     with joined(device_of(trial.machine.device).type), _sigterm_as_ctrl_c():
         expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
         base = load_base(trial.model, trial.machine.device)
-        _run(on_first(lambda: start_trial(trial, out)), base)
+        _run(lambda: on_first(lambda: start_trial(trial, out)), base)
 
 
 def _resume(folder: Path) -> None:
@@ -134,7 +134,7 @@ def _resume(folder: Path) -> None:
 
     with joined(device_of(device).type), _sigterm_as_ctrl_c():
         expect_same({"--resume": str(folder), **_flat(run.settings)})
-        _run(run, load_base(run.config.model, device))
+        _run(lambda: run, load_base(run.config.model, device))
 
 
 def _expect_task_file(task: str | None) -> None:
@@ -158,14 +158,16 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(run: Run, base: Any) -> None:
+def _run(opened: Callable[[], Run], base: Any) -> None:
+    # Loaded before a new run is there: one that is stopped in the meantime would say nothing of it.
     from verirank.processes import is_first
     from verirank.study import run_trial
 
+    run = opened()
     if not is_first():
         return run_trial(run, base)
-    click.echo(_what_comes(run))
     try:
+        click.echo(_what_comes(run))
         with _progress(run.config, len(run.metrics())) as on_step:
             run_trial(run, base, on_step=on_step)
     except KeyboardInterrupt:
