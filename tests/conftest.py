@@ -6,6 +6,9 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files with slow tests go first, so that none is left to run alone at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Let files with slow tests go first, Ray's before all, so that none runs alone at the end."""
+    slow, longest = (
+        {item.path for item in items if item.get_closest_marker(mark)}
+        for mark in ("slow", "xdist_group")
+    )
+    items.sort(key=lambda item: (item.path not in longest, item.path not in slow))

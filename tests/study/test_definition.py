@@ -87,6 +87,11 @@ def test_matched_parameters_solve_the_rank_of_every_method() -> None:
     [
         ({"metods": ["lora"]}, "unknown key 'metods'; did you mean 'methods'"),
         ({"methods": ["lorra"]}, "unknown method 'lorra'; did you mean 'lora'"),
+        ({"methods": []}, "my.toml: methods is empty; leave it out"),
+        (
+            {"axes": {"method.lr": [1]}},
+            "no setting 'method.lr'; did you mean 'method.learning_rate'",
+        ),
         ({"axes": {"seed": [1, 2]}}, "named under `seeds`"),
         ({"axes": {"method.rnk": [1]}}, "no setting 'method.rnk'; did you mean 'method.rank'"),
         ({"axes": {"rank": [1]}}, "no setting 'rank'; did you mean 'method.rank'"),

@@ -49,7 +49,7 @@ def command(
         {
             "name": "quickstart",
             "preset": "quickstart" if model == "micro" else f"quickstart-{model}",
-            "methods": names,
+            **({"methods": names} if names else {}),
             "seeds": list(range(seeds)),
             "trial": {"training": {"steps": steps}} if steps else {},
         },

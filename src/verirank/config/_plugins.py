@@ -51,7 +51,15 @@ def expect_plugin(kind: Kind, name: str) -> str:
 def nearest(word: str, known: Any, section: str = "") -> str:
     """Return the end of an error line: the nearest known word of a section, or all of them."""
     known = sorted(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    meant = [name for name in known if _abbreviates(word, name)]
+    close = meant or get_close_matches(word, known, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {section + close[0]!r}?"
     return f"; known{f' in {section[:-1]}' if section else ''}: {', '.join(known)}"
+
+
+def _abbreviates(word: str, name: str) -> bool:
+    """Return whether a word ends with the initials of a name, as `method.lr` does."""
+    (its, _, short), (section, _, whole) = word.rpartition("."), name.rpartition(".")
+    initials = "".join(part[:1] for part in whole.split("_"))
+    return its == section and len(short) > 1 and short == initials

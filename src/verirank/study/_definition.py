@@ -242,6 +242,8 @@ def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
         study = Study.model_validate(dict(settings))
     except ValidationError as error:
         raise InputError(f"{source}: {first_error(Study, error)}") from None
+    if settings.get("methods") == []:
+        raise InputError(f"{source}: methods is empty; leave it out for every installed method")
     known = plugin_names("method")
     spoiled = [method for defect in study.defects.values() for method in defect.methods]
     for method in (*study.methods, *study.overrides, *spoiled):
