@@ -103,7 +103,7 @@ def test_one_process_and_two_give_the_same_bits_and_a_store_is_shared(
 def test_a_study_keeps_the_store_that_it_was_begun_with(tmp_path: Path, small_study: Make) -> None:
     study, out = small_study("lora"), tmp_path / "s"
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(InputError, match="is no folder; choose another --store"):
         run_study(study, out, store=tmp_path / "file")
     assert not out.exists()
     run_study(study, out, store=tmp_path / "store")

@@ -214,6 +214,8 @@ def _expect_store(store: Path | None, out: Path) -> Path:
                 "choose another --out"
             )
         place = begun
+    if place.exists() and not place.is_dir():
+        raise InputError(f"the store {place} is no folder; choose another --store")
     place.mkdir(parents=True, exist_ok=True)
     return place
 
