@@ -42,9 +42,7 @@ class ClosedFormDora(DoraLinearLayer):
         state = (a.data_ptr(), a._version, b.data_ptr(), b._version)
         if state != self._taken_at:
             with torch.autocast(a.device.type, enabled=False):
-                crossed = base_layer.weight.to(torch.float32) @ a.T + 0.5 * scaling * (
-                    b @ (a @ a.T)
-                )
+                crossed = base_layer.weight.to(a.dtype) @ a.T + 0.5 * scaling * (b @ (a @ a.T))
                 self._norms = (self._squares + 2 * scaling * (crossed * b).sum(1)).sqrt()
             self._taken_at = state
         return self._norms

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from verirank.config import MethodConfig, ModelConfig, TrainingConfig
 from verirank.methods._method import Method
 from verirank.methods._policy import Policy
 from verirank.methods._registry import create_method
+from verirank.methods.conformance._double import computing_in_fp64
 from verirank.models import BaseModel, load_base
 
 STEPS = 12
@@ -109,7 +109,8 @@ class Rehearsal:
 
     def exact_logits(self, model: nn.Module) -> Tensor:
         """Return what a model's fp32 numbers give in fp64, where activations do not round."""
-        return self.logits(deepcopy(model).double())
+        with computing_in_fp64(model):
+            return self.logits(model)
 
     def logits(self, model: nn.Module) -> Tensor:
         """Return a model's logits on the fixed tokens, N x T x V."""

@@ -1,0 +1,30 @@
+"""What fp32 leaves open in a proof is computed in fp64, a part of the model at a time."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+
+from verirank.config import ModelConfig, plugin_names
+from verirank.methods import Policy, method_config
+from verirank.methods.conformance._rehearsal import Rehearsal
+
+
+@pytest.mark.parametrize("name", plugin_names("method"))
+def test_a_part_at_a_time_gives_what_a_copy_in_fp64_gives_and_leaves_every_tensor(
+    toy_folder, name: str
+) -> None:
+    model = ModelConfig(name=str(toy_folder))
+    rehearsal = Rehearsal.prepare(method_config({"name": name}), model, Policy.create)
+    for _ in range(2):
+        rehearsal.step()
+    policy = rehearsal.policy.model
+    before = {key: tensor.data_ptr() for key, tensor in policy.state_dict().items()}
+    expected = rehearsal.logits(deepcopy(policy).double())
+    found = rehearsal.exact_logits(policy)
+    assert found.dtype == torch.float64
+    assert torch.equal(found, expected)
+    assert {key: tensor.data_ptr() for key, tensor in policy.state_dict().items()} == before
+    assert all(tensor.dtype == torch.float32 for tensor in policy.state_dict().values())
