@@ -14,8 +14,8 @@ from verirank.record import usable_cores
 
 _UNKNOWN_BYTES = 2**30
 """What a trial is taken to need whose model's shape is not known."""
-_PROOF_BYTES = 12
-"""A parameter: of the proof's base in fp32, and of its copy in fp64 where that has to decide."""
+_PROOF_BYTES = 10
+"""A parameter: of the proof's base in fp32, and of the plain model that it publishes from it."""
 
 
 @dataclass(frozen=True, slots=True)
