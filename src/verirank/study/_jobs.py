@@ -14,6 +14,8 @@ from verirank.study._ending import Rung, record_failure
 ATTEMPTS = 3
 """How often a job is begun that something else than its trial ends."""
 POLL_SECONDS = 0.5
+PATIENCE = 120.0
+"""Seconds that a job waits for its trial: a worker that was given up first ends its step."""
 STOPPED = 130
 """Exit code of a trial that was asked to stop and left a checkpoint."""
 BUSY = 75

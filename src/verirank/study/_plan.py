@@ -22,6 +22,7 @@ from verirank.study._search import (
     search_ends,
     search_state,
 )
+from verirank.study._status import ENDED
 from verirank.study._store import Store, trial_id, trial_ids
 
 
@@ -189,7 +190,7 @@ def _look_at(name: str, run: Run, arm: TrialConfig) -> _Found:
 
 
 def _has_ended(manifest: Mapping[str, Any], state: str) -> bool:
-    return state in {"done", "pruned", "searched"} or failed_for_good(manifest)
+    return failed_for_good(manifest) if state == "failed" else state in ENDED
 
 
 def _steps_taken(run: Run, state: str) -> int:

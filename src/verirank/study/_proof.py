@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def _folder() -> Path:
     return cache_folder() / "conformance" / digest(key, 24)
 
 
+@cache
 def _source_digest() -> str:
     """Return a digest of the methods' source: an edited method has to be proven anew."""
     import verirank.methods

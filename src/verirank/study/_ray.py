@@ -10,14 +10,12 @@ from typing import Any
 
 from verirank.config import InputError
 from verirank.record import BusyError, Run, hold, is_held
-from verirank.study._jobs import ATTEMPTS, POLL_SECONDS, Job, Outcome, failure, lost
+from verirank.study._jobs import ATTEMPTS, PATIENCE, POLL_SECONDS, Job, Outcome, failure, lost
 from verirank.study._local import thread_environment
 from verirank.study._room import planned_bytes
 from verirank.study._stall import StallClock
 
 _CONNECT_SECONDS = 10.0
-_PATIENCE = 120.0
-"""Seconds that a task waits for one before it, whose worker was given up, to let go of a trial."""
 _BEGUN = ".task"
 """A lock file in a trial's folder, which its task holds from beginning to end."""
 _INSTALL = "pip install 'verirank[ray]'"
@@ -121,7 +119,7 @@ def _do(job: Job, threads: int) -> bool:
     """Do one job in a Ray worker; return whether it came to its end."""
     # Held from before anything is loaded: whoever waits can tell a task that hangs from one that
     # has not begun.
-    with hold(job.folder / _BEGUN, "another task is at the trial", patience=_PATIENCE):
+    with hold(job.folder / _BEGUN, "another task is at the trial", patience=PATIENCE):
         from verirank.study import _worker
 
         return _worker.try_to_do(job, threads)

@@ -20,13 +20,10 @@ from verirank.methods import StandIn
 from verirank.models import load_base
 from verirank.record import BusyError, Run
 from verirank.study._ending import may_pass, record_failure
-from verirank.study._jobs import BUSY, STOPPED, Job
+from verirank.study._jobs import BUSY, PATIENCE, STOPPED, Job
 from verirank.study._proof import is_remembered
 from verirank.study._store import Store
 from verirank.study._trial import run_trial
-
-_PATIENCE = 120.0
-"""Seconds: a worker whose study was killed ends its step before it lets go of its run."""
 
 
 def work(job: Job, threads: int, gpu: str | None) -> None:
@@ -38,10 +35,11 @@ def work(job: Job, threads: int, gpu: str | None) -> None:
     _write_to(job.folder / "log.txt")
     try:
         # Forked while there are no threads and no base, and before what SIGTERM means here.
-        stand_in = None if is_remembered(Run.open(job.folder).config.method) else StandIn()
+        run = Run.open(job.folder)
+        stand_in = None if is_remembered(run.config.method) else StandIn()
         signal.signal(signal.SIGTERM, _stop)
         threading.Thread(target=_end_with_the_study, daemon=True).start()
-        _do(job, threads, stand_in)
+        _do(run, job, threads, stand_in)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     except BusyError:
@@ -68,7 +66,7 @@ def try_to_do(job: Job, threads: int) -> bool:
         BusyError: another process is at the trial.
     """
     try:
-        _do(job, threads)
+        _do(Run.open(job.folder), job, threads)
     except BusyError:
         raise
     except Exception as error:
@@ -79,10 +77,9 @@ def try_to_do(job: Job, threads: int) -> bool:
     return True
 
 
-def _do(job: Job, threads: int, stand_in: StandIn | None = None) -> None:
+def _do(run: Run, job: Job, threads: int, stand_in: StandIn | None = None) -> None:
     """Take a trial as far as the job says."""
     torch.set_num_threads(threads)
-    run = Run.open(job.folder)
     base = load_base(run.config.model, run.config.machine.device)
     Store(job.store).expect_base(run.config, base.fingerprint())
     run_trial(
@@ -90,7 +87,7 @@ def _do(job: Job, threads: int, stand_in: StandIn | None = None) -> None:
         base,
         base_samples=Store(job.store).base_samples(run.config),
         rung=job.rung,
-        patience=_PATIENCE,
+        patience=PATIENCE,
         stand_in=stand_in,
     )
 
