@@ -76,7 +76,7 @@ def test_a_plan_says_what_its_estimates_take_for_granted() -> None:
     console = Console(width=200)
     with console.capture() as printed:
         console.print(render_plan(plan))
-    assert "Estimates take 30 % of the GPU's peak, which is a guess" in printed.get()
+    assert "Estimates take 20 % of the GPU's peak, for sampling a guess" in printed.get()
 
 
 def test_an_arm_that_diverges_in_its_probe_costs_nobody_knows_what(small_study: Make) -> None:

@@ -106,6 +106,6 @@ def _assumed(plan: Plan) -> list[str]:
         words.append("Measured times hold while the machine does nothing else")
     if "estimate" in sources:
         words.append(
-            f"Estimates take {100 * UTILISATION:.0f} % of the GPU's peak, which is a guess"
+            f"Estimates take {100 * UTILISATION:.0f} % of the GPU's peak, for sampling a guess"
         )
     return words

@@ -130,10 +130,10 @@ def _accelerator() -> Finding:
 
 
 def gpu_finding(gpus: list[str]) -> Finding:
-    """Return what the doctor says of the GPUs that torch sees: nobody has tested one yet."""
+    """Return what the doctor says of the GPUs that torch sees."""
     if gpus:
-        advice = "used by default, but not tested by this project; --device cpu does without"
-        return Finding("gpu", "warn", ", ".join(gpus), advice)
+        advice = "used by default, one process a GPU; --device cpu does without"
+        return Finding("gpu", "ok", ", ".join(gpus), advice)
     advice = (
         "enough for micro (minutes) and smollm2 (hours), and ok for that; a larger model needs a "
         "GPU, of which `verirank plan` tells the memory and hours"

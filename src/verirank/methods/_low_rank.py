@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from verirank.methods._peft_method import PeftMethod, adapted_layers
 from verirank.methods._policy import Policy
@@ -99,3 +100,40 @@ class _LowRankLinear(Function):
         if ctx.needs_input_grad[4]:
             grad_b = grad_NO.T @ narrow_NR
         return grad_x, None, None, grad_a, grad_b
+
+
+def scaled_columns(y: Tensor, factor: Tensor) -> Tensor:
+    """Return y (... x out) times a factor an output, in y's dtype and rounded once.
+
+    Args:
+        y: ... x out.
+        factor: out, fp32; where it is 0 it has no gradient.
+    """
+    scaled: Any = _ScaledColumns.apply(y, factor)
+    return scaled
+
+
+class _ScaledColumns(Function):
+    """With z = y f: dy = f dz and df = sum(dz y) = sum(dz z) / f.
+
+    So it is z that is kept, which what comes behind often keeps as well, and never a copy in fp32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, factor: Tensor) -> Tensor:
+        scaled = torch.mul(y, factor, out=torch.empty_like(y))
+        ctx.save_for_backward(scaled, factor)
+        return scaled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (grad,) = gradients
+        scaled, factor = ctx.saved_tensors
+        by_y = by_factor = None
+        if ctx.needs_input_grad[0]:
+            by_y = torch.mul(grad, factor, out=torch.empty_like(grad))
+        if ctx.needs_input_grad[1]:
+            sums = (grad * scaled).flatten(0, -2).sum(0, dtype=factor.dtype)
+            by_factor = torch.where(factor == 0, 0, sums / factor)
+        return by_y, by_factor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import torch
 
@@ -35,4 +36,17 @@ def device_of(name: str) -> torch.device:
         )
     device = torch.device("cuda", number)
     torch.cuda.set_device(device)
+    _compute_the_same_bits()
     return device
+
+
+def _compute_the_same_bits() -> None:
+    """Let CUDA add in the same order every time, where it has a way to, as a CPU does anyway."""
+    # Read when cuBLAS is first used; another workspace may lead to another order.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # Only to warn: torch has no other form of a running sum, whose rows are each one thread
+    # block's anyway, and it would warn of every one.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    warnings.filterwarnings("ignore", message=".* does not have a deterministic implementation")
+    # Nothing here reads what it has not written. (The module's stub lacks its own property.)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]

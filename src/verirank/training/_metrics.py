@@ -40,7 +40,7 @@ class Clock:
         }
 
 
-def sampling_metrics(sampled: Sequence[Group], *, groups_used: int) -> dict[str, float]:
+def sampling_metrics(sampled: Sequence[Group]) -> dict[str, float]:
     """Return the means over every completion sampled, whether or not its group was used."""
     completions = [c for group in sampled for c in group.completions]
     rewards = [reward.value for group in sampled for reward in group.rewards]
@@ -48,7 +48,6 @@ def sampling_metrics(sampled: Sequence[Group], *, groups_used: int) -> dict[str,
     return {
         "reward_mean": sum(rewards) / n,
         "groups_sampled": len(sampled),
-        "groups_used": groups_used,
         "completion_length_mean": sum(len(c.tokens) for c in completions) / n,
         "truncated_fraction": sum(c.truncated for c in completions) / n,
     }

@@ -84,18 +84,7 @@ class Trainer:
         clock = Clock()
         sampled, selected = self._sample_groups(clock)
         with clock("train"):
-            batch = prepare(
-                selected,
-                self.algorithm,
-                max_new_tokens=self.max_new_tokens,
-                most_tokens=self.config.training.micro_batch_tokens,
-            ).share(self.base.device)
-            self._remember_reference(batch)
-            update: dict[str, float | None] = {}
-            for _ in range(self.config.algorithm.inner_updates):
-                update = self._accumulate_gradients(batch)
-                self._expect_served(update)
-                update |= {"grad_norm": self._update()}
+            update = self.learn(selected)
         with clock("publish"):
             published = self.sampler.publish(self.policy.effective_weights())
         self.step += 1
@@ -104,7 +93,7 @@ class Trainer:
             raise DivergedError.of(self.config.method.name, what)
         metrics = {
             "step": self.step,
-            **sampling_metrics(sampled, groups_used=batch.groups_used),
+            **sampling_metrics(sampled),
             **update,
             "lr": self.optimizer.param_groups[0]["lr"],
             "delta_norm": published.delta_norm,
@@ -112,6 +101,22 @@ class Trainer:
             **clock.metrics(sampled),
         }
         return Step(metrics, sampled)
+
+    def learn(self, groups: Sequence[Group]) -> dict[str, float | int | None]:
+        """Take the algorithm's optimiser steps on groups; return what they tell of themselves."""
+        batch = prepare(
+            groups,
+            self.algorithm,
+            max_new_tokens=self.max_new_tokens,
+            most_tokens=self.config.training.micro_batch_tokens,
+        ).share(self.base.device)
+        self._remember_reference(batch)
+        update: dict[str, float | None] = {}
+        for _ in range(self.config.algorithm.inner_updates):
+            update = self._accumulate_gradients(batch)
+            self._expect_served(update)
+            update |= {"grad_norm": self._update()}
+        return {"groups_used": batch.groups_used, **update}
 
     def _sample_groups(self, clock: Clock) -> tuple[list[Group], list[Group]]:
         """Draw problems until the batch is full of selected groups, or the rounds are used up."""
