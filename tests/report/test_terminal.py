@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
-from verirank.report import build_leaderboard, print_leaderboard
+from verirank.report import build_leaderboard, print_leaderboard, terminal
 
 
 def printed(folder: Path, width: int = 80) -> str:
@@ -58,3 +59,16 @@ def test_markup_in_a_bench_a_folder_and_a_reason_is_printed_as_text(tmp_path: Pa
 def test_an_interval_without_width_is_said_to_be_no_certainty(tmp_path: Path) -> None:
     write_solved(tmp_path, "vera", right=False)
     assert "every sample equal for vera" in printed(tmp_path, width=400)
+
+
+def test_of_very_many_arms_the_best_are_printed_and_the_others_counted(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "_MOST_ROWS", 2)
+    best, other, *rest = build_leaderboard([study]).main
+    lines = printed(study).splitlines()
+    assert [any(f" {row.label} " in line for line in lines) for row in (best, other, *rest)] == [
+        *(True, True),
+        *(False for _ in rest),
+    ]
+    assert f"and {len(rest)} more in leaderboard.csv" in lines

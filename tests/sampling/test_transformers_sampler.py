@@ -13,6 +13,7 @@ from verirank.models import SHAPES, BaseModel, load_base
 from verirank.sampling import (
     Completion,
     TransformersSampler,
+    _transformers,
     cache_bytes,
     most_rows,
     sample_seed,
@@ -72,7 +73,10 @@ def test_samples_do_not_depend_on_how_many_the_memory_holds(base: BaseModel, row
         ]
 
 
-def test_threads_share_the_samples_and_are_as_many_afterwards(base: BaseModel) -> None:
+def test_threads_share_the_samples_and_are_as_many_afterwards(
+    base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_transformers, "_LEAST_MATRIX", 0)
     before = torch.get_num_threads()
     drawn = []
     try:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
 
+from verirank.algorithms import Group
 from verirank.config import ModelConfig, VerifierConfig, resolve
-from verirank.models import BaseModel, load_base
+from verirank.models import LINEARS, BaseModel, load_base
 from verirank.sampling import TransformersSampler
 from verirank.training import Trainer
 from verirank.verifier import Verifier
@@ -44,7 +50,7 @@ def test_no_method_costs_much_more_than_lora(base: BaseModel) -> None:
                     seconds[name].append(float(metrics["seconds_train"] or 0) / tokens)
     lora = median(seconds["lora"])
     ratios = {name: median(found) / lora for name, found in seconds.items()}
-    assert max(ratios.values()) < 1.8, ratios
+    assert max(ratios.values()) < 1.4, ratios
 
 
 def test_sampling_is_ahead_of_generate(base: BaseModel) -> None:
@@ -70,4 +76,47 @@ def test_sampling_is_ahead_of_generate(base: BaseModel) -> None:
             )
         written = int((generated[:, ids.input_ids.shape[1] :] != 0).sum())
         theirs.append(written / (time.perf_counter() - start))
-    assert median(ours) > 1.2 * median(theirs), (median(ours), median(theirs))
+    assert median(ours) > 1.3 * median(theirs), (median(ours), median(theirs))
+
+
+def test_training_is_ahead_of_plain_passes(base: BaseModel) -> None:
+    config = resolve({"sampling": {"problems_per_step": 16}, "training": {"steps": 2 * ROUNDS}})
+    sampler, ours, theirs = TransformersSampler(base), [], []
+    with Verifier(VerifierConfig()) as verifier:
+        trainer = Trainer(config, base, sampler, verifier)
+        # Half of each group is rewarded, so that every completion trains.
+        groups = [
+            replace(
+                group,
+                rewards=tuple(replace(r, value=float(n % 2)) for n, r in enumerate(group.rewards)),
+            )
+            for group in trainer.train_step().groups
+        ]
+        plain = get_peft_model(
+            load_base(ModelConfig()).model,
+            LoraConfig(r=trainer.policy.config.model_dump()["rank"], target_modules=list(LINEARS)),
+        )
+        for turn in range(ROUNDS + 1):
+            start = time.perf_counter()
+            trainer.learn(groups)
+            middle = time.perf_counter()
+            plain_passes(plain, groups)
+            if turn:
+                ours.append(middle - start)
+                theirs.append(time.perf_counter() - middle)
+    assert median(theirs) > 1.6 * median(ours), (median(ours), median(theirs))
+
+
+def plain_passes(model: Any, groups: Sequence[Group]) -> None:
+    """Backpropagate every completion behind its own prompt, 16 padded rows at a time."""
+    completions = [completion for group in groups for completion in group.completions]
+    for first in range(0, len(completions), 16):
+        rows = completions[first : first + 16]
+        tokens = [torch.tensor([*c.prompt_tokens, *c.tokens]) for c in rows]
+        ids_NL = nn.utils.rnn.pad_sequence(tokens, batch_first=True)
+        inside_NL = nn.utils.rnn.pad_sequence(
+            [torch.ones_like(t) for t in tokens], batch_first=True
+        )
+        logits = model(input_ids=ids_NL, attention_mask=inside_NL).logits[:, :-1]
+        chosen = logits.float().log_softmax(-1).gather(2, ids_NL[:, 1:, None])[..., 0]
+        (chosen * inside_NL[:, 1:]).sum().backward()

@@ -9,7 +9,7 @@ HEIGHT = 15.0
 GAP = 16.0
 POINT = 5.0
 _ROUNDS = 60
-_LAST_ROUNDS = 500
+_LAST_ROUNDS = 100
 
 
 @dataclass

@@ -23,12 +23,16 @@ from verirank.report.leaderboard import Leaderboard, Row
 
 _STYLES = dict(zip(STANDINGS, ("bold", "", "dim", ""), strict=True))
 _WIDEST_NAME = 24
+_MOST_ROWS = 60
+"""More than that nobody reads in a terminal; leaderboard.csv has them all."""
 
 
 def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
     """Print the ranking on the main bench with the other benches beside it, and what it means."""
     console = console or Console()
     console.print(_table(board))
+    if (more := len(board.main) - _MOST_ROWS) > 0:
+        console.print(Text(f"and {more:,} more in leaderboard.csv", style="dim"))
     console.print(Text(answer(board), style="bold"))
     console.print(Text(limits(board)[0], style="dim"))
     if note := without_width(board):
@@ -47,7 +51,8 @@ def _table(board: Leaderboard) -> Table:
     first = board.main[0]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
     table.add_column("rank", justify="right", no_wrap=True)
-    longest = max(len(_name(row)) for row in board.main)
+    shown = board.main[:_MOST_ROWS]
+    longest = max(len(_name(row)) for row in shown)
     table.add_column("method", overflow="fold", min_width=min(longest, _WIDEST_NAME))
     table.add_column(Text(f"Avg@{first.k} {main} %"), justify="right", no_wrap=True)
     table.add_column("change", justify="right", no_wrap=True)
@@ -55,7 +60,7 @@ def _table(board: Leaderboard) -> Table:
         table.add_column(Text(f"{bench} %"), justify="right", no_wrap=True)
     for heading in ("trainable", "seconds", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row, rank in zip(board.main, ranks(board.main), strict=True):
+    for row, rank in zip(shown, ranks(board.main)[:_MOST_ROWS], strict=True):
         cells = (rank, *_cells(board, row, others))
         table.add_row(*map(Text, cells), style=_STYLES[standing(row)])
     return table

@@ -28,6 +28,9 @@ _BLOCK = 256
 """Tokens of the vocabulary whose probabilities are added up together in drawing."""
 _MOST_HANDS = 2
 """Batches that are decoded at the same time; they take turns in Python."""
+_LEAST_MATRIX = 2**18
+"""Numbers in a feed-forward matrix below which one batch at a time is faster: its operations are
+over before another thread has got its turn in Python."""
 _CHANGING_ROPES = {"dynamic", "longrope"}
 """Rotary embeddings that change with the lengths they have seen: of one batch at a time."""
 _COMPACT_BELOW = 0.8
@@ -156,6 +159,8 @@ def _hands(model: PreTrainedModel) -> int:
     ropes = getattr(model.config, "rope_parameters", None) or {}
     kinds = {ropes.get("rope_type")}
     if model.device.type != "cpu" or kinds & _CHANGING_ROPES:
+        return 1
+    if model.config.hidden_size * model.config.intermediate_size < _LEAST_MATRIX:
         return 1
     return min(_MOST_HANDS, torch.get_num_threads())
 
