@@ -172,6 +172,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--methods", nargs="*", default=None)
     asked = parser.parse_args()
+    device_of("cuda")  # before anything is computed there
     peak = peak_flops()
     base = random_base(SHAPE.layers)
     rows = []

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from verirank.config import ModelConfig, resolve
 from verirank.methods import Policy
-from verirank.methods._low_rank import low_rank_linear
+from verirank.methods._low_rank import low_rank_linear, scaled_outputs
 from verirank.methods._peft_method import adapted_layers
 from verirank.models import load_base
 
@@ -71,3 +71,30 @@ def test_over_a_bf16_weight_a_small_update_is_not_rounded_away() -> None:
     output = low_rank_linear(x, weight, None, a, b)
     assert output.dtype == torch.bfloat16
     torch.testing.assert_close(output.float(), torch.full((1, 4), 3e-4), rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_scaled_outputs_are_rounded_once_and_their_gradients_are_exact(
+    dtype: torch.dtype, biased: bool
+) -> None:
+    draws: Any = torch.Generator().manual_seed(0)
+    y, grad = (torch.randn((4, 128, 24), generator=draws).to(dtype) for _ in range(2))
+    bias = 30 * torch.randn(24, generator=draws).to(dtype) if biased else None
+    factor = 1 + 0.2 * torch.randn(24, generator=draws)
+    factor[3] = 0.0
+    y.requires_grad_()
+    factor.requires_grad_()
+    scaled = scaled_outputs(y, factor, bias)
+    by_y, by_factor = torch.autograd.grad(scaled, [y, factor], grad)
+    assert scaled.dtype == by_y.dtype == dtype and by_factor.dtype == torch.float32
+    exact, wide = factor.detach().double(), y.detach().double()
+    expected = wide * exact + (0 if bias is None else bias.double())
+    tiny = torch.finfo(torch.float32).eps * 8
+    # Half a unit in the last place, and what fp32 adds to it.
+    for found, right in ((scaled, expected), (by_y, grad.double() * exact)):
+        largest = right.abs() * torch.finfo(dtype).eps / 2 + tiny * (right.abs() + 30)
+        assert ((found.double() - right).abs() <= largest).all()
+    torch.testing.assert_close(
+        by_factor.double(), (grad.double() * wide).sum((0, 1)), rtol=1e-4, atol=1e-4
+    )

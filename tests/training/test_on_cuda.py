@@ -1,4 +1,4 @@
-"""On a CUDA device, where there is one: a step is the CPU's, and a run goes on to the same bits."""
+"""On a CUDA device, where there is one: a step is the CPU's, and a short run has its bits again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from verirank.sampling import TransformersSampler
 from verirank.training import Trainer
 from verirank.verifier import Verifier
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+    pytest.mark.filterwarnings("ignore:.*determinis"),
+]
 
 SMALL = (
     "sampling.problems_per_step=4",
@@ -101,6 +104,7 @@ def test_a_step_is_the_cpus(
     assert grads.keys() == far_grads.keys()
     for name, grad in grads.items():
         torch.testing.assert_close(far_grads[name], grad, rtol=1e-3, atol=1e-3 * scale, msg=name)
+        assert (far_grads[name] - grad).norm() <= 0.01 * grad.norm() + 1e-6 * scale, name
     # Where a gradient is near 0, AdamW's first step may go either way: only its length is the same.
     assert far.metrics["delta_norm"] == pytest.approx(here.metrics["delta_norm"], rel=0.02)
     assert float(trainers[1].train_step().metrics["kl_train_sampler"] or 0) < 1e-5

@@ -46,8 +46,8 @@ def test_no_method_costs_much_more_than_lora(base: BaseModel) -> None:
             for name, trainer in trainers.items():
                 metrics = trainer.train_step().metrics
                 if turn:
-                    tokens = float(metrics["groups_used"] or 1)
-                    seconds[name].append(float(metrics["seconds_train"] or 0) / tokens)
+                    groups = float(metrics["groups_used"] or 1)
+                    seconds[name].append(float(metrics["seconds_train"] or 0) / groups)
     lora = median(seconds["lora"])
     ratios = {name: median(found) / lora for name, found in seconds.items()}
     assert max(ratios.values()) < 1.4, ratios
@@ -108,7 +108,7 @@ def test_training_is_ahead_of_plain_passes(base: BaseModel) -> None:
 
 
 def plain_passes(model: Any, groups: Sequence[Group]) -> None:
-    """Backpropagate every completion behind its own prompt, 16 padded rows at a time."""
+    """Backpropagate as plain trainers do: 16 padded rows, each with its prompt, and all logits."""
     completions = [completion for group in groups for completion in group.completions]
     for first in range(0, len(completions), 16):
         rows = completions[first : first + 16]

@@ -133,7 +133,9 @@ def gpu_finding(gpus: list[str]) -> Finding:
     """Return what the doctor says of the GPUs that torch sees."""
     if gpus:
         advice = "used by default, one process a GPU; --device cpu does without"
-        return Finding("gpu", "ok", ", ".join(gpus), advice)
+        if len(gpus) > 1:
+            return Finding("gpu", "warn", ", ".join(gpus), f"{advice}; several are not tested")
+        return Finding("gpu", "ok", gpus[0], advice)
     advice = (
         "enough for micro (minutes) and smollm2 (hours), and ok for that; a larger model needs a "
         "GPU, of which `verirank plan` tells the memory and hours"

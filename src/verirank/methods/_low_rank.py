@@ -88,7 +88,10 @@ class _LowRankLinear(Function):
         return nn.functional.linear(x_NI, weight, bias).addmm_(narrow_NR, b.T)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         (grad_NO,) = gradients
         x_NI, narrow_NR, weight, a, b = ctx.saved_tensors
         grad_narrow_NR = grad_NO @ b
@@ -102,38 +105,38 @@ class _LowRankLinear(Function):
         return grad_x, None, None, grad_a, grad_b
 
 
-def scaled_columns(y: Tensor, factor: Tensor) -> Tensor:
-    """Return y (... x out) times a factor an output, in y's dtype and rounded once.
+def scaled_outputs(y: Tensor, factor: Tensor, bias: Tensor | None) -> Tensor:
+    """Return y times a factor an output, plus the bias, in y's dtype and rounded once.
 
     Args:
         y: ... x out.
-        factor: out, fp32; where it is 0 it has no gradient.
+        factor: out, in the dtype that all of it is computed in.
+        bias: out, frozen, or None.
     """
-    scaled: Any = _ScaledColumns.apply(y, factor)
+    scaled: Any = _ScaledOutputs.apply(y, factor, bias)
     return scaled
 
 
-class _ScaledColumns(Function):
-    """With z = y f: dy = f dz and df = sum(dz y) = sum(dz z) / f.
-
-    So it is z that is kept, which what comes behind often keeps as well, and never a copy in fp32.
-    """
+class _ScaledOutputs(Function):
+    """With z = y f + b: dy = f dz and df = sum(dz y). Where there is no bias y f is made narrow."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, factor: Tensor) -> Tensor:
-        scaled = torch.mul(y, factor, out=torch.empty_like(y))
-        ctx.save_for_backward(scaled, factor)
-        return scaled
+    def forward(ctx: Any, y: Tensor, factor: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(y, factor)
+        if bias is None:
+            return torch.mul(y, factor, out=torch.empty_like(y))
+        return torch.mul(y, factor).add_(bias).to(y.dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         (grad,) = gradients
-        scaled, factor = ctx.saved_tensors
+        y, factor = ctx.saved_tensors
         by_y = by_factor = None
         if ctx.needs_input_grad[0]:
             by_y = torch.mul(grad, factor, out=torch.empty_like(grad))
         if ctx.needs_input_grad[1]:
-            sums = (grad * scaled).flatten(0, -2).sum(0, dtype=factor.dtype)
-            by_factor = torch.where(factor == 0, 0, sums / factor)
-        return by_y, by_factor
+            by_factor = (grad.to(factor.dtype) * y).flatten(0, -2).sum(0)
+        return by_y, by_factor, None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from verirank.methods._low_rank import low_rank_linear, scaled_columns
+from verirank.methods._low_rank import low_rank_linear, scaled_outputs
 from verirank.methods._method import Method
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
@@ -51,8 +51,8 @@ class DoRA(LoRA):
         """Return the outputs of the direction, each scaled by its factor, and the bias."""
         base = layer.base_layer
         direction = low_rank_linear(x, base.weight, None, *self.factors_of(layer))
-        scaled = scaled_columns(direction, layer.lora_magnitude_vector[ADAPTER].factor(layer))
-        return scaled if base.bias is None else scaled + base.bias
+        factor = layer.lora_magnitude_vector[ADAPTER].factor(layer)
+        return scaled_outputs(direction, factor, base.bias)
 
     def adapted_weights(self, layer: Any, base: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the merged direction with the trained row norms."""

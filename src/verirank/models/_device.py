@@ -13,7 +13,8 @@ from verirank.config import InputError
 def device_of(name: str) -> torch.device:
     """Return a device by its name in the settings; `auto` is CUDA, else MPS, else the CPU.
 
-    Of several processes on a machine, each has the CUDA device of its own number.
+    Of several processes on a machine, each has the CUDA device of its own number. A process with
+    one is told to compute there in the same order every time, where torch has a way to.
 
     Raises:
         InputError: this machine, or its build of torch, has no such device.
@@ -36,17 +37,17 @@ def device_of(name: str) -> torch.device:
         )
     device = torch.device("cuda", number)
     torch.cuda.set_device(device)
-    _compute_the_same_bits()
+    _compute_in_the_same_order()
     return device
 
 
-def _compute_the_same_bits() -> None:
+def _compute_in_the_same_order() -> None:
     """Let CUDA add in the same order every time, where it has a way to, as a CPU does anyway."""
     # Read when cuBLAS is first used; another workspace may lead to another order.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Only to warn: torch has no other form of a running sum, whose rows are each one thread
-    # block's anyway, and it would warn of every one.
+    # Only to warn, because torch refuses the sampler's running sums, whose rows are each one thread
+    # block's. With it the fused backward pass of attention keeps its own order, and tells so.
     torch.use_deterministic_algorithms(True, warn_only=True)
-    warnings.filterwarnings("ignore", message=".* does not have a deterministic implementation")
+    warnings.filterwarnings("ignore", message="cumsum.* does not have a deterministic")
     # Nothing here reads what it has not written. (The module's stub lacks its own property.)
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]

@@ -22,8 +22,9 @@ class GPU:
 UTILISATION = 0.2
 """Share of a GPU's bf16 peak by its vendor that is reached.
 
-Training steps at the published shape reached 0.15 to 0.28 of an H200's (docs/results/gpu). Sampling
-is taken to reach as much, which is a guess.
+Training steps at the published shape reached 0.15 to 0.28 of one H200's (docs/results/gpu). What
+vLLM reaches in sampling is not measured, and a guess; the transformers sampler reached 0.01 to
+0.04.
 """
 
 

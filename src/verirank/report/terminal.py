@@ -24,7 +24,7 @@ from verirank.report.leaderboard import Leaderboard, Row
 _STYLES = dict(zip(STANDINGS, ("bold", "", "dim", ""), strict=True))
 _WIDEST_NAME = 24
 _MOST_ROWS = 60
-"""More than that nobody reads in a terminal; leaderboard.csv has them all."""
+"""More than that nobody reads in a terminal; the leaderboard's files have them all."""
 
 
 def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
@@ -37,9 +37,11 @@ def print_leaderboard(board: Leaderboard, console: Console | None = None) -> Non
     console.print(Text(limits(board)[0], style="dim"))
     if note := without_width(board):
         console.print(Text(note, style="dim"))
-    for run in board.not_scored:
+    for run in board.not_scored[:_MOST_ROWS]:
         line = f"not scored: {run.method}, seed {run.seed} ({run.folder}): {run.reason}"
         console.print(Text(line, style="yellow"))
+    if (more := len(board.not_scored) - _MOST_ROWS) > 0:
+        console.print(Text(f"not scored: {more:,} more in leaderboard.json", style="yellow"))
 
 
 def _name(row: Row) -> str:

@@ -15,7 +15,7 @@ from transformers import AttentionMaskInterface, PreTrainedModel
 from transformers.cache_utils import DynamicCache
 from transformers.masking_utils import sdpa_mask
 
-from verirank.models import BaseModel
+from verirank.models import BaseModel, ModelShape
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
 from verirank.sampling._cache_bytes import CACHE_BYTES, Stretch, most_rows, shared
 from verirank.sampling._completion import Completion, Published
@@ -29,8 +29,10 @@ _BLOCK = 256
 _MOST_HANDS = 2
 """Batches that are decoded at the same time; they take turns in Python."""
 _LEAST_MATRIX = 2**18
-"""Numbers in a feed-forward matrix below which one batch at a time is faster: its operations are
-over before another thread has got its turn in Python."""
+"""Numbers in a feed-forward matrix below which batches are decoded one at a time.
+
+So small a model's operations are over before another batch has had its turn in Python.
+"""
 _CHANGING_ROPES = {"dynamic", "longrope"}
 """Rotary embeddings that change with the lengths they have seen: of one batch at a time."""
 _COMPACT_BELOW = 0.8
@@ -80,7 +82,7 @@ class TransformersSampler:
         group_sizes = [len(group) for group in seeds]
         longest = max(map(len, prompt_tokens), default=0) + max_new_tokens
         rows = most_rows(self._shape, longest, self._model.dtype.itemsize, self._cache_bytes)
-        hands = min(_hands(self._model), rows)
+        hands = min(_hands(self._model, self._shape), rows)
         parts = shared(group_sizes, rows // hands, hands)
         stop_tokens = torch.tensor(self._stop_tokens(stop), device=self._model.device)
 
@@ -154,13 +156,13 @@ class TransformersSampler:
         ).logits[:, -1]
 
 
-def _hands(model: PreTrainedModel) -> int:
+def _hands(model: PreTrainedModel, shape: ModelShape) -> int:
     """Return how many batches are decoded at the same time."""
     ropes = getattr(model.config, "rope_parameters", None) or {}
     kinds = {ropes.get("rope_type")}
     if model.device.type != "cpu" or kinds & _CHANGING_ROPES:
         return 1
-    if model.config.hidden_size * model.config.intermediate_size < _LEAST_MATRIX:
+    if shape.hidden * shape.intermediate < _LEAST_MATRIX:
         return 1
     return min(_MOST_HANDS, torch.get_num_threads())
 
@@ -173,7 +175,8 @@ def _side_by_side(
     """Complete parts, so many at the same time, which share the threads of this process alike.
 
     A token takes many small operations. They are over before a second thread has woken up, so
-    threads that share each of them gain little; threads that each have a batch gain nearly all.
+    threads that share each of them gain little; threads that each have a batch gain nearly all,
+    unless the model is very small.
     """
     hands, stopped = min(hands, len(parts)), Event()
     if hands <= 1:

@@ -103,7 +103,16 @@ class Trainer:
         return Step(metrics, sampled)
 
     def learn(self, groups: Sequence[Group]) -> dict[str, float | int | None]:
-        """Take the algorithm's optimiser steps on groups; return what they tell of themselves."""
+        """Take the algorithm's optimiser steps on groups, without publishing or counting a step.
+
+        Returns:
+            groups_used, and of the last optimiser step clip_fraction, kl_train_sampler, entropy and
+            grad_norm; these are None, but for the norm, where no group had a signal.
+
+        Raises:
+            SamplerDriftError: the completions are another policy's.
+            DivergedError: the gradient is not finite.
+        """
         batch = prepare(
             groups,
             self.algorithm,
