@@ -62,7 +62,8 @@ def test_doctor_names_the_install_line_that_loading_smollm2_names() -> None:
     assert SMOLLM2_INSTALL == INSTALL
 
 
-def test_doctor_says_that_nobody_has_tested_a_gpu() -> None:
-    finding = gpu_finding(["Some GPU (80 GiB)"])
-    assert (finding.status, finding.found) == ("warn", "Some GPU (80 GiB)")
-    assert "not tested" in finding.advice
+def test_doctor_says_that_nobody_has_tested_several_gpus() -> None:
+    one, two = gpu_finding(["Some GPU (80 GiB)"]), gpu_finding(["Some GPU (80 GiB)"] * 2)
+    assert (one.status, one.found) == ("ok", "Some GPU (80 GiB)")
+    assert (two.status, two.found) == ("warn", "Some GPU (80 GiB), Some GPU (80 GiB)")
+    assert "not tested" not in one.advice and "not tested" in two.advice
