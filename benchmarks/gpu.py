@@ -22,11 +22,12 @@ from statistics import median
 from typing import Any
 
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from memory import stack
+from workload import RANK, of_rank
 
 from verirank.algorithms import Group
-from verirank.config import ModelConfig, TrialConfig, VerifierConfig, plugin_names, resolve
-from verirank.models import SHAPES, BaseModel, device_of, load_base
+from verirank.config import TrialConfig, VerifierConfig, plugin_names, resolve
+from verirank.models import SHAPES, BaseModel, device_of
 from verirank.planning import Lengths, Memory, gpu, memory_of, work_of
 from verirank.record import write_csv, write_file
 from verirank.sampling import Completion, TransformersSampler
@@ -42,24 +43,13 @@ SAMPLED = 256
 LEFT_OUT = {"pissa", "milora"}
 
 
-def random_base(layers: int) -> BaseModel:
-    """Return a base of the published shape with random weights in bf16, made where it stays."""
-    config = Qwen2Config(
-        hidden_size=SHAPE.hidden,
-        intermediate_size=SHAPE.intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=SHAPE.heads,
-        num_key_value_heads=SHAPE.kv_heads,
-        vocab_size=SHAPE.vocabulary,
-        tie_word_embeddings=SHAPE.tied_embeddings,
-        max_position_embeddings=32_768,
-    )
+def random_base() -> BaseModel:
+    """Return a base of the published shape with random weights in bf16 on the GPU."""
     torch.manual_seed(0)
-    with device_of("cuda"):
-        model: Any = Qwen2ForCausalLM(config)
-    model.to(torch.bfloat16).eval().requires_grad_(False)
-    tokenizer = load_base(ModelConfig(name="micro")).tokenizer
-    return BaseModel("random", "random weights", model, tokenizer)
+    base = stack(SHAPE.layers)
+    place: Any = device_of("cuda")
+    base.model.to(place)
+    return base
 
 
 def random_groups() -> list[Group]:
@@ -86,11 +76,10 @@ def random_groups() -> list[Group]:
 
 def trial_of(method: str) -> TrialConfig:
     """Return the trial whose step is measured."""
-    ranked = "rank" in resolve({"method": {"name": method}}).method.model_dump()
     return resolve(
         {
             "model": {"name": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "dtype": "bfloat16"},
-            "method": {"name": method, **({"rank": 32} if ranked else {}), "learning_rate": 1e-6},
+            "method": {**of_rank(method, RANK), "learning_rate": 1e-6},
             "sampling": {
                 "problems_per_step": GROUPS,
                 "group_size": GROUP_SIZE,
@@ -174,7 +163,7 @@ def main() -> None:
     asked = parser.parse_args()
     device_of("cuda")  # before anything is computed there
     peak = peak_flops()
-    base = random_base(SHAPE.layers)
+    base = random_base()
     rows = []
     with Verifier(VerifierConfig()) as verifier:
         for method in asked.methods or [m for m in plugin_names("method") if m not in LEFT_OUT]:

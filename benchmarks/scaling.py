@@ -24,7 +24,7 @@ from statistics import median
 from typing import Any
 
 import altair as alt
-from workload import WORKLOADS, FixedLength, endless_base
+from workload import WORKLOADS, FixedLength, endless_base, of_rank
 
 from verirank.config import VerifierConfig, plugin_names, resolve
 from verirank.record import processor, write_csv, write_file
@@ -54,7 +54,7 @@ LARGER = {"model": "smollm2", "problems": 2, "group": 8, "tokens": 32, "rank": 3
 
 def settings_of(method: str) -> Iterator[dict[str, Any]]:
     """Yield the settings of a method, in the order of their size."""
-    ranked = "rank" in resolve({"method": {"name": method}}).method.model_dump()
+    ranked = "rank" in of_rank(method, BASE["rank"])
     yield {"axis": "base", **BASE}
     for axis, values in AXES.items():
         if axis != "rank" or ranked:
@@ -103,12 +103,10 @@ def _seconds(trainer: Trainer) -> float:
 def _trainer(method: str, setting: dict[str, Any], verifier: Verifier) -> Trainer:
     work = WORKLOADS[setting["model"]]
     base = endless_base(work)
-    known = resolve({"method": {"name": method}}).method.model_dump()
-    ranked = {"rank": setting["rank"]} if "rank" in known else {}
     config = resolve(
         {
             "model": {"name": work.model, "dtype": work.dtype},
-            "method": {"name": method, **ranked},
+            "method": of_rank(method, setting["rank"]),
             "sampling": {"problems_per_step": setting["problems"], "group_size": setting["group"]},
             "training": {"steps": 100},
         }

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 from zlib import crc32
 
-from verirank.config import ModelConfig, TaskConfig
+from verirank.config import ModelConfig, TaskConfig, resolve
 from verirank.models import BaseModel, load_base
 from verirank.tasks import Problem, Task, load_task
 from verirank.verifier import Reward, Verifier
@@ -82,6 +82,12 @@ class FixedLength(Task):
         """Verify every answer as ever, then reward every second one, whatever it is."""
         rewards = super().judge(verifier, answers)
         return [replace(reward, value=float(n % 2)) for n, reward in enumerate(rewards)]
+
+
+def of_rank(method: str, rank: int) -> dict[str, Any]:
+    """Return the settings that name a method, and its rank where it has one."""
+    known = resolve({"method": {"name": method}}).method.model_dump()
+    return {"name": method, **({"rank": rank} if "rank" in known else {})}
 
 
 def endless_base(work: Workload) -> BaseModel:
