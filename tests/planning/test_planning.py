@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,16 @@ P, G = 2, 4
 
 
 def counter() -> FlopCounterMode:
-    """Torch's counter, which does not know the in-place form of addmm."""
+    """Torch's counter, which knows neither the in-place form of addmm nor packed products."""
 
     def addmm_(_: object, a: list[int], b: list[int], *rest: object, **more: object) -> int:
         return 2 * a[0] * a[1] * b[1]
 
-    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: addmm_})
+    def packed(rows: list[int], weight: list[int], *rest: object, **more: object) -> int:
+        return 2 * prod(rows) * weight[0]
+
+    uncounted = {torch.ops.aten.addmm_: addmm_, torch.ops.mkldnn._linear_pointwise: packed}
+    return FlopCounterMode(display=False, custom_mapping=uncounted)
 
 
 def trial(model: str, method: str, checkpointing: bool = False) -> TrialConfig:

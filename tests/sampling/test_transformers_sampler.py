@@ -19,8 +19,8 @@ from verirank.sampling import (
     sample_seed,
 )
 from verirank.sampling._cache import DecodeCache
-from verirank.sampling._cache_bytes import Stretch, chunks, shared
-from verirank.sampling._transformers import _Batch, _draw, _side_by_side
+from verirank.sampling._memory import Stretch, chunks, shared
+from verirank.sampling._transformers import _Batch, _draw, _room_to_draw, _side_by_side
 
 PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
 DRAW = {"temperature": 1.0, "max_new_tokens": 48, "stop": None}
@@ -142,7 +142,7 @@ def test_no_uniform_number_draws_a_token_without_probability() -> None:
     block = (logits[:, :256].double() - 30).exp().sum(1) / (logits.double() - 30).exp().sum(1)
     edges = [torch.full((64,), least), torch.full((64,), most), block, block - 2.0**-53]
     for uniforms in (edge.double() for edge in edges):
-        tokens, logprobs = _draw(logits, uniforms, 1.0)
+        tokens, logprobs = _draw(logits, uniforms, 1.0, _room_to_draw(logits))
         assert (tokens < 700).all()
         expected = logits.double().log_softmax(-1).gather(1, tokens[:, None])[:, 0]
         torch.testing.assert_close(logprobs.double(), expected, atol=1e-5, rtol=1e-6)
@@ -150,7 +150,8 @@ def test_no_uniform_number_draws_a_token_without_probability() -> None:
 
 def test_a_row_that_is_not_a_number_is_drawn_as_such() -> None:
     logits = torch.tensor([[1.0, float("nan"), 2.0], [1.0, float("inf"), 2.0]])
-    tokens, logprobs = _draw(logits, torch.tensor([0.5, 0.5], dtype=torch.float64), 1.0)
+    uniforms = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    tokens, logprobs = _draw(logits, uniforms, 1.0, _room_to_draw(logits))
     assert (tokens < 3).all() and logprobs.isnan().all()
 
 

@@ -9,7 +9,7 @@ from verirank.methods import create_method
 from verirank.models import LINEARS, ModelShape
 from verirank.planning._gpus import GPU
 from verirank.planning._work import Lengths, trained_tokens, written_tokens
-from verirank.sampling import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
+from verirank.sampling import PACKED_FROM, VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 
 _BYTES = {"float32": 4, "bfloat16": 2}
 HEAD_ROWS = 256
@@ -49,9 +49,10 @@ def memory_of(
     backward pass. In training the activations of one micro-batch (`_activations`), or on a GPU, if
     that is more, what AdamW works with on all tensors at once, 4 bytes a trained number.
 
-    The transformers sampler holds the weights that the method changes and, while it samples, keys
-    and values of as many samples as it decodes side by side with their last logits. vLLM holds all
-    weights and its own cache (`_engine`) at all times, with `enable_sleep_mode` while it samples.
+    The transformers sampler holds the weights that the method changes, on a CPU large matrices in
+    any case, and, while it samples, keys and values of as many samples as it decodes side by side
+    with their last logits. vLLM holds all weights and its own cache (`_engine`) at all times, with
+    `enable_sleep_mode` while it samples.
 
     Args:
         config: the trial.
@@ -62,7 +63,7 @@ def memory_of(
     width = _BYTES[config.model.dtype]
     trained = create_method(config.method).count(shape)
     activations = _activations(config, shape, lengths, width)
-    served, cache = _transformers(config, shape, lengths, width)
+    served, cache = _transformers(config, shape, lengths, width, on)
     if config.sampling.sampler == "vllm":
         engine = _engine(config, shape, lengths, width, on)
         served, cache = (0.0, engine) if config.sampling.vllm.enable_sleep_mode else (engine, 0.0)
@@ -97,14 +98,15 @@ def _activations(config: TrialConfig, shape: ModelShape, lengths: Lengths, width
 
 
 def _transformers(
-    config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int
+    config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int, on: GPU | None
 ) -> tuple[float, float]:
     """Return the bytes of what the transformers sampler holds always, and while it samples."""
     longest = lengths.prompt + lengths.completion
     samples = config.sampling.problems_per_step * config.sampling.group_size
     rows = min(samples, most_rows(shape, longest, width))
     cache = rows * (cache_bytes(shape, longest, width) + shape.vocabulary * 4 * 2)
-    return _served(config, shape) * width, cache
+    packed = 0 if on else _packed(config, shape)
+    return (_served(config, shape) + packed) * width, cache
 
 
 def _engine(
@@ -131,3 +133,16 @@ def _served(config: TrialConfig, shape: ModelShape) -> int:
     if config.method.name == "ln-tuning":
         return shape.norm_gains
     return sum(i * o for i, o in shape.adapted(LINEARS))
+
+
+def _packed(config: TrialConfig, shape: ModelShape) -> int:
+    """Return the weights that the sampler of a CPU holds packed and that no method has changed.
+
+    What a method changes is packed in its own place, but for the head that is the embeddings, too.
+    """
+    unchanged: list[int] = []
+    if config.method.name != "full" or shape.tied_embeddings:
+        unchanged.append(shape.vocabulary * shape.hidden)
+    if config.method.name == "ln-tuning":
+        unchanged += [i * o for i, o in shape.adapted(LINEARS)]
+    return sum(numbers for numbers in unchanged if numbers >= PACKED_FROM)

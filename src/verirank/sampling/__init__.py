@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from verirank.sampling._cache_bytes import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 from verirank.sampling._completion import Completion, Published, Sampler
+from verirank.sampling._memory import PACKED_FROM, VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 from verirank.sampling._open import expect_sampler, open_sampler
 from verirank.sampling._seeds import sample_seed
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from verirank.sampling._transformers import TransformersSampler
 
 __all__ = [
+    "PACKED_FROM",
     "VLLM_CPU_CACHE_BYTES",
     "Completion",
     "Published",

@@ -17,8 +17,9 @@ from transformers.masking_utils import sdpa_mask
 
 from verirank.models import BaseModel, ModelShape
 from verirank.sampling._cache import DECODE_ATTENTION, DecodeCache
-from verirank.sampling._cache_bytes import CACHE_BYTES, Stretch, most_rows, shared
 from verirank.sampling._completion import Completion, Published
+from verirank.sampling._memory import CACHE_BYTES, Stretch, most_rows, shared
+from verirank.sampling._packed import pack_linears
 from verirank.sampling._publishing import Casting
 from verirank.sampling._stop_tokens import find_stop_tokens
 
@@ -55,6 +56,7 @@ class TransformersSampler:
         self._shape, self._cache_bytes = base.shape, cache_bytes
         self._model = base.share()
         self._model.set_attn_implementation(DECODE_ATTENTION)
+        self._packed = pack_linears(self._model)
         self._served = dict(self._model.named_parameters())
         self._stop_tokens = lru_cache(partial(find_stop_tokens, base.model, base.tokenizer))
 
@@ -63,8 +65,11 @@ class TransformersSampler:
         """Serve these fp32 weights from now on; see `Sampler.publish`."""
         casting = Casting(self._base)
         for name, served in casting(weights):
-            # Out of place: until now this parameter may have shared the base's storage.
-            self._served[name].data = served
+            if name in self._packed:
+                self._packed[name].pack(served)
+            if name in self._served:
+                # Out of place: until now this parameter may have shared the base's storage.
+                self._served[name].data = served
         return casting.published()
 
     @torch.inference_mode()
@@ -109,8 +114,9 @@ class TransformersSampler:
     ) -> None:
         logits, cache = self._prefill(batch)
         rows = torch.arange(len(batch.uniforms_NT), device=self._model.device)
+        room_NV = _room_to_draw(logits)
         for t in range(batch.uniforms_NT.shape[1]):
-            tokens, logprobs = _draw(logits, batch.uniforms_NT[rows, t], temperature)
+            tokens, logprobs = _draw(logits, batch.uniforms_NT[rows, t], temperature, room_NV)
             batch.tokens_NT[rows, t] = tokens
             batch.logprobs_NT[rows, t] = logprobs
             ended = torch.isin(tokens, stop_tokens) & ~batch.ended_N[rows]
@@ -259,14 +265,24 @@ class _Batch:
         return [flat[end - size : end] for end, size in zip(ends, self.group_sizes, strict=True)]
 
 
-def _draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def _room_to_draw(logits_NV: Tensor) -> Tensor:
+    """Return storage in which as many rows can be drawn; made anew, it is zeroed by the system."""
+    whole = -(-logits_NV.shape[1] // _BLOCK) * _BLOCK
+    return logits_NV.new_empty((len(logits_NV), whole), dtype=torch.float32)
+
+
+def _draw(
+    logits_NV: Tensor, uniforms_N: Tensor, temperature: float, room_NV: Tensor
+) -> tuple[Tensor, Tensor]:
     """Invert each row's distribution at its uniform number; return tokens and log-probabilities.
 
     The number's place is found among the sums of blocks of tokens, then within its block, so that
-    only these sums need the precision that the tail of a large vocabulary asks for.
+    only these sums need the precision that the tail of a large vocabulary asks for. `room_NV` is
+    written over.
     """
-    (n, vocabulary), blocks = logits_NV.shape, -(-logits_NV.shape[1] // _BLOCK)
-    padded_NV = logits_NV.new_empty((n, blocks * _BLOCK), dtype=torch.float32)
+    n, vocabulary = logits_NV.shape
+    padded_NV = room_NV[:n]
+    blocks = padded_NV.shape[1] // _BLOCK
     padded_NV[:, vocabulary:] = float("-inf")
     padded_NV[:, :vocabulary] = logits_NV
     if temperature != 1:

@@ -17,8 +17,8 @@ from torch import Tensor
 from verirank.config import InputError, ModelConfig, VLLMConfig
 from verirank.models import BaseModel
 from verirank.processes import count
-from verirank.sampling._cache_bytes import VLLM_CPU_CACHE_BYTES
 from verirank.sampling._completion import Completion, Published
+from verirank.sampling._memory import VLLM_CPU_CACHE_BYTES
 from verirank.sampling._publishing import Casting
 from verirank.sampling._stop_tokens import find_stop_tokens
 
