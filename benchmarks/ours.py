@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 from workload import (
     RANK,
     WORKLOADS,
     FixedLength,
     Timing,
+    Together,
     arguments,
     endless_base,
     peak_bytes,
@@ -36,7 +39,7 @@ def main() -> None:
             "group_size": work.group,
         },
         "training": {
-            "steps": asked["steps"] + 1,
+            "steps": 1000,
             "micro_batch_tokens": asked["micro_batch_tokens"],
         },
     }
@@ -46,14 +49,21 @@ def main() -> None:
         trainer.task = FixedLength(work.task)
         trainer.max_new_tokens = trainer.task.max_new_tokens
         started = since_start()
-        steps = [trainer.train_step() for _ in range(asked["steps"] + 1)][1:]
-    phases = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
+        together, steps, seconds = Together(**asked["together"]), [], []
+        trainer.train_step()
+        together.wait()
+        for _ in range(asked["steps"]):
+            began = time.perf_counter()
+            steps.append(trainer.train_step())
+            seconds.append(time.perf_counter() - began)
+        while not together.done():
+            trainer.train_step()
     tokens = {sum(len(c.tokens) for g in step.groups for c in g.completions) for step in steps}
     used = {step.metrics["groups_used"] for step in steps}
     assert used == {work.problems}, f"groups without a signal: {used}"
     Timing(
         start_seconds=started,
-        step_seconds=[sum(float(s.metrics[p] or 0) for p in phases) for s in steps],
+        step_seconds=seconds,
         sample_seconds=[float(s.metrics["seconds_sample"] or 0) for s in steps],
         tokens=tokens.pop(),
         peak_bytes=peak_bytes(),

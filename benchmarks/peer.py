@@ -20,6 +20,7 @@ from workload import (
     WORKLOADS,
     FixedLength,
     Timing,
+    Together,
     arguments,
     endless_base,
     peak_bytes,
@@ -33,41 +34,59 @@ from verirank.verifier import Verifier
 
 
 class _Timed(GRPOTrainer):
-    """Keeps the seconds that generating and scoring take."""
+    """Keeps the seconds that generating takes, and counts the tokens that are trained.
+
+    With vLLM they hold handing it the weights, too.
+    """
 
     generating = 0.0
 
-    def _generate_and_score_completions(self, inputs: Any) -> Any:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.tokens: list[int] = []
+        super().__init__(*args, **kwargs)
+
+    def _generate(self, prompts: Any) -> Any:
         start = time.perf_counter()
-        found = super()._generate_and_score_completions(inputs)
+        found = super()._generate(prompts)
         self.generating += time.perf_counter() - start
+        return found
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        found = super()._generate_and_score_completions(inputs)
+        self.tokens.append(int(found["completion_mask"].sum()))
         return found
 
 
 def _reload_weights(self: VLLMGeneration) -> None:
     """Give vLLM the weights in a way that its build for CPUs knows; TRL's own fails there."""
-    weights = list(self._iter_named_params())
-    self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+    # The adapter is merged only while they are read.
+    weights = self._iter_named_params()
+    self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
     self.llm.reset_prefix_cache()
 
 
 class _Clock(TrainerCallback):
-    """Marks the beginning of each step, and what was generated until then."""
+    """Marks the beginning of each timed step, and what was generated until then."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int, together: Together) -> None:
         self.marks: list[tuple[float, float]] = []
         self.trainer: _Timed | None = None
         self.started = 0.0
         self.lengths: list[float] = []
+        self._steps, self._together = steps, together
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Mark the start."""
+        """Keep the time that the start took."""
         self.started = since_start()
-        self._mark()
 
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Mark the end of a step."""
-        self._mark()
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Mark the end of a step; the first warms up, those after the last wait for others."""
+        if not self.marks:
+            self._together.wait()
+        if len(self.marks) <= self._steps:
+            self._mark()
+        if len(self.marks) > self._steps:
+            control.should_training_stop = self._together.done()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Keep the length of completions, which has to be the workload's."""
@@ -88,7 +107,7 @@ def main() -> None:
     micro_batch = asked["micro_batch"]
     args = GRPOConfig(
         output_dir=tempfile.mkdtemp(),
-        max_steps=asked["steps"] + 1,
+        max_steps=1000,
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=work.completions // micro_batch,
         num_generations=work.group,
@@ -96,6 +115,8 @@ def main() -> None:
         generation_kwargs={"ignore_eos": True} if asked["vllm"] else {"min_new_tokens": TOKENS},
         learning_rate=1e-5,
         gradient_checkpointing=False,
+        loss_type="grpo",
+        shuffle_dataset=False,
         bf16=work.dtype == "bfloat16",
         use_cpu=True,
         use_vllm=asked["vllm"],
@@ -106,7 +127,7 @@ def main() -> None:
     )
     if asked["vllm"]:
         VLLMGeneration.sync_weights = _reload_weights
-    clock = _Clock()
+    clock = _Clock(asked["steps"], Together(**asked["together"]))
     with Verifier(VerifierConfig()) as verifier:
         trainer = _Timed(
             model=base.model.requires_grad_(True),
@@ -126,12 +147,12 @@ def main() -> None:
         clock.trainer = trainer
         trainer.train()
     assert set(clock.lengths) == {float(TOKENS)}, f"completions ended early: {clock.lengths}"
-    marks = clock.marks[1:]
+    (tokens,) = set(trainer.tokens)
     Timing(
         start_seconds=clock.started,
-        step_seconds=[b[0] - a[0] for a, b in pairwise(marks)],
-        sample_seconds=[b[1] - a[1] for a, b in pairwise(marks)],
-        tokens=work.completions * TOKENS,
+        step_seconds=[b[0] - a[0] for a, b in pairwise(clock.marks)],
+        sample_seconds=[b[1] - a[1] for a, b in pairwise(clock.marks)],
+        tokens=tokens,
         peak_bytes=peak_bytes(),
     ).tell()
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -111,12 +112,33 @@ def mean_prompt(work: Workload) -> int:
     return round(sum(len(tokenizer(prompt).input_ids) for prompt in prompts) / len(prompts))
 
 
+class Together:
+    """Copies of a process, of which each is timed while all the others work, too."""
+
+    def __init__(self, folder: str, number: int, copies: int) -> None:
+        """Take part as one of so many copies, which meet in a folder."""
+        self._folder, self._number, self._copies = Path(folder), number, copies
+
+    def wait(self) -> None:
+        """Wait until every copy has come so far; what is timed begins then."""
+        while not self._all("warm"):
+            time.sleep(0.002)
+
+    def done(self) -> bool:
+        """Return whether every copy has taken its timed steps; until then steps go on, untimed."""
+        return self._all("done")
+
+    def _all(self, mark: str) -> bool:
+        (self._folder / f"{mark}-{self._number}").touch()
+        return len(list(self._folder.glob(f"{mark}-*"))) == self._copies
+
+
 @dataclass(slots=True)
 class Timing:
     """What one process measured: seconds a step and of sampling in it, and the rest of its cost.
 
-    `tokens` are sampled and trained in a step. `start_seconds` runs from the start of the process
-    to the first step, which warms up and is in none of the lists.
+    `tokens` are trained in a step. `start_seconds` runs from the start of the process to the first
+    step, which warms up and is in none of the lists.
     """
 
     start_seconds: float

@@ -6,6 +6,7 @@ import json
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,7 +44,9 @@ def counter() -> FlopCounterMode:
     def packed(rows: list[int], weight: list[int], *rest: object, **more: object) -> int:
         return 2 * prod(rows) * weight[0]
 
-    uncounted = {torch.ops.aten.addmm_: addmm_, torch.ops.mkldnn._linear_pointwise: packed}
+    uncounted: dict[Any, Any] = {torch.ops.aten.addmm_: addmm_}
+    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        uncounted[torch.ops.mkldnn._linear_pointwise] = packed
     return FlopCounterMode(display=False, custom_mapping=uncounted)
 
 

@@ -85,8 +85,8 @@ def render(status: StudyStatus) -> Group:
     order = ("running", "failed", "interrupted", "stopped", "paused", "waiting", *_ENDS)
     trials = sorted(status.trials, key=lambda trial: order.index(trial.state))
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("trial", "lr", "state", "step", "reward"):
-        table.add_column(title, no_wrap=True)
+    for title in ("trial", "lr", "state", "step", "Avg@k", "reward"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "Avg@k" else "left")
     for trial in trials[:_MOST_ROWS]:
         table.add_row(*_cells(trial), style=_STYLES.get(trial.state, "dim"))
     hidden = len(trials) - _MOST_ROWS
@@ -103,6 +103,7 @@ def _cells(trial: TrialStatus) -> tuple[str, ...]:
         f"{trial.learning_rate:g}",
         trial.state,
         f"{trial.step}/{trial.steps}",
+        "" if trial.score is None else f"{100 * trial.score:.1f}",
         reward,
     )
 

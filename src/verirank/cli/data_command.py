@@ -46,7 +46,7 @@ def list_(as_json: bool) -> None:
 
 @command.command()
 @click.option("--train", required=True, help="A named set, a file, or a Hub id.")
-@click.option("--bench", required=True, help="A named bench; see `verirank data list`.")
+@click.option("--bench", required=True, help="A named bench (`verirank data list`) or a file.")
 @_DATA_DIR
 @_JSON
 def overlap(train: str, bench: str, data_dir: str | None, as_json: bool) -> None:

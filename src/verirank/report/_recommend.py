@@ -175,10 +175,10 @@ def _reason(
     if level:
         cheap = min([best, *level], key=lambda row: spent[row.label].seconds)
         words.append(f"It cannot be told from {listed([row.label for row in level])}.")
-        if cheap is not best:
+        quickest, its = (duration(spent[row.label].seconds) for row in (cheap, best))
+        if quickest != its:
             words.append(
-                f"{cheap.label} is the quickest of them, {duration(spent[cheap.label].seconds)} "
-                f"instead of {duration(spent[best.label].seconds)} in all."
+                f"{cheap.label} is the quickest of them, {quickest} instead of {its} in all."
             )
     elif fitting > 1:
         words.append("Every other method that fits is significantly behind it.")

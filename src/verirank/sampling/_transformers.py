@@ -65,8 +65,8 @@ class TransformersSampler:
         """Serve these fp32 weights from now on; see `Sampler.publish`."""
         casting = Casting(self._base)
         for name, served in casting(weights):
-            if name in self._packed:
-                self._packed[name].pack(served)
+            for layer in self._packed.get(name, ()):
+                layer.pack(served)
             if name in self._served:
                 # Out of place: until now this parameter may have shared the base's storage.
                 self._served[name].data = served

@@ -78,7 +78,8 @@ class Noise:
         error = self.variance(design) ** 0.5
         if error == 0:
             return 1.0 if difference else alpha
-        return _power_of_t(abs(difference) / error, self.degrees(design), alpha)
+        scaled = _scaled_critical_values(self.degrees(design), alpha)
+        return _power_of_t(abs(difference) / error, scaled)
 
 
 def detectable(
@@ -95,22 +96,27 @@ def detectable(
     if variance == 0:
         return 0.0
     highest = 20.0 + 20 * abs(float(special.stdtrit(degrees, alpha / 2)))
+    scaled = _scaled_critical_values(degrees, alpha)
 
     def shortfall(shift: float) -> float:
-        return _power_of_t(shift, degrees, alpha) - power
+        return _power_of_t(shift, scaled) - power
 
     shift = float(optimize.root_scalar(shortfall, bracket=(0.0, highest)).root)
     return shift * variance**0.5
 
 
-def _power_of_t(shift: float, degrees: float, alpha: float) -> float:
+def _scaled_critical_values(degrees: float, alpha: float) -> FloatArray:
+    """Return c sqrt(W / df) at quantiles of the chi-square W; c is the t-test's critical value."""
+    critical = -float(special.stdtrit(degrees, alpha / 2))
+    return critical * np.sqrt(2 * special.gammaincinv(degrees / 2, _QUANTILES) / degrees)
+
+
+def _power_of_t(shift: float, scaled: FloatArray) -> float:
     """Return the power of a t-test whose statistic is noncentral by `shift` (Cohen, 1988, 2.5).
 
     P(|N(shift, 1)| > c sqrt(W / df)) as an integral over the quantiles of the chi-square W, which
     holds where scipy's noncentral t fails: far shifts, and levels far below 0.05 at few degrees.
     """
-    critical = -float(special.stdtrit(degrees, alpha / 2))
-    scaled = critical * np.sqrt(2 * special.gammaincinv(degrees / 2, _QUANTILES) / degrees)
     found = special.ndtr(shift - scaled) + special.ndtr(-shift - scaled)
     return float(found @ _WEIGHTS)
 

@@ -33,7 +33,8 @@ class TrialStatus:
     """A trial as its folder shows it now.
 
     `seconds` counts the steps taken, `seconds_evaluate` the scores of one that is done; `rewards`
-    holds the mean reward of every step, where the trial is under way.
+    holds the mean reward of every step, where the trial is under way. `score` is its latest Avg@k:
+    the mean over its benches where it is done, on the search's bench where it was searched.
     """
 
     id: str
@@ -47,6 +48,7 @@ class TrialStatus:
     seconds: float
     seconds_evaluate: float
     rewards: tuple[float, ...]
+    score: float | None
     error: str | None
     last_lines: tuple[str, ...]
 
@@ -98,9 +100,18 @@ def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus
         seconds=manifest.get("seconds", 0.0) if state == "done" else seconds,
         seconds_evaluate=manifest.get("seconds_evaluate", 0.0) if state == "done" else 0.0,
         rewards=tuple(line["reward_mean"] for line in lines),
+        score=_score(run, entry, state),
         error=manifest.get("error"),
         last_lines=tuple(run.last_lines()) if state == "failed" else (),
     )
+
+
+def _score(run: Run, entry: TrialEntry, state: State) -> float | None:
+    if entry.role == "search":
+        return next((found["avg_at_k"] for found in reversed(run.selection.values())), None)
+    if state != "done" or not (run.folder / "eval.json").is_file():
+        return None
+    return mean(found["avg_at_k"] for found in run.scores.values())
 
 
 def _state(run: Run, manifest: dict[str, Any]) -> State:

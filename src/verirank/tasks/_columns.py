@@ -61,6 +61,9 @@ def problems_of(rows: Iterable[Row], columns: Columns, source: str) -> list[Prob
 
 
 def _problem(row: dict[str, Any], columns: Columns, number: int, place: str) -> Problem:
+    asked = [column for column in (columns.id, columns.problem, columns.answer) if column]
+    if lacking := [column for column in asked if _found(row, column) is None]:
+        raise _lacks(row, lacking, place)
     return Problem(
         id=_text(row, columns.id, place, numbers=True) if columns.id else str(number),
         prompt=_text(row, columns.problem, place),
@@ -97,13 +100,22 @@ def _text(row: dict[str, Any], column: str, place: str, *, numbers: bool = False
 
 
 def _value(row: dict[str, Any], column: str, place: str) -> Any:
-    """Return what stands in a column; a name with dots may be that of a column itself."""
+    value = _found(row, column)
+    if value is None:
+        raise _lacks(row, [column], place)
+    return value
+
+
+def _found(row: dict[str, Any], column: str) -> Any:
+    """Return what stands in a column, or None; a name with dots may be that of a column itself."""
     value: Any = row.get(column)
     if value is None and "." in column:
         value = row
         for part in column.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-    if value is None or value == "":
-        known = ", ".join(map(repr, row))
-        raise InputError(f"{place}: the row lacks {column!r}; it has {known}")
-    return value
+    return None if value == "" else value
+
+
+def _lacks(row: dict[str, Any], columns: list[str], place: str) -> InputError:
+    lacking, known = (", ".join(map(repr, names)) for names in (columns, row))
+    return InputError(f"{place}: the row lacks {lacking}; it has {known or 'nothing'}")

@@ -71,12 +71,14 @@ def find_training_set(name: str) -> NamedSet | None:
 
 
 def read_bench(name: str, data_dir: str | None = None) -> list[Problem]:
-    """Return all problems of a named bench, from the Hub or from a folder's `bench/`.
+    """Return all problems of a bench: a named one, from the Hub or a folder's `bench/`, or a file.
 
     Raises:
         InputError: there is no such bench, it cannot be read, or it lacks problems or answers.
     """
     bench = find_bench(name)
+    if bench is None and name.endswith(FORMATS):
+        return read_problems(name)
     if bench is None:
         raise InputError(f"no bench {name!r}{nearest(name, benches())}")
     problems = _read_named(bench, "bench", data_dir)
