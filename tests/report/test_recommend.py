@@ -66,13 +66,15 @@ def test_it_refuses_beyond_the_evidence(study: Path, tmp_path: Path) -> None:
 
 def write_search(study: Path, method: str, *, at_edge: bool, seconds: float) -> None:
     """Write the search of one method, of one trial with a line of so many seconds."""
-    trial = study / "searched"
+    trial = study / "search" / "searched"
     write_run(trial, method, replace(METHODS[method], seconds=seconds))
-    (trial / "manifest.json").write_text(json.dumps({"seconds_evaluate": 100.0}))
-    arm = {"method": method, "winner": METHODS[method].learning_rate, "at_edge": at_edge}
+    manifest = {"method": method, "seed": 1000, "seconds_evaluate": 100.0}
+    (trial / "manifest.json").write_text(json.dumps(manifest))
+    first = min(path.parent.name for path in study.glob(f"{method}*/trial.toml"))
+    arm = {"method": method, "ranked": first, "at_edge": at_edge}
     content = {"arms": [arm | {"trials": [{"folder": trial.name}]}]}
     (study / "search.json").write_text(json.dumps(content))
-    runs = [Run(path.parent) for path in study.glob("*/trial.toml") if path.parent != trial]
+    runs = [Run(path.parent) for path in study.glob("*/trial.toml")]
     entries = [
         TrialEntry(run.folder.name, "ranked", run.method, run.seed, 3e-4, 60) for run in runs
     ]

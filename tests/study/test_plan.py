@@ -35,6 +35,14 @@ def test_without_the_model_seconds_are_those_of_a_gpu_by_its_shape() -> None:
     assert "of one a100-80gb left, by the model's shape" in str(render_plan(plan).renderables[-1])
 
 
+def test_methods_whose_parameters_cannot_be_matched_are_named() -> None:
+    study = paper(methods=["lora", "ia3", "miss"], match="parameters")
+    plan = plan_study(study, on="h100")
+    assert plan.unmatched == ("ia3",)
+    told = str(render_plan(plan).renderables[-1])
+    assert "Without a rank, these train as many parameters as ever: ia3" in told
+
+
 def test_a_faster_gpu_takes_less() -> None:
     slow, fast = (plan_study(paper(), on=name).totals() for name in ("a100-80gb", "h200"))
     assert fast["gpu_seconds_left"] < slow["gpu_seconds_left"]  # type: ignore[operator]

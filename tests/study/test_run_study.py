@@ -20,8 +20,9 @@ from click.testing import CliRunner
 
 from verirank.cli.study_command import command
 from verirank.config import InputError, TrialConfig, to_toml
-from verirank.record import Run, read_trial_list
+from verirank.record import Run, read_trial_list, step_seconds
 from verirank.report import build_leaderboard, write_report
+from verirank.report._spending import spending
 from verirank.study import (
     LocalExecutor,
     Store,
@@ -112,8 +113,10 @@ def test_a_study_keeps_the_store_that_it_was_begun_with(tmp_path: Path, small_st
     assert not (tmp_path / "other").exists()
     run_study(study, out, store=tmp_path / "store")
     (tmp_path / "store").rename(tmp_path / "moved")
-    with pytest.raises(InputError, match="was begun with its trials in"):
-        run_study(study, out, store=tmp_path / "moved")
+    for store in (tmp_path / "moved", None):
+        with pytest.raises(InputError, match="store, which is not there; bring it back"):
+            run_study(study, out, store=store)
+    assert not (tmp_path / "store").exists()
 
 
 def test_the_time_left_counts_steps_and_scores_of_what_is_left(
@@ -149,7 +152,7 @@ def test_a_place_keeps_what_is_planned_until_a_trial_has_ended(
     outcomes = run_study(study, tmp_path / "s", executor=LocalExecutor(2))
     assert [outcome.error for outcome in outcomes] == [None] * 3
     assert [memory for largest, memory in placed if not largest] >= [planned, planned]
-    assert len(placed) == 3 and 0 < placed[2][0] == placed[2][1]
+    assert len(placed) == 3 and 0 < placed[2][0] <= placed[2][1]
 
 
 def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
@@ -172,6 +175,16 @@ def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
     assert row.seeds == 3
     (line,) = json.loads((out / "search.json").read_text())["arms"]
     assert row.learning_rate == line["winner"]
+    spent = spending(build_leaderboard([out]).arms, [out])["ia3"]
+    searched = [Run(out / "trials" / "search" / trial["folder"]) for trial in line["trials"]]
+    seconds = sum(step_seconds(step) for run in searched for step in run.metrics())
+    assert spent.search is not None and spent.search.seconds > seconds > 0
+    # One that is killed once it has its score, and has not said so, has ended all the same.
+    for run in searched:
+        run.update_manifest(status="running")
+    again = study_status(out)
+    assert [trial.state for trial in again.trials] == [trial.state for trial in status.trials]
+    assert [trial.score is None for trial in again.trials] == [False] * 6
 
 
 def test_an_evaluation_that_is_cut_off_keeps_the_benches_it_has(
@@ -218,6 +231,22 @@ def test_other_weights_fail_every_trial_until_the_first_are_back(
     (again,) = run_study(small_study("ln-tuning"), tmp_path / "t", store=out / "trials")
     assert again.error is not None and "other weights" in again.error
     known.unlink()
+    assert [o.error for o in resume_study(tmp_path / "t")] == [None]
+
+
+def test_other_problems_fail_every_trial_until_the_first_are_back(
+    tmp_path: Path, small_study: Make
+) -> None:
+    file, out = tmp_path / "sums.jsonl", tmp_path / "s"
+    rows = [{"id": f"{n}", "problem": f"{n}+7=", "answer": f"{n + 7}"} for n in range(10, 40)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    trial = small_study("ia3").trial | {"task": {"name": str(file)}}
+    assert [o.error for o in run_study(small_study("ia3", trial=trial), out)] == [None]
+    file.write_text("".join(json.dumps(row | {"answer": "1"}) + "\n" for row in rows))
+    more = small_study("ln-tuning", trial=trial)
+    (again,) = run_study(more, tmp_path / "t", store=out / "trials")
+    assert again.error is not None and "other problems" in again.error
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [o.error for o in resume_study(tmp_path / "t")] == [None]
 
 
@@ -326,7 +355,9 @@ def test_two_studies_at_one_folder_are_refused(tmp_path: Path, small_study: Make
         time.sleep(0.05)
     with pytest.raises(InputError, match="another process is running"):
         run_study(study, out)
+    assert study_status(out).is_run and not study_status(out).has_ended
     thread.join()
+    assert study_status(out).has_ended
 
 
 def test_kill_9_of_the_study_costs_nothing_that_was_checkpointed(

@@ -137,6 +137,31 @@ def test_a_fault_of_the_machine_leaves_its_arm_undecided_until_resumed(tmp_path:
     assert [arm.method.learning_rate for arm in found.arms] == [1e-3, 3.3e-5]
 
 
+@pytest.mark.parametrize(
+    "scores", [[0.0] * 5, [0.0, 0.3, 0.0, 0.0, 0.3], [0.1, 0.3, 0.3, 0.3, 0.2]]
+)
+def test_as_many_go_on_where_scores_are_equal_the_lower_rates(scores: list[float]) -> None:
+    (arm,) = arms_of("lora")
+    trials = candidates(arm, DEFAULT)
+    field = [_Candidate(t, Path(), {15: score}) for t, score in zip(trials, scores, strict=True)]
+    _prune(field, 2, 15)
+    best = sorted(field, key=lambda c: (-c.scores[15], c.config.method.learning_rate))
+    assert [c for c in field if c.goes_on] == [c for c in field if c in best[:2]]
+
+
+@pytest.mark.parametrize("failed", range(5))
+def test_as_many_go_on_where_trials_fail(failed: int) -> None:
+    (arm,) = arms_of("lora")
+    field = [_Candidate(trial, Path(), {}) for trial in candidates(arm, DEFAULT)]
+    for place, candidate in enumerate(field):
+        if place < failed:
+            candidate.error = "diverged"
+        else:
+            candidate.scores[15] = place / 10
+    _prune(field, 2, 15)
+    assert sum(c.goes_on for c in field) == min(2, 5 - failed)
+
+
 @pytest.mark.parametrize("scores", list(permutations([0.5, 0.4, 0.3, 0.1])))
 def test_the_best_half_goes_on_whatever_the_order(scores: tuple[float, ...]) -> None:
     (arm,) = arms_of("lora")
@@ -170,3 +195,6 @@ def test_the_log_opens_in_optuna(tmp_path: Path) -> None:
     states = [trial.state for trial in study.trials]
     assert states.count(optuna.trial.TrialState.PRUNED) == 4
     assert study.best_params["learning_rate"] == 1e-3
+    (tmp_path / "search.log").unlink()  # as after a kill just before it was written
+    search_rates([arm], SearchConfig(), scorer.store, tmp_path, scorer)
+    assert (tmp_path / "search.log").is_file()

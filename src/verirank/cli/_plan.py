@@ -102,6 +102,9 @@ def _assumed(plan: Plan) -> list[str]:
 
     sources = {trial.source for trial in plan.trials if trial.seconds_left}
     words = []
+    if plan.unmatched:
+        names = ", ".join(plan.unmatched)
+        words.append(f"Without a rank, these train as many parameters as ever: {names}")
     if sources & {"measured", "another seed", "probe"}:
         words.append("Measured times hold while the machine does nothing else")
     if "estimate" in sources:

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from verirank.config import InputError
 from verirank.record import duration
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Watch:
         self._begun: set[str] = set()
         self._ended: set[str] = set()
         self._next = 0.0
+        self._wrong = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -52,19 +54,29 @@ class Watch:
             self.refresh()
         self._live.stop()
 
-    def refresh(self) -> None:
-        """Show what has changed, unless that was done a moment ago."""
+    def refresh(self) -> StudyStatus | None:
+        """Show what has changed and return it, unless that was done a moment ago.
+
+        A file that cannot be read is told once: whoever watches ends no study.
+        """
         from verirank.study import study_status
 
         began = time.monotonic()
         if began < self._next:
-            return
-        status = study_status(self._out)
+            return None
+        try:
+            status = study_status(self._out)
+        except InputError as error:
+            if str(error) != self._wrong:
+                self._wrong = str(error)
+                click.echo(f"verirank: {error}", err=True)
+            return None
         if self._console.is_terminal:
             self._live.update(render(status), refresh=True)
         else:
             self._tell(status)
         self._next = time.monotonic() + (time.monotonic() - began) / _SHARE
+        return status
 
     def _tell(self, status: StudyStatus) -> None:
         from verirank.study import ENDED

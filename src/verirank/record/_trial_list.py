@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from verirank.record._files import write_json
+from verirank.record._files import read_json, write_json
 
 Role = Literal["search", "ranked", "defective", "rescored"]
 _NAME = "trials.json"
@@ -56,6 +55,6 @@ def read_trial_list(out: Path) -> TrialList | None:
     path = out / _NAME
     if not path.is_file():
         return None
-    content = json.loads(path.read_text("utf-8"))
+    content = read_json(path)
     store = Path(os.path.normpath(out / content["store"]))
     return TrialList(store, tuple(TrialEntry(**entry) for entry in content["trials"]))

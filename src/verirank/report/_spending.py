@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from verirank.record import Run, read_trial_list, step_seconds
+from verirank.record import Run, read_json, read_trial_list, step_seconds
 from verirank.report._arms import Arm
 
 
@@ -41,14 +39,14 @@ def spending(arms: Iterable[Arm], folders: Iterable[Path]) -> dict[str, Spending
     return {arm.label: _of(arm, searches) for arm in arms}
 
 
-_Searches = dict[tuple[str, float], Search]
-"""By method and winning rate: one study's arms may differ in more, and then win at other rates."""
+_Searches = dict[str, Search]
+"""By the folder's name of the first run that was trained at the winning rate."""
 
 
 def _of(arm: Arm, searches: _Searches) -> Spending:
-    manifests = arm.manifests
+    manifests, names = arm.manifests, [run.folder.name for run in arm.runs]
     return Spending(
-        search=searches.get((arm.method, manifests[0].get("learning_rate", 0.0))),
+        search=next((searches[name] for name in names if name in searches), None),
         train=fmean(manifest["seconds"] for manifest in manifests),
         evaluate=fmean(manifest.get("seconds_evaluate", 0.0) for manifest in manifests),
     )
@@ -59,17 +57,20 @@ def _searches(folders: Iterable[Path]) -> _Searches:
     for folder in folders:
         path, listed = folder / "search.json", read_trial_list(folder)
         if path.is_file() and listed:
-            for arm in json.loads(path.read_text("utf-8"))["arms"]:
-                if arm["winner"] is not None:
-                    seconds = sum(_seconds(listed.store, trial) for trial in arm["trials"])
-                    found[arm["method"], arm["winner"]] = Search(arm["at_edge"], seconds)
+            for arm in read_json(path)["arms"]:
+                if arm["ranked"] is not None:
+                    place = listed.store / "search"
+                    seconds = sum(_seconds(place / trial["folder"]) for trial in arm["trials"])
+                    found[arm["ranked"]] = Search(arm["at_edge"], seconds)
     return found
 
 
-def _seconds(store: Path, trial: dict[str, Any]) -> float:
-    """Return how long a search's trial trained and was scored, as far as its record tells."""
-    run = Run(store / trial["folder"])
-    if not (run.folder / "metrics.jsonl").is_file():
-        return 0.0
+def _seconds(folder: Path) -> float:
+    """Return how long a search's trial trained and was scored, as far as its record tells.
+
+    Raises:
+        InputError: the trial is not there.
+    """
+    run = Run.open(folder)
     trained = sum(step_seconds(line) for line in run.metrics())
     return trained + run.manifest.get("seconds_evaluate", 0.0)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from verirank.models import ModelShape
 
 DEFINITION = "study.toml"
+LOCK = ".lock"
+"""Held in a study's folder while it is being run."""
 _SAME_FOR_ALL = frozenset({"model.name", "model.dtype", "task.name", "evaluation.problems"})
 _SHIPPED = files("verirank.study") / "shipped"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verirank.record import Run
-from verirank.study._store import OtherWeightsError
+from verirank.study._store import OtherInputsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +39,4 @@ def may_pass(error: Exception) -> bool:
         return False
     # torch has no class of its own for a CPU's memory, and a subclass of RuntimeError for a GPU's.
     out_of_memory = any(words in str(error) for words in ("allocate memory", "out of memory"))
-    return isinstance(error, OSError | MemoryError | OtherWeightsError) or out_of_memory
+    return isinstance(error, OSError | MemoryError | OtherInputsError) or out_of_memory

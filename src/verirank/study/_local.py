@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,6 @@ from verirank.study._room import Place, Room, gpus_here
 from verirank.study._stall import StallClock
 
 _PRELOAD = ["verirank.study._worker"]
-_STOP_SECONDS = 60.0
 
 
 def thread_environment(threads: int) -> dict[str, str]:
@@ -71,7 +71,7 @@ class LocalExecutor:
     Args:
         processes: how many trials run at the same time; None takes all GPUs, or all cores where
             trials compute on the CPU, as far as the free memory suffices for what is planned for a
-            trial and, once one has ended well, for what the largest of these had.
+            trial, and for what the largest had that has ended well.
         threads: of each trial. Results are the same to the bit on the same number of threads only.
         stall_seconds: a trial that writes nothing for so long is killed.
     """
@@ -87,7 +87,7 @@ class LocalExecutor:
         room = Room(self.processes, self.threads, gpus_here())
         clock = StallClock(self.stall_seconds)
         trial_of = lru_cache(_trial_of)  # the next job is asked for at every poll
-        with threads_each(self.threads) as context, _ending_together() as running:
+        with threads_each(self.threads) as context, _ending_together(self.stall_seconds) as running:
             while waiting or running:
                 while waiting and (
                     place := _place(room, trial_of(waiting[0][0]), running.values())
@@ -174,8 +174,11 @@ def threads_each(threads: int) -> Iterator[ForkServerContext]:
 
 
 @contextmanager
-def _ending_together() -> Iterator[dict[Path, _Attempt]]:
-    """Yield the running attempts; if the block is left early, they are asked to stop."""
+def _ending_together(patience: float) -> Iterator[dict[Path, _Attempt]]:
+    """Yield the running attempts; if the block is left early, they are asked to stop.
+
+    A step may take long: they are killed after `patience` seconds, or at a second Ctrl-C.
+    """
     running: dict[Path, _Attempt] = {}
     try:
         yield running
@@ -184,7 +187,11 @@ def _ending_together() -> Iterator[dict[Path, _Attempt]]:
         for process in processes:
             if process.pid is not None and process.exitcode is None:
                 process.terminate()
-        for process in processes:
-            process.join(_STOP_SECONDS)
-            process.kill()
-            process.join()
+        deadline = time.monotonic() + patience
+        try:
+            for process in processes:
+                process.join(max(0.0, deadline - time.monotonic()))
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()

@@ -62,7 +62,8 @@ class PlannedTrial:
 class Plan:
     """A study's trials and how many run side by side on this machine.
 
-    `gpu` is the one that estimates are for.
+    `gpu` is the one that estimates are for. `unmatched` are methods without a rank in a study that
+    solves ranks for equal parameters.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Plan:
     processes: int
     gpu: str
     trials: tuple[PlannedTrial, ...]
+    unmatched: tuple[str, ...]
 
     def totals(self) -> dict[str, float | int | None]:
         """Return how many trials there are, are done and failed, and the seconds of what is left.
@@ -120,7 +122,8 @@ def plan_study(
     place = Store(store or (listed.store if listed else (out or Path()) / "trials"))
     trials: list[PlannedTrial] = []
     winners, ends = _winners(out), search_ends(out) if out else {}
-    for arm in study.arms():
+    arms = study.arms()
+    for arm in arms:
         rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
         ranked = _look_up(arm, study.seeds, rate, place)
         speeds = [found.speed for found in ranked.values() if found.speed]
@@ -131,7 +134,15 @@ def plan_study(
         trials += [_ranked(arm, seed, rate, found, known, axes) for seed, found in ranked.items()]
         if rate is not None:
             trials += _defective_trials(with_learning_rate(arm, rate), study, place, known, axes)
-    return Plan(study.name, study.protocol, usable_cores(), device.name, tuple(trials))
+    unmatched = [arm.method.name for arm in arms if "rank" not in arm.method.model_dump()]
+    return Plan(
+        name=study.name,
+        protocol=study.protocol,
+        processes=usable_cores(),
+        gpu=device.name,
+        trials=tuple(trials),
+        unmatched=tuple(dict.fromkeys(unmatched)) if study.match == "parameters" else (),
+    )
 
 
 def _value(arm: TrialConfig, key: str) -> Any:
@@ -278,8 +289,9 @@ def _search_trials(
         run = Run(folder)
         manifest = run.manifest
         state = manifest.get("status", "waiting")
-        if state == "paused":
-            state = search_state(run, steps, ends)
+        if state in ("paused", "stopped", "running"):
+            ended = search_state(run, steps, ends)
+            state = state if ended == "paused" else ended
         yield PlannedTrial(
             id=store.name_of(folder),
             role="search",

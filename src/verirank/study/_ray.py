@@ -17,7 +17,10 @@ from verirank.study._stall import StallClock
 
 _CONNECT_SECONDS = 10.0
 _BEGUN = ".task"
-"""A lock file in a trial's folder, which its task holds from beginning to end."""
+"""A lock file in a trial's folder, which its task holds from beginning to end.
+
+Every attempt leaves a byte in it: Ray would begin a task again without end that ran out of memory.
+"""
 _INSTALL = "pip install 'verirank[ray]'"
 
 
@@ -72,6 +75,8 @@ class RayExecutor:
             there, memory = replace(job, folder=job.folder.absolute()), self._memory(job, most)
             return task.options(memory=memory).remote(there, threads)
 
+        for job in jobs:
+            (job.folder / _BEGUN).write_bytes(b"")
         pending = {begun(job): job for job in jobs}
         outcomes: dict[Path, Outcome] = {}
         clock = StallClock(self.stall_seconds)
@@ -90,7 +95,7 @@ class RayExecutor:
                         outcomes[job.folder] = outcome
                 on_poll()
         except KeyboardInterrupt:
-            _stop(ray, list(pending))
+            _stop(ray, list(pending), self.stall_seconds)
             raise
         return [outcomes[job.folder] for job in jobs]
 
@@ -119,7 +124,12 @@ def _do(job: Job, threads: int) -> bool:
     """Do one job in a Ray worker; return whether it came to its end."""
     # Held from before anything is loaded: whoever waits can tell a task that hangs from one that
     # has not begun.
-    with hold(job.folder / _BEGUN, "another task is at the trial", patience=PATIENCE):
+    begun = job.folder / _BEGUN
+    with hold(begun, "another task is at the trial", patience=PATIENCE):
+        with begun.open("ab") as file:
+            file.write(b".")
+        if begun.stat().st_size > ATTEMPTS:
+            raise RuntimeError(f"lost {ATTEMPTS} times on the cluster (out of memory?)")
         from verirank.study import _worker
 
         return _worker.try_to_do(job, threads)
@@ -142,11 +152,11 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome | None:
     return lost(job.folder, words)
 
 
-def _stop(ray: Any, pending: list[Any]) -> None:
+def _stop(ray: Any, pending: list[Any], patience: float) -> None:
     """Ask every trial to end its step and leave a checkpoint, and wait for that."""
     for reference in pending:
         ray.cancel(reference, force=False)
-    ray.wait(pending, num_returns=len(pending), timeout=60.0)
+    ray.wait(pending, num_returns=len(pending), timeout=patience)
 
 
 def _connect(ray: Any, address: str | None) -> None:

@@ -43,7 +43,7 @@ class Room:
     threads: int
     gpus: list[str]
     largest: int = field(default=0, init=False)
-    """Bytes of the largest trial that has ended; until one has, what is planned counts."""
+    """Bytes of the largest trial that has ended, which counts where less is planned."""
 
     def place(self, trial: TrialConfig, taken: Collection[tuple[Place, int]]) -> Place | None:
         """Return a place for one more trial, or None while it has to wait.
@@ -56,7 +56,7 @@ class Room:
         at_once = self.processes or len(gpus) or max(1, usable_cores() // self.threads)
         if len(taken) >= at_once:
             return None
-        needed = self.largest or planned_bytes(trial, on_gpu=bool(gpus))
+        needed = max(self.largest, planned_bytes(trial, on_gpu=bool(gpus)))
         if self.processes is None and taken:
             coming = sum(max(0, place.memory - resident) for place, resident in taken)
             if psutil.virtual_memory().available < needed + coming:

@@ -17,7 +17,7 @@ from verirank.record import (
     write_trial_list,
 )
 from verirank.study._confounds import Defective, defective_trials, with_defects
-from verirank.study._definition import DEFINITION, Study, open_study, read_study, with_seed
+from verirank.study._definition import DEFINITION, LOCK, Study, open_study, read_study, with_seed
 from verirank.study._ending import Rung, failed_for_good, is_finished
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor
@@ -60,7 +60,7 @@ def run_study(
     _expect_study(study, out)
     place = Store(_expect_store(store, out))
     out.mkdir(parents=True, exist_ok=True)
-    with hold(out / ".lock", f"another process is running the study in {out}"):
+    with hold(out / LOCK, f"another process is running the study in {out}"):
         if _begun_store(out) is None:
             # The store first: without it, a study that goes on would not find its trials.
             write_trial_list(out, place.folder, [])
@@ -206,8 +206,13 @@ def _expect_benches(arms: Sequence[TrialConfig], study: Study) -> None:
 def _expect_store(store: Path | None, out: Path) -> Path:
     """Return where the trials lie, which stays what a study was begun with."""
     begun = _begun_store(out)
+    if begun and not begun.is_dir():
+        raise InputError(
+            f"the trials of the study in {out} lie in {begun}, which is not there; bring it back, "
+            "or choose another --out to train them again"
+        )
     place = (store or begun or out / "trials").absolute()
-    if begun and not (place.is_dir() and begun.is_dir() and place.samefile(begun)):
+    if begun and not (place.is_dir() and place.samefile(begun)):
         if store:
             raise InputError(
                 f"the study in {out} was begun with its trials in {begun}; leave --store out, or "

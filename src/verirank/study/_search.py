@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from verirank.config import InputError, TrialConfig
-from verirank.record import Run, write_json
+from verirank.record import Run, read_json, whole_file, write_json
 from verirank.study._definition import SearchConfig, with_learning_rate, with_seed
 from verirank.study._ending import Rung
 from verirank.study._store import Store, trial_id
@@ -18,8 +17,9 @@ RULE = (
     "Each method is trained at {n} learning rates, spaced evenly in log over a factor of {span:g} "
     "around its prior, with seed {seed}, which is not ranked. Scores are Avg@k on the bench "
     "{bench!r}, which is not ranked either. After {rungs} steps the best 1/{reduction} of a "
-    "method's trials go on, at least one (optuna's SuccessiveHalvingPruner); the best score at the "
-    "last step wins, and fresh seeds of it are trained from scratch."
+    "method's trials go on, at least one (optuna's SuccessiveHalvingPruner, which takes a trial "
+    "that failed for the last, and of equal scores the lower rate for the better); the best score "
+    "at the last step wins, and fresh seeds of it are trained from scratch."
 )
 Execute = Callable[[Sequence[TrialConfig], Rung], None]
 
@@ -113,11 +113,12 @@ def search_rates(
             going = [c for name in here for c in fields[name] if c.goes_on]
             execute([c.config for c in going], Rung(at, search.bench))
             for name in here:
+                came = [c for c in fields[name] if c.goes_on]
                 fault = _read_scores(fields[name], at)
                 if fault:
                     undecided[name] = fault
                 elif at < steps[name][-1]:
-                    _prune(fields[name], search.reduction, at)
+                    _prune(came, search.reduction, at)
             _write(out, arms, fields, search, {})
     found = {trial_id(arm): _winner(arm, fields[trial_id(arm)], undecided) for arm in arms}
     _write(out, arms, fields, search, found)
@@ -130,7 +131,7 @@ def search_rates(
 def search_arms(out: Path) -> list[dict[str, Any]]:
     """Return the arms of a study's search as search.json tells them, none before it is there."""
     path = out / "search.json"
-    return json.loads(path.read_text("utf-8"))["arms"] if path.is_file() else []
+    return read_json(path)["arms"] if path.is_file() else []
 
 
 def search_ends(out: Path) -> dict[str, int]:
@@ -142,7 +143,7 @@ def search_ends(out: Path) -> dict[str, int]:
 def search_state(
     run: Run, steps: int, ends: Mapping[str, int]
 ) -> Literal["searched", "pruned", "paused"]:
-    """Return how a paused trial of a search stands: at its last step, pruned, or to go on."""
+    """Return how a trial of a search stands that nobody is at: at its end, pruned, or to go on."""
     if str(steps) in run.selection:
         return "searched"
     return "pruned" if run.folder.name in ends else "paused"
@@ -166,20 +167,24 @@ def _read_scores(field: list[_Candidate], steps: int) -> str | None:
     return None
 
 
-def _prune(field: list[_Candidate], reduction: int, steps: int) -> None:
-    """End the trials of a rung that are not among its best 1/reduction."""
-    going = [candidate for candidate in field if candidate.goes_on]
-    ends = [_is_pruned(going, place, reduction, steps) for place in range(len(going))]
-    for candidate, ended in zip(going, ends, strict=True):
-        if ended:
+def _prune(came: Sequence[_Candidate], reduction: int, steps: int) -> None:
+    """End the trials that are not among the best 1/reduction of those that came to a rung.
+
+    As many go on whatever the scores are, for that is what makes budgets equal: trials that failed
+    count as the last, and of equal scores the lower rate as the better.
+    """
+    worst_first = sorted(came, key=lambda c: (c.goes_on, c.scores.get(steps, 0.0), -_rate(c)))
+    for place, candidate in enumerate(worst_first):
+        if candidate.goes_on and _is_pruned(len(came), place, reduction, steps):
             candidate.pruned_at = steps
 
 
-def _is_pruned(going: Sequence[_Candidate], place: int, reduction: int, steps: int) -> bool:
-    """Ask optuna's pruner of one trial once it knows the scores of all others of the rung.
+def _is_pruned(came: int, place: int, reduction: int, steps: int) -> bool:
+    """Ask optuna's pruner of the trial at a place, the worst at 0, once it knows all others.
 
     The pruner decides by what it was asked before, so each is asked last in a study of its own;
-    otherwise the order of trials would decide with their scores.
+    otherwise the order of trials would decide with their scores. It lets all pass that are as good
+    as the last to go on, and is told places, of which no two are equal.
     """
     import optuna
 
@@ -187,9 +192,9 @@ def _is_pruned(going: Sequence[_Candidate], place: int, reduction: int, steps: i
     pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=steps, reduction_factor=reduction)
     study = optuna.create_study(direction="maximize", pruner=pruner)
     ended = False
-    for candidate in (*going[:place], *going[place + 1 :], going[place]):
+    for other in (*range(place), *range(place + 1, came), place):
         trial = study.ask()
-        trial.report(candidate.scores[steps], steps)
+        trial.report(float(other), steps)
         ended = trial.should_prune()
     return ended
 
@@ -241,8 +246,10 @@ def _write(
     ended = any(arm["winner"] is not None or arm["failure"] for arm in before)
     if before != lines and (found or not ended):
         write_json(out / "search.json", content)
-        if found:
-            _write_for_optuna(out / "search.log", fields)
+    log = out / "search.log"
+    if found and (before != lines or not log.is_file()):
+        with whole_file(log) as scratch:
+            _write_for_optuna(scratch, fields)
 
 
 def _arm_line(
@@ -255,6 +262,7 @@ def _arm_line(
         "method": arm.method.name,
         "prior": arm.method.learning_rate,
         "winner": winner,
+        "ranked": trial_id(found) if isinstance(found, TrialConfig) else None,
         "failure": found if isinstance(found, str) else None,
         "at_edge": winner in (min(rates), max(rates)) and len(rates) > 1,
         "steps": sum(max(c.scores, default=0) for c in field),
@@ -278,7 +286,6 @@ def _write_for_optuna(log: Path, fields: Mapping[str, list[_Candidate]]) -> None
     from optuna.storages.journal import JournalFileBackend
     from optuna.trial import TrialState, create_trial
 
-    log.unlink(missing_ok=True)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(log)))
     for name, field in fields.items():
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")

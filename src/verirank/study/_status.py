@@ -9,8 +9,8 @@ from statistics import mean
 from typing import Any, Literal
 
 from verirank.config import InputError
-from verirank.record import Role, Run, TrialEntry, read_trial_list, step_seconds
-from verirank.study._definition import Study, open_study
+from verirank.record import Role, Run, TrialEntry, is_held, read_trial_list, step_seconds
+from verirank.study._definition import LOCK, Study, open_study
 from verirank.study._search import expected_work, search_ends, search_state
 
 State = Literal[
@@ -55,12 +55,24 @@ class TrialStatus:
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """All trials of a study, and the seconds that remain at the speed so far, where it is known."""
+    """All trials of a study, and the seconds that remain at the speed so far, where it is known.
+
+    `is_run` tells that a process of this machine runs it now.
+    """
 
     name: str
     protocol: str
     trials: tuple[TrialStatus, ...]
     eta_seconds: float | None
+    is_run: bool
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come.
+
+        Between a search and the ranking after it no trial is left, but the study is still run.
+        """
+        return not self.is_run and all(trial.state in ENDED for trial in self.trials)
 
     def count(self, state: State) -> int:
         """Return how many trials are in a state."""
@@ -78,14 +90,17 @@ def study_status(out: Path) -> StudyStatus:
         raise InputError(f"the study in {out} has not listed its trials yet")
     ends = search_ends(out)
     trials = tuple(_status(Run(listed.folder(e)), e, ends) for e in listed.entries)
-    return StudyStatus(study.name, study.protocol, trials, _eta(trials, study))
+    eta, is_run = _eta(trials, study), is_held(out / LOCK)
+    return StudyStatus(study.name, study.protocol, trials, eta, is_run)
 
 
 def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
     manifest = run.manifest
     state = _state(run, manifest)
-    if entry.role == "search" and state == "paused":
-        state = search_state(run, entry.steps, ends)
+    if entry.role == "search" and state in ("paused", "stopped", "interrupted"):
+        # One that was killed or stopped once it had its score owes nothing more.
+        ended = search_state(run, entry.steps, ends)
+        state = state if ended == "paused" else ended
     lines = [] if state in {"waiting", "done"} else run.metrics()
     seconds = sum(map(step_seconds, lines))
     return TrialStatus(

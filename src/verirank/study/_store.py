@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verirank.config import InputError, Section, TrialConfig
-from verirank.record import Role, TrialEntry, write_json
+from verirank.config import InputError, ModelConfig, Section, TaskConfig, TrialConfig
+from verirank.record import Role, TrialEntry, read_json, write_json
 from verirank.study._digest import digest
 
 _DIGITS = 10
 
 
-class OtherWeightsError(InputError):
-    """The base's weights are not those that a store's other trials began with."""
+class OtherInputsError(InputError):
+    """The base's weights or the task's problems are not those that a store was begun with."""
 
 
 def trial_id(config: TrialConfig, defect: str | None = None) -> str:
@@ -115,13 +114,21 @@ class Store:
         """Remember which weights a model's trials start from, or hold them against these.
 
         Raises:
-            OtherWeightsError: the store was begun with other weights of the same name.
+            OtherInputsError: the store was begun with other weights of the same name.
         """
-        path = (
-            self.folder / "base" / f"{digest(config.model.model_dump(mode='json'), _DIGITS)}.json"
-        )
-        if path.is_file() and json.loads(path.read_text("utf-8"))["sha256"] != fingerprint:
-            raise OtherWeightsError(
-                f"{self.folder} was begun with other weights of {config.model.name!r}"
-            )
-        write_json(path, {"model": config.model.name, "sha256": fingerprint})
+        self._expect("weights", config.model, fingerprint)
+
+    def expect_problems(self, config: TrialConfig, fingerprint: str | None) -> None:
+        """Remember which problems a task's trials have, or hold them against these.
+
+        Raises:
+            OtherInputsError: the store was begun with other problems of the same name.
+        """
+        if fingerprint is not None:
+            self._expect("problems", config.task, fingerprint)
+
+    def _expect(self, what: str, named: ModelConfig | TaskConfig, fingerprint: str) -> None:
+        place = self.folder / "base" / f"{digest(named.model_dump(mode='json'), _DIGITS)}.json"
+        if place.is_file() and read_json(place)["sha256"] != fingerprint:
+            raise OtherInputsError(f"{self.folder} was begun with other {what} of {named.name!r}")
+        write_json(place, {"name": named.name, "sha256": fingerprint})

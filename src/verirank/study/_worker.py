@@ -24,6 +24,7 @@ from verirank.study._jobs import BUSY, PATIENCE, STOPPED, Job
 from verirank.study._proof import is_remembered
 from verirank.study._store import Store
 from verirank.study._trial import run_trial
+from verirank.tasks import load_task
 
 
 def work(job: Job, threads: int, gpu: str | None) -> None:
@@ -81,11 +82,13 @@ def _do(run: Run, job: Job, threads: int, stand_in: StandIn | None = None) -> No
     """Take a trial as far as the job says."""
     torch.set_num_threads(threads)
     base = load_base(run.config.model, run.config.machine.device)
-    Store(job.store).expect_base(run.config, base.fingerprint())
+    store = Store(job.store)
+    store.expect_base(run.config, base.fingerprint())
+    store.expect_problems(run.config, load_task(run.config.task).fingerprint())
     run_trial(
         run,
         base,
-        base_samples=Store(job.store).base_samples(run.config),
+        base_samples=store.base_samples(run.config),
         rung=job.rung,
         patience=PATIENCE,
         stand_in=stand_in,

@@ -68,6 +68,10 @@ class Task(ABC):
             InputError: the task has no split of that name.
         """
 
+    def fingerprint(self) -> str | None:
+        """Return the SHA-256 of the problems of a set; None where seeds and code make them."""
+        return None
+
     def bench_settings(self, name: str) -> BenchSettings:
         """Return how a bench is sampled where a trial leaves it open."""
         return BenchSettings()

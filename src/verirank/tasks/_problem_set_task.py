@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -73,6 +75,12 @@ class ProblemSetTask(Task):
             return frozenset()
         problems = read_bench(name, self.config.data_dir)
         return frozenset(find_overlap(self._problems, problems).ids)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for problem in self._problems:
+            digest.update(json.dumps([problem.id, problem.prompt, problem.answer]).encode())
+        return digest.hexdigest()
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> str:
         return render_prompt(problem.prompt, self.config.template, tokenizer)

@@ -59,6 +59,8 @@ def train(
     on_first(lambda: run.expect_base(fingerprint))
     reset_peak_memory()
     trainer = Trainer(config, base, sampler, verifier, initial=_stored_initial(run.folder))
+    problems = trainer.task.fingerprint()
+    on_first(lambda: run.expect_problems(problems))
     _begin(run, trainer)
     unsaved: list[list[Group]] = []
     with _interruptible() as stopping:
@@ -71,6 +73,8 @@ def train(
             stops = any_process(stopping())
             if stops or trainer.step == last or trainer.step % config.checkpoint.every == 0:
                 if is_first():
+                    # No checkpoint may outlast the steps that led to it.
+                    run.keep_metrics()
                     _write_rollouts(run, trainer, unsaved)
                 save_checkpoint(trainer, run, config.checkpoint.keep)
                 unsaved = []

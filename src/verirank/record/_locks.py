@@ -1,0 +1,47 @@
+"""Files that one process holds at a time, which the system lets go of even after kill -9."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from verirank.config import InputError
+
+
+class BusyError(InputError):
+    """Another process is at a run or a study."""
+
+
+@contextmanager
+def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock file, which the system lets go of even after kill -9.
+
+    Raises:
+        BusyError: another process holds it, and still does after `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    with lock.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise BusyError(otherwise) from None
+                time.sleep(0.2)
+        yield
+
+
+def is_held(lock: Path) -> bool:
+    """Return whether a process holds a lock file."""
+    if not lock.is_file():
+        return False
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
