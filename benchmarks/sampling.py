@@ -27,12 +27,13 @@ from workload import TOKENS, WORKLOADS, endless_base
 from verirank.config import TaskConfig, TrialConfig, resolve
 from verirank.models import BaseModel
 from verirank.record import package_versions, processor, usable_cores
-from verirank.sampling import open_sampler, sample_seed
+from verirank.sampling import _packed, open_sampler, sample_seed
 from verirank.tasks import load_task
 
 SAMPLERS = {
     "generate": "Hugging Face `generate`",
     "transformers": "`--sampler transformers`",
+    "plain": "the same, layers plain",
     "vllm": "`--sampler vllm`",
 }
 SIZES = ((8, 8), (16, 8), (32, 8))
@@ -45,7 +46,7 @@ Sample = Callable[[list[str], int, int], int]
 
 def settings(sampler: str) -> TrialConfig:
     """Return the trial whose sampler is timed; `generate` is none of ours."""
-    sampling = {} if sampler == "generate" else {"sampler": sampler}
+    sampling = {"sampler": sampler if sampler == "vllm" else "transformers"}
     model = {"name": _WORK.model, "dtype": _WORK.dtype}
     return resolve({"model": model, "sampling": {**sampling, "vllm": {"max_num_seqs": 256}}})
 
@@ -56,6 +57,8 @@ def serve(sampler: str) -> None:
     An answer is a line of JSON with the tokens that were written and the seconds they took.
     """
     torch.set_num_threads(usable_cores())
+    if sampler == "plain":
+        _packed.PACKED_FROM = sys.maxsize
     config, base = settings(sampler), endless_base(_WORK)
     task = load_task(TaskConfig(name=_WORK.task))
     with ExitStack() as stack:
@@ -167,10 +170,11 @@ def page(found: dict[str, dict[str, list[float]]], rounds: int, before: float, a
         f"Tokens a second: the median of {rounds} rounds, in which the samplers take turns, and "
         "the range. Each is a process of its own. `generate` reads a prompt once "
         "for every sample, ours once a problem, and ours return the log-probability of every "
-        "token besides.",
+        "token besides; on a CPU the transformers sampler packs its layers "
+        "(docs/architecture.md), which the column beside it leaves out.",
         "",
         "| problems x samples | " + " | ".join(SAMPLERS.values()) + " | vLLM to `generate` |",
-        "|---|---|---|---|---|",
+        "|---" * (len(SAMPLERS) + 2) + "|",
     ]
     for size, rates in found.items():
         cells = [f"{median(r):,.0f} ({min(r):,.0f} to {max(r):,.0f})" for r in rates.values()]

@@ -10,11 +10,12 @@ from typing import Any
 from verirank.config import TrialConfig
 from verirank.models import is_local
 from verirank.planning import GPU, gpu
-from verirank.record import Role, Run, read_trial_list, usable_cores
+from verirank.record import Role, Run, read_trial_list
 from verirank.study._confounds import defective_trials
 from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
 from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
 from verirank.study._ending import failed_for_good
+from verirank.study._room import Room, gpus_here
 from verirank.study._search import (
     candidates,
     expected_work,
@@ -60,7 +61,7 @@ class PlannedTrial:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A study's trials and how many run side by side on this machine.
+    """A study's trials and how many run side by side on this machine by default.
 
     `gpu` is the one that estimates are for. `unmatched` are methods without a rank in a study that
     solves ranks for equal parameters.
@@ -138,7 +139,7 @@ def plan_study(
     return Plan(
         name=study.name,
         protocol=study.protocol,
-        processes=usable_cores(),
+        processes=Room(None, 1, gpus_here()).at_once(arms[0]),
         gpu=device.name,
         trials=tuple(trials),
         unmatched=tuple(dict.fromkeys(unmatched)) if study.match == "parameters" else (),

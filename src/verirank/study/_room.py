@@ -45,6 +45,11 @@ class Room:
     largest: int = field(default=0, init=False)
     """Bytes of the largest trial that has ended, which counts where less is planned."""
 
+    def at_once(self, trial: TrialConfig) -> int:
+        """Return how many trials of a kind run at the same time where memory suffices."""
+        cores = max(1, usable_cores() // self.threads)
+        return self.processes or len(self._gpus_of(trial)) or cores
+
     def place(self, trial: TrialConfig, taken: Collection[tuple[Place, int]]) -> Place | None:
         """Return a place for one more trial, or None while it has to wait.
 
@@ -52,10 +57,9 @@ class Room:
             trial: that is to start.
             taken: the places of those that run, each with the memory that it has by now.
         """
-        gpus = self.gpus if trial.machine.device in ("auto", "cuda") else []
-        at_once = self.processes or len(gpus) or max(1, usable_cores() // self.threads)
-        if len(taken) >= at_once:
+        if len(taken) >= self.at_once(trial):
             return None
+        gpus = self._gpus_of(trial)
         needed = max(self.largest, planned_bytes(trial, on_gpu=bool(gpus)))
         if self.processes is None and taken:
             coming = sum(max(0, place.memory - resident) for place, resident in taken)
@@ -63,6 +67,9 @@ class Room:
                 return None
         used = Counter(place.gpu for place, _ in taken)
         return Place(min(gpus, key=lambda gpu: used[gpu], default=None), needed)
+
+    def _gpus_of(self, trial: TrialConfig) -> list[str]:
+        return self.gpus if trial.machine.device in ("auto", "cuda") else []
 
 
 def gpus_here() -> list[str]:
