@@ -39,8 +39,10 @@ def test_methods_whose_parameters_cannot_be_matched_are_named() -> None:
     study = paper(methods=["lora", "ia3", "miss"], match="parameters")
     plan = plan_study(study, on="h100")
     assert plan.unmatched == ("ia3",)
+    ranks = {trial.method: trial.axes.get("method.rank") for trial in plan.trials}
+    assert ranks["lora"] == 32 and ranks["miss"] > 32 and ranks["ia3"] is None
     told = str(render_plan(plan).renderables[-1])
-    assert "Without a rank, these train as many parameters as ever: ia3" in told
+    assert "Without a rank, these keep their own number of parameters: ia3" in told
 
 
 def test_a_faster_gpu_takes_less() -> None:

@@ -17,7 +17,7 @@ from verirank.study import LocalExecutor, RayExecutor, resume_study, run_study, 
 ray = pytest.importorskip("ray", reason="Ray is an extra: make ray")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(500),
+    pytest.mark.timeout(900),
     pytest.mark.xdist_group("ray"),
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),

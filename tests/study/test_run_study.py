@@ -116,6 +116,9 @@ def test_a_study_keeps_the_store_that_it_was_begun_with(tmp_path: Path, small_st
     for store in (tmp_path / "moved", None):
         with pytest.raises(InputError, match="store, which is not there; bring it back"):
             run_study(study, out, store=store)
+    for ask in (study_status, lambda folder: build_leaderboard([folder])):
+        with pytest.raises(InputError, match="store, which is not there; bring it back"):
+            ask(out)
     assert not (tmp_path / "store").exists()
 
 
@@ -232,6 +235,22 @@ def test_other_weights_fail_every_trial_until_the_first_are_back(
     assert again.error is not None and "other weights" in again.error
     known.unlink()
     assert [o.error for o in resume_study(tmp_path / "t")] == [None]
+
+
+def test_a_damaged_record_is_named_and_the_others_go_on(tmp_path: Path, small_study: Make) -> None:
+    study, out = small_study("ia3", "ln-tuning"), tmp_path / "s"
+    run_study(study, out)
+    damaged, whole = sorted(path.parent for path in out.glob("trials/*/manifest.json"))
+    (damaged / "manifest.json").write_text("{")
+    shutil.rmtree(whole)
+    by_id = {trial.id: trial for trial in study_status(out).trials}
+    assert by_id[damaged.name].state == "failed" and by_id[whole.name].state == "waiting"
+    assert "manifest.json" in (by_id[damaged.name].error or "")
+    outcomes = {outcome.folder: outcome.error for outcome in resume_study(out)}
+    assert "without its folder it is trained again" in (outcomes[damaged] or "")
+    assert outcomes[whole] is None
+    shutil.rmtree(damaged)
+    assert [outcome.error for outcome in resume_study(out)] == [None, None]
 
 
 def test_other_problems_fail_every_trial_until_the_first_are_back(

@@ -61,8 +61,8 @@ def overlap(train: str, bench: str, data_dir: str | None, as_json: bool) -> None
     if as_json:
         return click.echo(json.dumps({"train": train, "bench": bench, **asdict(found)}))
     click.echo(
-        f"{found.ngram} of {found.n} problems of {bench} share half of their word 8-grams with a "
-        f"problem of {train}, {found.exact} all words"
+        f"of {found.n} problems of {bench}, {found.exact} have all words of a problem of {train}, "
+        f"and {found.ngram} at least half of their word 8-grams"
     )
     for problem in found.ids:
         click.echo(f"  {problem}")

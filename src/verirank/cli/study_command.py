@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
     if not watch:
         Console().print(render(now))
         return None
-    with Watch(folder) as view:
+    with Watch(folder) as view, suppress(KeyboardInterrupt):
         while not now.has_ended:
             now = view.refresh() or now
             time.sleep(0.5)

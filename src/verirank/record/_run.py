@@ -366,6 +366,7 @@ def _run_folders(folder: Path) -> Iterator[str]:
         kept = (file.parent for file in found if not file.parent.name.startswith("."))
         yield from map(os.path.realpath, kept)
         return
+    listed.expect_store(folder)
     store = os.path.realpath(listed.store)
     runs = [os.path.join(store, entry.id) for entry in listed.entries if entry.role == "ranked"]
     kept = (run for run in runs if os.path.isfile(os.path.join(run, "manifest.json")))

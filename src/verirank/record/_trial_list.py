@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from verirank.config import InputError
 from verirank.record._files import read_json, write_json
 
 Role = Literal["search", "ranked", "defective", "rescored"]
@@ -42,6 +43,18 @@ class TrialList:
     def folder(self, entry: TrialEntry) -> Path:
         """Return where a trial's run lies, or will."""
         return self.store / entry.id
+
+    def expect_store(self, out: Path) -> None:
+        """Refuse to take trials for untrained whose store is gone.
+
+        Raises:
+            InputError: the store of the study in `out` is not there.
+        """
+        if not self.store.is_dir():
+            raise InputError(
+                f"the trials of the study in {out} lie in {self.store}, which is not there; bring "
+                "it back, or choose another --out to train them again"
+            )
 
 
 def write_trial_list(out: Path, store: Path, entries: Sequence[TrialEntry]) -> None:

@@ -217,6 +217,9 @@ def read_study(source: str | Path) -> Study:
     except FileNotFoundError:
         hint = nearest(str(source), study_names()).replace("known:", "shipped:")
         raise InputError(f"no study {str(source)!r}; give a TOML file{hint}") from None
+    except IsADirectoryError:
+        hint = f"; its study is {file / DEFINITION}" if (file / DEFINITION).is_file() else ""
+        raise InputError(f"{source} is a folder, not a study's file{hint}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read {source}: {error}") from None
 

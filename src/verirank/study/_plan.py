@@ -124,12 +124,14 @@ def plan_study(
     trials: list[PlannedTrial] = []
     winners, ends = _winners(out), search_ends(out) if out else {}
     arms = study.arms()
+    solved = ("method.rank",) if study.match == "parameters" else ()
+    keys = dict.fromkeys((*study.axes, *solved))
     for arm in arms:
         rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
         ranked = _look_up(arm, study.seeds, rate, place)
         speeds = [found.speed for found in ranked.values() if found.speed]
         known = _Known(speeds[0], "another seed") if speeds else _first_guess(arm, probe, device)
-        axes = {key: value for key in study.axes if (value := _value(arm, key)) is not None}
+        axes = {key: value for key in keys if (value := _value(arm, key)) is not None}
         if study.protocol == "fair":
             trials += _search_trials(arm, study.search, place, known, ends, axes)
         trials += [_ranked(arm, seed, rate, found, known, axes) for seed, found in ranked.items()]

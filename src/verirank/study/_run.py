@@ -161,7 +161,7 @@ class _Crew:
 
     def take(self, trials: Mapping[Path, TrialConfig], rung: Rung | None) -> list[Outcome]:
         """Take trials, by their folders, to a rung or their end; return an outcome each."""
-        outcomes = {folder: self._known(Run(folder), rung) for folder in trials}
+        outcomes = {folder: self._found(folder, rung) for folder in trials}
         todo = {folder: trial for folder, trial in trials.items() if outcomes[folder] is None}
         for folder, trial in todo.items():
             self.store.start(trial, folder)
@@ -169,6 +169,12 @@ class _Crew:
         if jobs:
             outcomes |= {o.folder: o for o in self._executor.run(jobs, self._on_poll)}
         return [outcome for outcome in outcomes.values() if outcome is not None]
+
+    def _found(self, folder: Path, rung: Rung | None) -> Outcome | None:
+        try:
+            return self._known(Run(folder), rung)
+        except InputError as error:  # a file of it is damaged: the others go on
+            return Outcome(folder, f"{error}; without its folder it is trained again")
 
     def _known(self, run: Run, rung: Rung | None) -> Outcome | None:
         """Return how a trial ended, or None where it has still to run."""
@@ -206,11 +212,6 @@ def _expect_benches(arms: Sequence[TrialConfig], study: Study) -> None:
 def _expect_store(store: Path | None, out: Path) -> Path:
     """Return where the trials lie, which stays what a study was begun with."""
     begun = _begun_store(out)
-    if begun and not begun.is_dir():
-        raise InputError(
-            f"the trials of the study in {out} lie in {begun}, which is not there; bring it back, "
-            "or choose another --out to train them again"
-        )
     place = (store or begun or out / "trials").absolute()
     if begun and not (place.is_dir() and place.samefile(begun)):
         if store:
@@ -227,7 +228,10 @@ def _expect_store(store: Path | None, out: Path) -> Path:
 
 def _begun_store(out: Path) -> Path | None:
     listed = read_trial_list(out)
-    return listed.store if listed else None
+    if listed is None:
+        return None
+    listed.expect_store(out)
+    return listed.store
 
 
 def _most_work_first(trials: Mapping[Path, TrialConfig]) -> list[Path]:

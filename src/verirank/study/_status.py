@@ -88,10 +88,34 @@ def study_status(out: Path) -> StudyStatus:
     study, listed = open_study(out), read_trial_list(out)
     if listed is None:
         raise InputError(f"the study in {out} has not listed its trials yet")
+    listed.expect_store(out)
     ends = search_ends(out)
-    trials = tuple(_status(Run(listed.folder(e)), e, ends) for e in listed.entries)
+    trials = tuple(_readable(Run(listed.folder(e)), e, ends) for e in listed.entries)
     eta, is_run = _eta(trials, study), is_held(out / LOCK)
     return StudyStatus(study.name, study.protocol, trials, eta, is_run)
+
+
+def _readable(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
+    """Return how a trial stands; one of which a file is damaged has failed, and says so."""
+    try:
+        return _status(run, entry, ends)
+    except InputError as error:
+        return TrialStatus(
+            id=entry.id,
+            role=entry.role,
+            method=entry.method,
+            seed=entry.seed,
+            learning_rate=entry.learning_rate,
+            state="failed",
+            step=0,
+            steps=entry.steps,
+            seconds=0.0,
+            seconds_evaluate=0.0,
+            rewards=(),
+            score=None,
+            error=str(error),
+            last_lines=(),
+        )
 
 
 def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
