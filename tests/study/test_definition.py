@@ -70,6 +70,11 @@ def test_a_method_without_an_axis_key_is_left_out_of_a_crossed_study() -> None:
     assert [arm.method.name for arm in arms] == ["lora"]
 
 
+def test_steps_of_a_method_stand_over_those_of_all() -> None:
+    study = make_study({**PLAIN, "methods": ["lora", "ia3"], "steps": {"ia3": 7}})
+    assert [arm.training.steps for arm in study.arms()] == [50, 7]
+
+
 def test_matched_parameters_solve_the_rank_of_every_method() -> None:
     study = make_study({**PLAIN, "methods": ["lora", "miss", "lora-fa"], "match": "parameters"})
     lora, *others = study.arms()
@@ -99,6 +104,9 @@ def test_matched_parameters_solve_the_rank_of_every_method() -> None:
         ({"axes": {"evaluation.problems": [8, 16]}}, "make a study of each value"),
         ({"seeds": []}, "seeds must be named"),
         ({"seeds": [1, 1]}, "seeds must be named once"),
+        ({"match": "time", "axes": {"method.rank": [1, 2]}}, "it has no axes"),
+        ({"steps": {"lorra": 4}}, "unknown method 'lorra'; did you mean 'lora'"),
+        ({"steps": {"lora": 0}}, "steps.lora must be 1 or more"),
         ({"protocol": "fair"}, "at least three seeds"),
         ({"protocol": "fair", "seeds": [0, 1, 1000]}, "seed 1000 is the search's"),
         ({"protocol": "unfair"}, "protocol"),

@@ -33,6 +33,7 @@ from verirank.study import (
     run_study,
     study_status,
 )
+from verirank.study._equal_time import with_equal_time
 from verirank.study._room import Place, Room, planned_bytes
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
@@ -188,6 +189,22 @@ def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
     again = study_status(out)
     assert [trial.state for trial in again.trials] == [trial.state for trial in status.trials]
     assert [trial.score is None for trial in again.trials] == [False] * 6
+
+
+def test_methods_train_for_as_long_as_lora_by_the_steps_that_the_study_keeps(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study, out = small_study("lora", "ia3", steps=4, match="time"), tmp_path / "s"
+    assert [outcome.error for outcome in run_study(study, out)] == [None, None]
+    steps = open_study(out).steps
+    assert steps["lora"] == 4 and steps["ia3"] > 0
+    runs = [Run(path.parent) for path in out.glob("trials/*/manifest.json")]
+    assert {run.method: len(run.metrics()) for run in runs} == steps
+    # Neither going on nor asking anew measures again, which would find other steps.
+    assert with_equal_time(study, out).steps == steps
+    before = scores(out)
+    run_study(study, out)
+    assert scores(out) == before and len(list(out.glob("trials/*/manifest.json"))) == 2
 
 
 def test_an_evaluation_that_is_cut_off_keeps_the_benches_it_has(

@@ -134,20 +134,20 @@ def _hash(script: str) -> str:
 def _setup(board: Leaderboard) -> dict[str, str]:
     """Return what the runs have been made with, as words for the page; what is absent is left out.
 
-    Settings are the first run's; of code, packages, threads and machines all are named.
+    Settings are the first run's; of steps, seeds, code, packages, threads and machines all count.
     """
     run = board.arms[0].runs[0]
-    training, sampling = run.settings.get("training", {}), run.settings.get("sampling", {})
+    sampling = run.settings.get("sampling", {})
     manifest = board.arms[0].manifests[0]
     algorithms = {str(made.get("algorithm")) for arm in board.arms for made in arm.manifests}
     facts = {
         "model": manifest.get("model"),
         "task": manifest.get("task"),
         "algorithm": ", ".join(sorted(algorithms)),
-        "training steps": training.get("steps"),
+        "training steps": " to ".join(map(str, _ends(_steps(board)))),
         "batch": _product(sampling.get("problems_per_step"), sampling.get("group_size")),
         "evaluation": _evaluation(board),
-        "seeds": " to ".join(str(s) for s in sorted({min(_seeds(board)), max(_seeds(board))})),
+        "seeds": " to ".join(map(str, _ends(_seeds(board)))),
         **{kind: "; ".join(told) for kind, told in provenance(board).items()},
         "base weights": f"SHA-256 {manifest.get('base_sha256', 'not recorded')}",
     }
@@ -162,6 +162,16 @@ def _evaluation(board: Leaderboard) -> str:
 
 def _seeds(board: Leaderboard) -> list[int]:
     return [run.seed for arm in board.arms for run in arm.runs]
+
+
+def _steps(board: Leaderboard) -> list[int]:
+    found = [arm.settings.get("training.steps") for arm in board.arms]
+    return [steps for steps in found if steps]
+
+
+def _ends(values: list[int]) -> list[int]:
+    """Return the least and the most, once where they are the same, of none nothing."""
+    return sorted({min(values), max(values)}) if values else []
 
 
 def _product(problems: int | None, group: int | None) -> str | None:

@@ -69,7 +69,8 @@ class Study(Section):
         design: `crossed` takes every combination of the axes' values, `one-at-a-time` the trial
             as it is and then each value of each axis alone.
         match: `rank` leaves ranks as they are set, `parameters` solves each method's rank for the
-            trainable parameters of LoRA.
+            trainable parameters of LoRA, `time` each method's steps for the training time of LoRA.
+        steps: by method, training steps over all others'; `time` writes here what it solved.
         search: the fair protocol's budget.
         defects: by name, what is wrong on purpose in further trials, which are never ranked.
     """
@@ -84,7 +85,8 @@ class Study(Section):
     protocol: Literal["single", "fair"] = "single"
     axes: dict[str, tuple[Any, ...]] = Field(default={})
     design: Literal["crossed", "one-at-a-time"] = "crossed"
-    match: Literal["rank", "parameters"] = "rank"
+    match: Literal["rank", "parameters", "time"] = "rank"
+    steps: dict[str, int] = Field(default={})
     search: SearchConfig = SearchConfig()
     defects: dict[str, DefectConfig] = Field(default={})
 
@@ -100,6 +102,10 @@ class Study(Section):
             raise ValueError("the fair protocol searches method.learning_rate; it is no axis there")
         if "seed" in self.axes or "seed" in self.trial:
             raise ValueError("seeds are named under `seeds`, not under axes or trial")
+        if self.match == "time" and self.axes:
+            raise ValueError("match = 'time' solves one number of steps a method: it has no axes")
+        if wrong := [method for method, steps in self.steps.items() if steps < 1]:
+            raise ValueError(f"steps.{wrong[0]} must be 1 or more")
         if empty := [key for key, values in self.axes.items() if not values]:
             raise ValueError(f"axis {empty[0]!r} has no values")
         expect_defects(self.defects)
@@ -197,6 +203,9 @@ class Study(Section):
             raise InputError(f"study {self.name!r}, {method}: {error}") from None
         if self.match == "parameters":
             arm = _matched(arm)
+        if method in self.steps:
+            training = arm.training.model_copy(update={"steps": self.steps[method]})
+            arm = arm.model_copy(update={"training": training})
         return with_learning_rate(arm, learning_rate_of(arm.method, arm.model.name))
 
 
@@ -251,7 +260,7 @@ def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
         raise InputError(f"{source}: methods is empty; leave it out for every installed method")
     known = plugin_names("method")
     spoiled = [method for defect in study.defects.values() for method in defect.methods]
-    for method in (*study.methods, *study.overrides, *spoiled):
+    for method in (*study.methods, *study.overrides, *study.steps, *spoiled):
         if method not in known:
             raise InputError(f"{source}: unknown method {method!r}{nearest(method, known)}")
     for method in spoiled:

@@ -13,8 +13,15 @@ from verirank.planning import GPU, gpu
 from verirank.record import Role, Run, read_trial_list
 from verirank.study._confounds import defective_trials
 from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
-from verirank.study._definition import SearchConfig, Study, with_learning_rate, with_seed
+from verirank.study._definition import (
+    DEFINITION,
+    SearchConfig,
+    Study,
+    with_learning_rate,
+    with_seed,
+)
 from verirank.study._ending import failed_for_good
+from verirank.study._equal_time import with_equal_time
 from verirank.study._room import Room, gpus_here
 from verirank.study._search import (
     candidates,
@@ -123,6 +130,8 @@ def plan_study(
     place = Store(store or (listed.store if listed else (out or Path()) / "trials"))
     trials: list[PlannedTrial] = []
     winners, ends = _winners(out), search_ends(out) if out else {}
+    if probe or (out and (out / DEFINITION).is_file()):
+        study = with_equal_time(study, out)
     arms = study.arms()
     solved = ("method.rank",) if study.match == "parameters" else ()
     keys = dict.fromkeys((*study.axes, *solved))

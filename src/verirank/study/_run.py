@@ -19,6 +19,7 @@ from verirank.record import (
 from verirank.study._confounds import Defective, defective_trials, with_defects
 from verirank.study._definition import DEFINITION, LOCK, Study, open_study, read_study, with_seed
 from verirank.study._ending import Rung, failed_for_good, is_finished
+from verirank.study._equal_time import with_equal_time
 from verirank.study._jobs import Executor, Job, Outcome
 from verirank.study._local import LocalExecutor
 from verirank.study._search import candidates, search_rates
@@ -52,6 +53,7 @@ def run_study(
         InputError: the folder holds another study, another process is at it, or a setting is wrong.
         KeyboardInterrupt: the study was stopped; it goes on when run again.
     """
+    study = with_equal_time(study, out)
     arms = study.arms()
     _expect_benches(arms, study)
     for arm in arms:
