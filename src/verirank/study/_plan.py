@@ -133,7 +133,7 @@ def plan_study(
     if probe or (out and (out / DEFINITION).is_file()):
         study = with_equal_time(study, out)
     arms = study.arms()
-    solved = ("method.rank",) if study.match == "parameters" else ()
+    solved = {"parameters": ["method.rank"], "time": ["training.steps"]}.get(study.match, [])
     keys = dict.fromkeys((*study.axes, *solved))
     for arm in arms:
         rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
