@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +50,9 @@ def measured_speed(manifest: Mapping[str, Any], arm: TrialConfig) -> Speed | Non
 def probe_speed(arm: TrialConfig) -> Speed | None:
     """Train an arm for three steps and sample a bench in part.
 
-    None where the model is not here, or the arm fails within these steps, as by divergence.
+    None where the model is not here, or the arm fails within these steps, as by divergence. On a
+    CPU it is seconds of a core, and of the clock while answers are verified: other work on the
+    machine moves them less.
 
     What is found is remembered for this machine and these package versions.
     """
@@ -97,12 +101,22 @@ def _probe(arm: TrialConfig) -> Speed | None:
     )
     with tempfile.TemporaryDirectory() as folder:
         run = start_trial(short, Path(folder) / "probe")
+        spent: list[float] = []
         try:
-            run_trial(run, base, rung=Rung(_PROBE_STEPS, bench))
+            run_trial(
+                run,
+                base,
+                rung=Rung(_PROBE_STEPS, bench),
+                on_step=lambda step: spent.append(time.process_time()),
+            )
         except RunFailedError:
             return None
         # The first step pays for what is only loaded and built once.
         steps = [step_seconds(line) for line in run.metrics()[1:]]
+        if base.device.type == "cpu":
+            cores = [end - start for start, end in pairwise(spent)]
+            waits = [line["seconds_verify"] for line in run.metrics()[1:]]
+            steps = [core + wait for core, wait in zip(cores, waits, strict=True)]
         evaluate = run.manifest["seconds_evaluate"]
     return Speed(sum(steps) / len(steps), evaluate * wanted / problems)
 
@@ -115,5 +129,6 @@ def _place(arm: TrialConfig) -> Path:
         "settings": settings,
         "packages": package_versions(("verirank", "torch", "transformers", "peft")),
         "processor": processor(),
+        "seconds": "of a core",
     }
     return cache_folder() / "probes" / f"{arm.method.name}-{digest(key, 24)}.json"
