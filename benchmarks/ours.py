@@ -6,6 +6,7 @@ import time
 
 import torch
 from workload import (
+    MOST_STEPS,
     RANK,
     WORKLOADS,
     FixedLength,
@@ -39,7 +40,7 @@ def main() -> None:
             "group_size": work.group,
         },
         "training": {
-            "steps": 1000,
+            "steps": MOST_STEPS,
             "micro_batch_tokens": asked["micro_batch_tokens"],
         },
     }

@@ -15,6 +15,7 @@ from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from workload import (
+    MOST_STEPS,
     RANK,
     TOKENS,
     WORKLOADS,
@@ -72,7 +73,6 @@ class _Clock(TrainerCallback):
         self.marks: list[tuple[float, float]] = []
         self.trainer: _Timed | None = None
         self.started = 0.0
-        self.lengths: list[float] = []
         self._steps, self._together = steps, together
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -88,11 +88,6 @@ class _Clock(TrainerCallback):
         if len(self.marks) > self._steps:
             control.should_training_stop = self._together.done()
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Keep the length of completions, which has to be the workload's."""
-        if logs and "completions/mean_length" in logs:
-            self.lengths.append(float(logs["completions/mean_length"]))
-
     def _mark(self) -> None:
         assert self.trainer is not None
         self.marks.append((time.perf_counter(), self.trainer.generating))
@@ -107,7 +102,7 @@ def main() -> None:
     micro_batch = asked["micro_batch"]
     args = GRPOConfig(
         output_dir=tempfile.mkdtemp(),
-        max_steps=1000,
+        max_steps=MOST_STEPS,
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=work.completions // micro_batch,
         num_generations=work.group,
@@ -146,8 +141,8 @@ def main() -> None:
         )
         clock.trainer = trainer
         trainer.train()
-    assert set(clock.lengths) == {float(TOKENS)}, f"completions ended early: {clock.lengths}"
-    (tokens,) = set(trainer.tokens)
+    tokens = work.completions * TOKENS
+    assert set(trainer.tokens) == {tokens}, f"completions ended early: {trainer.tokens}"
     Timing(
         start_seconds=clock.started,
         step_seconds=[b[0] - a[0] for a, b in pairwise(clock.marks)],

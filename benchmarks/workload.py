@@ -19,6 +19,8 @@ from verirank.tasks import Problem, Task, load_task
 from verirank.verifier import Reward, Verifier
 
 TOKENS = 64
+MOST_STEPS = 1000
+"""More than anybody takes: how many is up to those who are timed together."""
 RANK = 32
 
 

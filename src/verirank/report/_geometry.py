@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+from verirank.record import read_json
 from verirank.report._arms import Arm
 from verirank.report.leaderboard import Leaderboard
 
@@ -113,7 +113,7 @@ def _of_arm(arm: Arm) -> Iterator[RunGeometry]:
     for run in arm.runs:
         file = run.folder / "geometry.json"
         if file.is_file():
-            content = json.loads(file.read_text("utf-8"))
+            content = read_json(file)
             yield RunGeometry(arm.label, run.seed, run.folder.name, content)
 
 

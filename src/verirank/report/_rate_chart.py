@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verirank.record import read_json
 from verirank.report._palette import SAID, Palette, described
 from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative
 from verirank.report._words import listed
@@ -27,7 +27,7 @@ def read_searches(folders: Iterable[Path]) -> Searches:
     for folder in folders:
         path = Path(folder) / "search.json"
         if path.is_file():
-            search = json.loads(path.read_text("utf-8"))
+            search = read_json(path)
             rows += [row for arm in search["arms"] for row in _rows(arm)]
             notes += _notes(search)
     return Searches(rows, notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verirank.record import Run, TrialEntry, read_trial_list, write_csv, write_json
+from verirank.record import Run, TrialEntry, read_json, read_trial_list, write_csv, write_json
 from verirank.report._samples import BenchSamples, bench_samples
 from verirank.report.leaderboard import Leaderboard
 from verirank.statistics import Interval, avg_at_k, holm, paired_differences, pass_at_k
@@ -93,7 +92,7 @@ def read_confounds(folder: Path) -> Confounds | None:
     path = folder / _JSON
     if not path.is_file():
         return None
-    content = json.loads(path.read_text("utf-8"))
+    content = read_json(path)
     return Confounds(tuple(Effect(**row) for row in content["effects"]), content["missing"])
 
 

@@ -112,11 +112,11 @@ def _probe(arm: TrialConfig) -> Speed | None:
         except RunFailedError:
             return None
         # The first step pays for what is only loaded and built once.
-        steps = [step_seconds(line) for line in run.metrics()[1:]]
+        lines = run.metrics()[1:]
+        steps = [step_seconds(line) for line in lines]
         if base.device.type == "cpu":
             cores = [end - start for start, end in pairwise(spent)]
-            waits = [line["seconds_verify"] for line in run.metrics()[1:]]
-            steps = [core + wait for core, wait in zip(cores, waits, strict=True)]
+            steps = [c + line["seconds_verify"] for c, line in zip(cores, lines, strict=True)]
         evaluate = run.manifest["seconds_evaluate"]
     return Speed(sum(steps) / len(steps), evaluate * wanted / problems)
 

@@ -27,8 +27,8 @@ from verirank.study._search import (
     candidates,
     expected_work,
     search_arms,
+    search_end,
     search_ends,
-    search_state,
 )
 from verirank.study._status import ENDED
 from verirank.study._store import Store, trial_id, trial_ids
@@ -302,8 +302,7 @@ def _search_trials(
         manifest = run.manifest
         state = manifest.get("status", "waiting")
         if state in ("paused", "stopped", "running"):
-            ended = search_state(run, steps, ends)
-            state = state if ended == "paused" else ended
+            state = search_end(run, steps, ends) or state
         yield PlannedTrial(
             id=store.name_of(folder),
             role="search",

@@ -140,13 +140,13 @@ def search_ends(out: Path) -> dict[str, int]:
     return {trial["folder"]: trial["pruned_at"] for trial in trials if trial["pruned_at"]}
 
 
-def search_state(
+def search_end(
     run: Run, steps: int, ends: Mapping[str, int]
-) -> Literal["searched", "pruned", "paused"]:
-    """Return how a trial of a search stands that nobody is at: at its end, pruned, or to go on."""
+) -> Literal["searched", "pruned"] | None:
+    """Return whether a trial of a search came to its last step or was pruned; None if neither."""
     if str(steps) in run.selection:
         return "searched"
-    return "pruned" if run.folder.name in ends else "paused"
+    return "pruned" if run.folder.name in ends else None
 
 
 def _read_scores(field: list[_Candidate], steps: int) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from verirank.config import InputError
 from verirank.record import Role, Run, TrialEntry, is_held, read_trial_list, step_seconds
 from verirank.study._definition import LOCK, Study, open_study
-from verirank.study._search import expected_work, search_ends, search_state
+from verirank.study._search import expected_work, search_end, search_ends
 
 State = Literal[
     "waiting",
@@ -28,7 +28,7 @@ ENDED = frozenset({"done", "searched", "pruned", "failed"})
 """States that a trial leaves only if it is run again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialStatus:
     """A trial as its folder shows it now.
 
@@ -43,14 +43,14 @@ class TrialStatus:
     seed: int
     learning_rate: float
     state: State
-    step: int
+    step: int = 0
     steps: int
-    seconds: float
-    seconds_evaluate: float
-    rewards: tuple[float, ...]
-    score: float | None
+    seconds: float = 0.0
+    seconds_evaluate: float = 0.0
+    rewards: tuple[float, ...] = ()
+    score: float | None = None
     error: str | None
-    last_lines: tuple[str, ...]
+    last_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +100,13 @@ def _readable(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStat
     try:
         return _status(run, entry, ends)
     except InputError as error:
-        return TrialStatus(
-            id=entry.id,
-            role=entry.role,
-            method=entry.method,
-            seed=entry.seed,
-            learning_rate=entry.learning_rate,
-            state="failed",
-            step=0,
-            steps=entry.steps,
-            seconds=0.0,
-            seconds_evaluate=0.0,
-            rewards=(),
-            score=None,
-            error=str(error),
-            last_lines=(),
-        )
+        return TrialStatus(**_listed(entry), state="failed", error=str(error))
+
+
+def _listed(entry: TrialEntry) -> dict[str, Any]:
+    """Return what a study's list tells of a trial, by its names in `TrialStatus`."""
+    names = ("id", "role", "method", "seed", "learning_rate", "steps")
+    return {name: getattr(entry, name) for name in names}
 
 
 def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
@@ -123,19 +114,13 @@ def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus
     state = _state(run, manifest)
     if entry.role == "search" and state in ("paused", "stopped", "interrupted"):
         # One that was killed or stopped once it had its score owes nothing more.
-        ended = search_state(run, entry.steps, ends)
-        state = state if ended == "paused" else ended
+        state = search_end(run, entry.steps, ends) or state
     lines = [] if state in {"waiting", "done"} else run.metrics()
     seconds = sum(map(step_seconds, lines))
     return TrialStatus(
-        id=entry.id,
-        role=entry.role,
-        method=entry.method,
-        seed=entry.seed,
-        learning_rate=entry.learning_rate,
+        **_listed(entry),
         state=state,
         step=entry.steps if state == "done" else lines[-1]["step"] if lines else 0,
-        steps=entry.steps,
         seconds=manifest.get("seconds", 0.0) if state == "done" else seconds,
         seconds_evaluate=manifest.get("seconds_evaluate", 0.0) if state == "done" else 0.0,
         rewards=tuple(line["reward_mean"] for line in lines),
