@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from verirank import study
+from verirank.cli import main
+from verirank.config import TrialConfig
+from verirank.record import Run
+
 BEFORE, WHILE = "conformance", "metrics.jsonl"
 
 
@@ -43,3 +48,22 @@ def test_sigterm_stops_a_run_before_and_while_it_trains(tmp_path: Path, place: s
     assert said_last == [goes_on, "verirank: stopped"]
     assert json.loads((run / "manifest.json").read_text())["status"] == "stopped"
     assert (run / "metrics.jsonl").is_file() == (place == WHILE)
+
+
+def test_ctrl_c_just_after_a_run_exists_says_how_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = study.start_trial
+
+    def begin_and_stop(config: TrialConfig, folder: Path) -> Run:
+        begin(config, folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "start_trial", begin_and_stop)
+    run = tmp_path / "run"
+    monkeypatch.setattr(sys, "argv", ["verirank", "train", "--out", str(run)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert f"verirank train --resume {run}" in capsys.readouterr().err
+    assert Run.open(run).status == "stopped"

@@ -120,7 +120,7 @@ def command(
     with joined(device_of(trial.machine.device).type), _sigterm_as_ctrl_c():
         expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
         base = load_base(trial.model, trial.machine.device)
-        _run(lambda: on_first(lambda: start_trial(trial, out)), base)
+        _run(out, lambda: on_first(lambda: start_trial(trial, out)), base)
 
 
 def _resume(folder: Path) -> None:
@@ -134,7 +134,7 @@ def _resume(folder: Path) -> None:
 
     with joined(device_of(device).type), _sigterm_as_ctrl_c():
         expect_same({"--resume": str(folder), **_flat(run.settings)})
-        _run(lambda: run, load_base(run.config.model, device))
+        _run(folder, lambda: run, load_base(run.config.model, device))
 
 
 def _expect_task_file(task: str | None) -> None:
@@ -158,21 +158,21 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(opened: Callable[[], Run], base: Any) -> None:
-    # Loaded before a new run is there: one that is stopped in the meantime would say nothing of it.
+def _run(folder: Path, opened: Callable[[], Run], base: Any) -> None:
     from verirank.processes import is_first
     from verirank.study import run_trial
 
-    run = opened()
     if not is_first():
-        return run_trial(run, base)
+        return run_trial(opened(), base)
     try:
+        run = opened()
         click.echo(_what_comes(run))
         with _progress(run.config, len(run.metrics())) as on_step:
             run_trial(run, base, on_step=on_step)
     except KeyboardInterrupt:
-        run.update_manifest(status="stopped")  # also where it had not begun yet
-        click.echo(f"the run goes on with: verirank train --resume {run.folder}", err=True)
+        if (folder / "manifest.json").is_file():  # there, though it may not train yet
+            Run.open(folder).update_manifest(status="stopped")
+            click.echo(f"the run goes on with: verirank train --resume {folder}", err=True)
         raise
     _print_scores(run)
 
