@@ -38,7 +38,8 @@ from verirank.verifier import Reward, Verifier
 SHAPE = SHAPES["qwen2-1.5b"]
 GROUPS, GROUP_SIZE = 2, 8
 LENGTHS = Lengths(prompt=150, completion=2048)
-MICRO_BATCH = 16_384
+MICRO_BATCH = GROUPS * (LENGTHS.prompt + GROUP_SIZE * LENGTHS.completion)
+"""Tokens of a micro-batch: all, because the operations of a smaller one are over too soon."""
 SAMPLED = 256
 LEFT_OUT = {"pissa", "milora"}
 
@@ -186,7 +187,7 @@ def page(rows: list[dict[str, Any]], peak: float, rates: dict[int, float]) -> st
         f"torch {torch.__version__}: what benchmarks/gpu.py says it measures, all in",
         f"[steps.csv](steps.csv). {GROUPS} groups of {GROUP_SIZE} completions of "
         f"{LENGTHS.completion:,} tokens behind {LENGTHS.prompt} of a prompt,",
-        f"at most {MICRO_BATCH:,} in a micro-batch. A bf16 matrix product reaches "
+        f"all in one micro-batch of {MICRO_BATCH:,}. A bf16 matrix product reaches "
         f"{peak / 1e12:.0f} TFLOP/s.",
         "",
         "| method | train s | range | to LoRA | tokens/s | of peak | publish s | GB | planned GB |",

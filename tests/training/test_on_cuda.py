@@ -15,11 +15,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from verirank.algorithms import Group
 from verirank.config import TrialConfig, override, plugin_names, resolve
 from verirank.models import BaseModel, load_base
 from verirank.sampling import TransformersSampler
+from verirank.tasks import Problem
 from verirank.training import Trainer
-from verirank.verifier import Verifier
+from verirank.verifier import Reward, Verifier
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
@@ -120,6 +122,31 @@ def test_in_bf16_sampler_and_trainer_agree(verifier: Verifier, method: str) -> N
     assert any(step["groups_used"] for step in steps)
     assert max(float(step["kl_train_sampler"] or 0) for step in steps) < 0.01
     assert base.fingerprint() == load_base(config.model).fingerprint()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_gradients_of_long_completions_have_the_same_bits(verifier: Verifier, dtype: str) -> None:
+    base = load_base(resolve({"model": {"dtype": dtype}}).model, "cuda")
+    never = base.tokenizer.convert_tokens_to_ids("<pad>")  # never drawn
+    base.tokenizer.eos_token = "<pad>"
+    base.model.generation_config.eos_token_id = base.model.config.eos_token_id = never
+    settings = (f"model.dtype={dtype}", "sampling.max_new_tokens=1500")
+    trainers = [started("dora", base, verifier, *settings) for _ in range(3)]
+    completions = trainers[0].sampler.sample(
+        ["1+2=", "(3+4)*5="],
+        [list(range(4)), list(range(4, 8))],
+        temperature=1.0,
+        max_new_tokens=1500,
+        stop=None,
+    )
+    rewards = tuple(Reward(float(n % 2), bool(n % 2), "", 0.0) for n in range(4))
+    groups = [Group(Problem("", "", ""), tuple(group), rewards) for group in completions]
+    assert all(trainer.learn(groups)["groups_used"] == 2 for trainer in trainers)
+    first, *others = (trainer.policy.trainable() for trainer in trainers)
+    for name, parameter in first.items():
+        assert parameter.grad is not None and parameter.grad.any(), name
+        for other in others:
+            assert torch.equal(other[name].grad, parameter.grad), name
 
 
 def verirank(*arguments: str) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from peft import PeftConfig
 
 
+_WIDE = 2**25
+"""Products of outputs and gradients that exist at the same time in the dtype of a factor."""
+
+
 class LowRankMethod(PeftMethod):
     """A method whose layer computes W x + B A x; peft builds it, and only its forward is ours."""
 
@@ -138,5 +142,9 @@ class _ScaledOutputs(Function):
         if ctx.needs_input_grad[0]:
             by_y = torch.mul(grad, factor, out=torch.empty_like(grad))
         if ctx.needs_input_grad[1]:
-            by_factor = (grad.to(factor.dtype) * y).flatten(0, -2).sum(0)
+            rows = max(1, _WIDE // y.shape[-1])
+            parts = zip(grad.flatten(0, -2).split(rows), y.flatten(0, -2).split(rows), strict=True)
+            by_factor = torch.zeros_like(factor)
+            for grad_NO, y_NO in parts:
+                by_factor += (grad_NO.to(factor.dtype) * y_NO).sum(0)
         return by_y, by_factor, None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -46,8 +48,25 @@ def _compute_in_the_same_order() -> None:
     # Read when cuBLAS is first used; another workspace may lead to another order.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # Only to warn, because torch refuses the sampler's running sums, whose rows are each one thread
-    # block's. With it the fused backward pass of attention keeps its own order, and tells so.
+    # block's.
     torch.use_deterministic_algorithms(True, warn_only=True)
     warnings.filterwarnings("ignore", message="cumsum.* does not have a deterministic")
     # Nothing here reads what it has not written. (The module's stub lacks its own property.)
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@contextmanager
+def strictly_in_order(device: torch.device) -> Iterator[None]:
+    """Let CUDA refuse, within, whatever has no order of adding that is the same every time.
+
+    Where it would only warn, the fused backward pass of attention does not keep to one. A forward
+    pass that is computed again in the backward one belongs inside, too: it takes other kernels.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(True, warn_only=True)

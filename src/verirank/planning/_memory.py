@@ -62,7 +62,7 @@ def memory_of(
     """
     width = _BYTES[config.model.dtype]
     trained = create_method(config.method).count(shape)
-    activations = _activations(config, shape, lengths, width)
+    activations = _activations(config, shape, lengths, width, on)
     served, cache = _transformers(config, shape, lengths, width, on)
     if config.sampling.sampler == "vllm":
         engine = _engine(config, shape, lengths, width, on)
@@ -76,12 +76,17 @@ def memory_of(
     )
 
 
-def _activations(config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int) -> float:
+def _activations(
+    config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int, on: GPU | None
+) -> float:
     """Return the bytes that the backward pass of one micro-batch needs.
 
     8 H + 3 (H_q + 2 H_k) + 4 I numbers a token and layer; with gradient checkpointing H, and the
-    others of one layer. Besides the logits of 256 tokens, and in full fine-tuning the gradient of
-    the head, once in fp32 and once in the base's dtype where that is another.
+    others of one layer. On a GPU fused attention has, of one layer, the gradient of its queries in
+    fp32 and four times their size in the base's dtype: rows of queries and outputs, and gradients
+    of keys and values for each head of queries. Besides the logits of 256 tokens, and in full
+    fine-tuning the gradient of the head, once in fp32 and once in the base's dtype where that is
+    another.
     """
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
@@ -94,7 +99,8 @@ def _activations(config: TrialConfig, shape: ModelShape, lengths: Lengths, width
     head = 0
     if config.method.name == "full":
         head = shape.vocabulary * shape.hidden * (4 + (width if width < 4 else 0))
-    return tokens * kept_a_token * width + rows * shape.vocabulary * 4 * 3 + head
+    fused = tokens * query * (4 + 4 * width) if on else 0
+    return tokens * kept_a_token * width + fused + rows * shape.vocabulary * 4 * 3 + head
 
 
 def _transformers(

@@ -12,7 +12,7 @@ from torch import Tensor
 from verirank.algorithms import Algorithm, Group, LossSums
 from verirank.config import RunFailedError, TrialConfig, learning_rate_of, load_plugin
 from verirank.methods import DivergedError, Policy
-from verirank.models import BaseModel
+from verirank.models import BaseModel, strictly_in_order
 from verirank.processes import collect, share, sum_gradients, summed
 from verirank.sampling import Sampler, sample_seed
 from verirank.tasks import grade, load_task
@@ -189,10 +189,11 @@ class Trainer:
             parameter.grad = torch.zeros_like(parameter)
         sums = LossSums.zero(self.base.device)
         for part in batch.parts:
-            with self.policy.autocast():
-                logprobs_NT = self.logprobs(part.sequences)
-            loss, part_sums = self.algorithm.loss(logprobs_NT, part.tokens)
-            loss.backward()
+            with strictly_in_order(self.base.device):
+                with self.policy.autocast():
+                    logprobs_NT = self.logprobs(part.sequences)
+                loss, part_sums = self.algorithm.loss(logprobs_NT, part.tokens)
+                loss.backward()
             sums += part_sums
             if part.tokens.old_NT is None:
                 part.remember(old_NT=logprobs_NT.detach())
