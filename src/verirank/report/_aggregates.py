@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
@@ -90,7 +88,7 @@ def _on_bench(arm: Arm, row: Row) -> Iterator[BenchScores]:
         pass_high=passed.high,
         maj_at_k=fmean(told) if len(told) == len(votes) else None,
     )
-    clean = [scores.get(row.bench, {}).get("without_overlap") for scores in _scores(arm)]
+    clean = [scores.get(row.bench, {}).get("without_overlap") for scores in arm.recorded]
     if all(clean):
         yield BenchScores(
             label=row.label,
@@ -112,13 +110,8 @@ def _passed(arm: Arm, bench: str) -> Interval:
 
 
 def _recorded(arm: Arm, bench: str, name: str) -> float | None:
-    values = [scores.get(bench, {}).get(name) for scores in _scores(arm)]
+    values = [scores.get(bench, {}).get(name) for scores in arm.recorded]
     return None if None in values else fmean(values)
-
-
-def _scores(arm: Arm) -> list[dict[str, Any]]:
-    """Return what each run recorded in its eval.json."""
-    return [json.loads(text) for text in arm.recorded]
 
 
 def across_benches(board: Leaderboard) -> list[AcrossBenches]:

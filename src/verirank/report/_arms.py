@@ -44,8 +44,8 @@ class Arm:
     """Per bench, every run's samples, in the order of the seeds."""
     curves: tuple[Curve, ...]
     """Every run's training."""
-    recorded: tuple[str, ...]
-    """Every run's eval.json, as it stands there."""
+    recorded: tuple[dict[str, Any], ...]
+    """Every run's eval.json: what it recorded of each bench."""
     settings: dict[str, Any]
     """By dotted key the settings that make the arm: all but the seed and the runs' upkeep."""
     _scores: dict[tuple[str, Stage], NDArray[Any]] = field(
@@ -183,7 +183,7 @@ def _arm(label: str, scored: list[_Scored], settings: dict[str, Any]) -> Arm:
         manifests=tuple(run.manifest for run in scored),
         samples={bench: [read.samples[bench] for read in readings] for bench in shared},
         curves=tuple(read.curve for read in readings),
-        recorded=tuple(read.recorded for read in readings),
+        recorded=tuple(json.loads(read.recorded) for read in readings),
         settings=settings,
     )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from verirank.record import Run
 from verirank.report._arms import Arm
-from verirank.report._curve import Curve, mean_told
+from verirank.report._curve import Curve, mean_told, most_told, of_each
 from verirank.report._provenance import packages as packages_of
 from verirank.report.leaderboard import Leaderboard
 
@@ -76,11 +76,25 @@ def audit_runs(board: Leaderboard) -> list[RunAudit]:
     """Return the audit of every scored run, in the order of the board."""
     order = {row.label: place for place, row in enumerate(board.main)}
     arms = sorted(board.arms, key=lambda arm: order.get(arm.label, len(order)))
+    found = iter(of_each([curve for arm in arms for curve in arm.curves], _numerics))
     return [
-        _run(arm, *pair)
+        _run(arm, *pair, next(found))
         for arm in arms
-        for pair in zip(arm.runs, arm.manifests, arm.curves, strict=True)
+        for pair in zip(arm.runs, arm.manifests, strict=True)
     ]
+
+
+def _numerics(curves: Curve) -> NDArray[np.float64]:
+    """Return the last six fields of `RunAudit` of R runs, R x 6."""
+    columns = (
+        mean_told(curves.moved_T[..., -_LAST:]),
+        most_told(curves.kl_T),
+        mean_told(curves.clipped_T),
+        mean_told(curves.truncated_T[..., :_LAST]),
+        mean_told(curves.truncated_T[..., -_LAST:]),
+        mean_told(curves.used_T),
+    )
+    return np.stack(columns, axis=1)
 
 
 def audit_arms(audits: list[RunAudit]) -> list[ArmAudit]:
@@ -91,9 +105,10 @@ def audit_arms(audits: list[RunAudit]) -> list[ArmAudit]:
     return [_arm(label, runs) for label, runs in by_arm.items()]
 
 
-def _run(arm: Arm, run: Run, manifest: dict[str, Any], curve: Curve) -> RunAudit:
+def _run(arm: Arm, run: Run, manifest: dict[str, Any], numerics: list[float | None]) -> RunAudit:
     proof, packages = manifest.get("conformance") or {}, manifest.get("packages") or {}
     checks = proof.get("checks", ())
+    moved, kl, clipped, cut_off_first, cut_off, groups_used = numerics
     return RunAudit(
         method=arm.label,
         run=run.folder.name,
@@ -108,12 +123,12 @@ def _run(arm: Arm, run: Run, manifest: dict[str, Any], curve: Curve) -> RunAudit
         base_sha256=manifest.get("base_sha256"),
         dtype=arm.settings.get("model.dtype"),
         device=manifest.get("device"),
-        moved=mean_told(curve.moved_T[-_LAST:]),
-        kl=_largest(curve.kl_T),
-        clipped=mean_told(curve.clipped_T),
-        cut_off_first=mean_told(curve.truncated_T[:_LAST]),
-        cut_off=mean_told(curve.truncated_T[-_LAST:]),
-        groups_used=mean_told(curve.used_T),
+        moved=moved,
+        kl=kl,
+        clipped=clipped,
+        cut_off_first=cut_off_first,
+        cut_off=cut_off,
+        groups_used=groups_used,
     )
 
 
@@ -147,8 +162,3 @@ def _least(values: list[float | None]) -> float | None:
 
 def _most(values: list[float | None]) -> float | None:
     return max(_told(values), default=None)
-
-
-def _largest(values_T: NDArray[np.float64]) -> float | None:
-    told_T = values_T[~np.isnan(values_T)]
-    return float(told_T.max()) if len(told_T) else None

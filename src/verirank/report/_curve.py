@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -51,18 +52,47 @@ def read_curve(run: Run) -> Curve:
     return Curve(step_T, seconds_T, reward_T, *told.values(), used_T=used_T / sampled_T)
 
 
-def trailing_mean(values_T: _FloatArray, window: int) -> _FloatArray:
-    """Return at every step the mean of the last `window` values up to it."""
-    total_T = np.concatenate([[0.0], np.cumsum(values_T)])
-    last_T = np.arange(1, len(values_T) + 1)
+def of_each(curves: Sequence[Curve], measure: Callable[[Curve], _FloatArray]) -> list[list[Any]]:
+    """Return what is measured of each curve, M numbers, None where it is not a number.
+
+    Args:
+        curves: of runs with any number of steps.
+        measure: is given curves of as many steps together, whose arrays are R x T, and returns
+            R x M. Thousands of curves one by one would take longer than all else of a report.
+    """
+    by_length: dict[int, list[int]] = {}
+    for place, curve in enumerate(curves):
+        by_length.setdefault(len(curve.step_T), []).append(place)
+    found: list[list[Any]] = [[]] * len(curves)
+    for places in by_length.values():
+        some = [curves[place] for place in places]
+        columns = (np.stack([getattr(one, f.name) for one in some]) for f in fields(Curve))
+        for place, row in zip(places, measure(Curve(*columns)).tolist(), strict=True):
+            found[place] = [None if number != number else number for number in row]
+    return found
+
+
+def trailing_mean(values_RT: _FloatArray, window: int) -> _FloatArray:
+    """Return at every step the mean of the last `window` values up to it, along the last axis."""
+    start_R1 = np.zeros((*values_RT.shape[:-1], 1))
+    total_RT = np.concatenate([start_R1, np.cumsum(values_RT, axis=-1)], axis=-1)
+    last_T = np.arange(1, values_RT.shape[-1] + 1)
     first_T = np.maximum(last_T - window, 0)
-    return (total_T[last_T] - total_T[first_T]) / (last_T - first_T)
+    return (total_RT[..., last_T] - total_RT[..., first_T]) / (last_T - first_T)
 
 
-def mean_told(values_T: _FloatArray) -> float | None:
-    """Return the mean of the steps that tell, as `np.mean` has it, or None where none does."""
-    told_T = values_T[~np.isnan(values_T)]
-    return float(np.add.reduce(told_T)) / len(told_T) if len(told_T) else None
+def mean_told(values_RT: _FloatArray) -> _FloatArray:
+    """Return the means over the steps that tell, along the last axis, or NaN where none does."""
+    told_RT = ~np.isnan(values_RT)
+    count_R = told_RT.sum(axis=-1)
+    total_R = np.where(told_RT, values_RT, 0.0).sum(axis=-1)
+    return np.divide(total_R, count_R, out=np.full(count_R.shape, np.nan), where=count_R > 0)
+
+
+def most_told(values_RT: _FloatArray) -> _FloatArray:
+    """Return the largest value of the steps that tell, along the last axis, or NaN."""
+    most_R = np.fmax.reduce(values_RT, axis=-1, initial=-np.inf)
+    return np.where(np.isneginf(most_R), np.nan, most_R)
 
 
 def _where_told(lines: list[dict[str, Any]], key: str) -> _FloatArray:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verirank.record import Run
 from verirank.report._arms import Arm, NotScored
-from verirank.report._curve import Curve, mean_told, trailing_mean
+from verirank.report._curve import Curve, mean_told, of_each, trailing_mean
 from verirank.report._samples import BenchSamples
 from verirank.statistics import Claim, Outcome, judge_runs
 
@@ -54,6 +55,13 @@ def fates(arms: Sequence[Arm], not_scored: Sequence[NotScored], bench: str) -> l
         for run, curve, samples in zip(arm.runs, arm.curves, arm.samples[bench], strict=True)
     ]
     told: dict[Path, RunFate] = {}
+    ends = dict(
+        zip(
+            (run.folder for _, run, *_ in found),
+            of_each([curve for *_, curve, _ in found], _ends),
+            strict=True,
+        )
+    )
     for some in _alike(found):
         after_SPK, before_SPK = (
             np.stack([getattr(samples, stage) for *_, samples in some])
@@ -61,9 +69,9 @@ def fates(arms: Sequence[Arm], not_scored: Sequence[NotScored], bench: str) -> l
         )
         generator = np.random.default_rng(_SEED)
         changes = judge_runs(Claim("above", 0.0), after_SPK, before_SPK, generator)
-        for (label, run, curve, _), (outcome, change) in zip(some, changes, strict=True):
+        for (label, run, *_), (outcome, change) in zip(some, changes, strict=True):
             points = f"{100 * change.mean:+.1f} points on {bench}"
-            fate, evidence = _fate(curve, outcome, points)
+            fate, evidence = _fate(ends[run.folder], outcome, points)
             told[run.folder] = RunFate(run.folder.name, label, run.seed, fate, evidence)
     scored = [told[run.folder] for _, run, *_ in found]
     return scored + [_fate_of_unscored(run) for run in not_scored]
@@ -81,12 +89,27 @@ def _alike(found: list[_Judged]) -> Iterator[list[_Judged]]:
         yield from (group[at : at + _AT_ONCE] for at in range(0, len(group), _AT_ONCE))
 
 
-def _fate(curve: Curve, outcome: Outcome, points: str) -> tuple[Fate, str]:
+def _ends(curves: Curve) -> NDArray[np.float64]:
+    """Return what tells R runs' fates, means over a tenth of their steps, R x 4.
+
+    It is the share of completions cut off at the end, that of weights moved, the best reward, and
+    the reward at the end.
+    """
+    window = max(1, curves.reward_T.shape[-1] // 10)
+    rewards_RT = trailing_mean(curves.reward_T, window)[:, window - 1 :]
+    columns = (
+        mean_told(curves.truncated_T[:, -window:]),
+        mean_told(curves.moved_T[:, -window:]),
+        rewards_RT.max(axis=1, initial=0.0),
+        mean_told(curves.reward_T[:, -window:]),
+    )
+    return np.stack(columns, axis=1)
+
+
+def _fate(ends: Sequence[float | None], outcome: Outcome, points: str) -> tuple[Fate, str]:
     """Tell apart what a low score may mean, by the first of these that the record shows."""
-    window = max(1, len(curve.reward_T) // 10)
-    truncated, moved = (mean_told(c[-window:]) for c in (curve.truncated_T, curve.moved_T))
-    rewards_T = trailing_mean(curve.reward_T, window)[window - 1 :]
-    best, reward = rewards_T.max(initial=0.0), mean_told(curve.reward_T[-window:]) or 0.0
+    truncated, moved, best, reward = ends
+    best, reward = best or 0.0, reward or 0.0
     if outcome == "supported":
         return "learned", points
     if moved is not None and moved < _COULD_NOT_MOVE:

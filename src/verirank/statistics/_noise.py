@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from verirank.statistics._bootstrap import CONFIDENCE
+from verirank.statistics._root import root_of
 from verirank.statistics._scores import BoolArray, FloatArray
 from verirank.statistics._seed_noise import SeedNoise
 
@@ -101,8 +102,7 @@ def detectable(
     def shortfall(shift: float) -> float:
         return _power_of_t(shift, scaled) - power
 
-    shift = float(optimize.root_scalar(shortfall, bracket=(0.0, highest)).root)
-    return shift * variance**0.5
+    return root_of(shortfall, 0.0, highest) * variance**0.5
 
 
 def _scaled_critical_values(degrees: float, alpha: float) -> FloatArray:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from scipy import optimize
-
 from verirank.statistics._difficulty import Difficulty
 from verirank.statistics._noise import ALPHA, POWER, Design, Noise
+from verirank.statistics._root import root_of
 
 MOST = 2**20
 _MOST_SEEDS = 1024
@@ -48,11 +47,7 @@ class Assumptions:
         def shortfall(difference: float) -> float:
             return self.noise(difference).power(design, difference, alpha) - power
 
-        return (
-            inf
-            if shortfall(1.0) < 0
-            else float(optimize.root_scalar(shortfall, bracket=(1e-9, 1.0)).root)
-        )
+        return inf if shortfall(1.0) < 0 else root_of(shortfall, 1e-9, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

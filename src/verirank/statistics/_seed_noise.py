@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
+from verirank.statistics._root import root_of
 from verirank.statistics._scores import FloatArray
 
 _MOST = 1e7
@@ -96,9 +97,7 @@ def _prior_degrees(own_B: FloatArray, degrees: int, independent: float) -> float
     excess = spread - float(special.polygamma(1, degrees / 2))
     if excess <= 1 / _MOST:
         return _MOST
-    bracket = (1e-4, 2 * _MOST)
-    found = optimize.root_scalar(lambda half: special.polygamma(1, half) - excess, bracket=bracket)
-    return 2 * float(found.root)
+    return 2 * root_of(lambda half: special.polygamma(1, half) - excess, 1e-4, 2 * _MOST)
 
 
 def independent_pairs(pairs: Sequence[tuple[object, object]]) -> float:
