@@ -14,8 +14,9 @@ from pathlib import Path
 
 import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
-import transformers  # noqa: F401
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
+from verirank.config import resolve
 from verirank.methods import StandIn
 from verirank.models import load_base
 from verirank.record import BusyError, Run
@@ -25,6 +26,11 @@ from verirank.study._proof import is_remembered
 from verirank.study._store import Store
 from verirank.study._trial import run_trial
 from verirank.tasks import load_task
+
+# What the first trial of a process would work out and keep, a tenth of a second: which plugins are
+# installed, and the patterns by which transformers renames weights.
+resolve({})
+get_checkpoint_conversion_mapping("llama")
 
 
 def work(job: Job, threads: int, gpu: str | None) -> None:
