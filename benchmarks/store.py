@@ -4,7 +4,7 @@
 
 Writes two studies of finished trials as training leaves them, with invented samples: few arms of
 many seeds, and many arms of five seeds. Then runs the commands on each as a user does, the start
-of Python counted in: a report first without its index, then with it.
+of Python counted in: a report first without its index, then with it, the better of two.
 """
 
 from __future__ import annotations
@@ -231,8 +231,9 @@ def _page(found: dict[str, dict[str, Cost]]) -> str:
         "",
         f"Written by `python benchmarks/store.py OUT --results docs/results/store.md` on "
         f"{processor()}, Python {platform.python_version()}. Seconds of the whole command, the "
-        "start of Python counted in, and after the stroke those of the processor. Load of the "
-        f"machine over the last five minutes: {os.getloadavg()[1]:.1f} on {usable_cores()} cores.",
+        "start of Python counted in, and after the stroke those of the processor; of a report "
+        "again the better of two. Load of the machine over the last "
+        f"five minutes: {os.getloadavg()[1]:.1f} on {usable_cores()} cores.",
         "",
         f"| store | {' | '.join(commands)} |",
         "|---" * (1 + len(commands)) + "|",

@@ -42,7 +42,8 @@ many problems, and what becomes of the published collapses once every method has
 The default rates, around which the fair search is spaced, were themselves found on this model and
 its selection bench, at three to five rates a method ([learning_rates.py](learning_rates.py)): that
 part of the budget is not equal. A search that finds a default again confirms it; it is no second
-opinion. Other work ran on the same cores, so the seconds of these runs compare nothing.
+opinion. Other work ran on the same cores, so the seconds of these runs, and what is ranked
+by them (`equal_time.json`), compare nothing.
 """
 
 

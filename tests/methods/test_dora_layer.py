@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from verirank.config import resolve
-from verirank.methods import create_method
+from verirank.methods import _low_rank, create_method
 from verirank.methods._dora_layer import ClosedFormDora
 
 
@@ -20,7 +21,11 @@ class _Toy(nn.Module):
         return self.linear(x)
 
 
-def test_forward_and_gradients_are_those_of_peft() -> None:
+@pytest.mark.parametrize("wide", [2**25, 80], ids=["at-once", "in-parts"])
+def test_forward_and_gradients_are_those_of_peft(
+    wide: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_low_rank, "_WIDE", wide)
     torch.manual_seed(0)
     config = LoraConfig(r=4, lora_alpha=8, target_modules=["linear"], use_dora=True)
     model = get_peft_model(_Toy(), config).eval()

@@ -44,6 +44,14 @@ def test_logprobs_are_those_of_a_plain_forward_pass(base: BaseModel) -> None:
         torch.testing.assert_close(sampled, torch.tensor(completion.logprobs), atol=2e-5, rtol=0)
 
 
+def test_whoever_waits_is_told_that_decoding_goes_on(base: BaseModel) -> None:
+    told = list[None]()
+    sampler = TransformersSampler(base, on_progress=lambda: told.append(None))
+    made = sampler.sample(PROMPTS, seeds(3, 8), **DRAW)
+    longest = max(len(completion.tokens) for group in made for completion in group)
+    assert len(told) == -(-longest // 32) > 0
+
+
 def test_nearly_zero_temperature_equals_greedy_generate(base: BaseModel) -> None:
     sampled = TransformersSampler(base).sample(
         PROMPTS, seeds(3, 1), temperature=1e-4, max_new_tokens=30, stop=None

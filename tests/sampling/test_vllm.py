@@ -13,6 +13,8 @@ from verirank.sampling import Sampler, TransformersSampler, open_sampler
 
 pytestmark = NEEDS_VLLM
 PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
+STEPS: list[None] = []
+"""One for every step that the engine has told of."""
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,14 @@ def base() -> BaseModel:
 
 @pytest.fixture(scope="module")
 def sampler(base: BaseModel) -> Iterator[Sampler]:
-    with open_sampler(trial("micro"), base) as sampler:
+    with open_sampler(trial("micro"), base, lambda: STEPS.append(None)) as sampler:
         yield sampler
+
+
+def test_whoever_waits_is_told_of_every_step(sampler: Sampler) -> None:
+    before = len(STEPS)
+    (made,) = sampler.sample(["12+7="], seeds(1, 1), **DRAW)
+    assert len(STEPS) - before >= len(made[0].tokens) > 0
 
 
 def restore(sampler: Sampler, base: BaseModel) -> None:

@@ -87,6 +87,22 @@ def test_matched_parameters_solve_the_rank_of_every_method() -> None:
         assert abs(count - wanted) <= count / rank, "another rank would come closer"
 
 
+def test_ranks_are_solved_for_loras_own_arm() -> None:
+    settings = {
+        **PLAIN,
+        "methods": ["lora", "miss"],
+        "match": "parameters",
+        "axes": {"method.rank": [4, 8]},
+        "overrides": {"miss": {"modules": ["q_proj", "v_proj"]}, "lora": {"modules": ["q_proj"]}},
+    }
+    arms = make_study(settings).arms()
+    shape = load_shape(arms[0].model)
+    counts = [create_method(arm.method).count(shape) for arm in arms]
+    loras, others = counts[:2], counts[2:]
+    assert loras[1] == 2 * loras[0]
+    assert [round(a / b) for a, b in zip(others, loras, strict=True)] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

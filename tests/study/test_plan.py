@@ -36,13 +36,13 @@ def test_without_the_model_seconds_are_those_of_a_gpu_by_its_shape() -> None:
 
 
 def test_methods_whose_parameters_cannot_be_matched_are_named() -> None:
-    study = paper(methods=["lora", "ia3", "miss"], match="parameters")
+    study = paper(methods=["lora", "ia3", "miss", "vera"], match="parameters")
     plan = plan_study(study, on="h100")
-    assert plan.unmatched == ("ia3",)
+    assert plan.unmatched == ("ia3", "vera")
     ranks = {trial.method: trial.axes.get("method.rank") for trial in plan.trials}
-    assert ranks["lora"] == 32 and ranks["miss"] > 32 and ranks["ia3"] is None
+    assert ranks["lora"] == ranks["vera"] == 32 and ranks["miss"] > 32 and ranks["ia3"] is None
     told = str(render_plan(plan).renderables[-1])
-    assert "Without a rank, these keep their own number of parameters: ia3" in told
+    assert "No rank brings these near LoRA's trainable parameters: ia3, vera" in told
 
 
 def test_a_faster_gpu_takes_less() -> None:

@@ -126,17 +126,18 @@ def test_a_study_keeps_the_store_that_it_was_begun_with(tmp_path: Path, small_st
 def test_the_time_left_counts_steps_and_scores_of_what_is_left(
     tmp_path: Path, small_study: Make
 ) -> None:
-    study, out = small_study("lora", steps=4, seeds=[0, 1, 2]), tmp_path / "s"
+    study, out = small_study("lora", "ia3", steps=4, seeds=[0, 1, 2]), tmp_path / "s"
     run_study(study, out)
     listed = read_trial_list(out)
     assert listed is not None
-    for place, entry in enumerate(listed.entries):
+    seconds = {"lora": 8.0, "ia3": 4.0}
+    for entry in listed.entries:
         run = Run(listed.folder(entry))
-        if place:
+        if entry.seed:
             shutil.rmtree(run.folder)
         else:
-            run.update_manifest(seconds=8.0, seconds_evaluate=5.0)
-    assert study_status(out).eta_seconds == pytest.approx(2 * (8.0 + 5.0))
+            run.update_manifest(seconds=seconds[entry.method], seconds_evaluate=5.0)
+    assert study_status(out).eta_seconds == pytest.approx(2 * (8.0 + 4.0) + 4 * 5.0)
 
 
 def test_a_place_keeps_what_is_planned_until_a_trial_has_ended(
@@ -265,11 +266,27 @@ def test_a_damaged_record_is_named_and_the_others_go_on(tmp_path: Path, small_st
     by_id = {trial.id: trial for trial in study_status(out).trials}
     assert by_id[damaged.name].state == "failed" and by_id[whole.name].state == "waiting"
     assert "manifest.json" in (by_id[damaged.name].error or "")
+    planned = plan_study(study, out=out, probe=False).totals()
+    assert (planned["total"], planned["done"]) == (2, 0)
     outcomes = {outcome.folder: outcome.error for outcome in resume_study(out)}
     assert "without its folder it is trained again" in (outcomes[damaged] or "")
     assert outcomes[whole] is None
     shutil.rmtree(damaged)
     assert [outcome.error for outcome in resume_study(out)] == [None, None]
+
+
+def test_a_damaged_configuration_fails_its_own_trial_alone(
+    tmp_path: Path, small_study: Make
+) -> None:
+    study, out = small_study("ia3", "ln-tuning"), tmp_path / "s"
+    run_study(study, out)
+    damaged, whole = sorted(path.parent for path in out.glob("trials/*/manifest.json"))
+    Run(damaged).update_manifest(status="running")
+    (damaged / "trial.toml").write_text("{")
+    shutil.rmtree(whole)
+    outcomes = {outcome.folder: outcome.error for outcome in resume_study(out)}
+    assert "cannot read the run" in (outcomes[damaged] or "")
+    assert outcomes[whole] is None
 
 
 def test_other_problems_fail_every_trial_until_the_first_are_back(

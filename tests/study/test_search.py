@@ -137,6 +137,21 @@ def test_a_fault_of_the_machine_leaves_its_arm_undecided_until_resumed(tmp_path:
     assert [arm.method.learning_rate for arm in found.arms] == [1e-3, 3.3e-5]
 
 
+def test_a_damaged_record_leaves_its_arm_undecided(tmp_path: Path) -> None:
+    arms, search = arms_of("lora", "full"), SearchConfig()
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3, "full": 3.3e-5})
+
+    def execute(trials: Sequence[TrialConfig], rung: Rung) -> None:
+        scorer(trials, rung)
+        damaged = scorer.store.search_trial(candidates(arms[1], search)[0], search)
+        (damaged / "selection.json").write_text("{")
+
+    found = search_rates(arms, search, scorer.store, tmp_path, execute)
+    assert [arm.method.name for arm in found.arms] == ["lora"]
+    (why,) = found.failures.values()
+    assert "undecided until resumed" in why and "selection.json" in why
+
+
 @pytest.mark.parametrize(
     "scores", [[0.0] * 5, [0.0, 0.3, 0.0, 0.0, 0.3], [0.1, 0.3, 0.3, 0.3, 0.2]]
 )

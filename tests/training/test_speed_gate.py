@@ -29,7 +29,7 @@ def base() -> BaseModel:
     return load_base(ModelConfig())
 
 
-def test_no_method_costs_much_more_than_lora(base: BaseModel) -> None:
+def test_dora_full_vera_and_miss_cost_little_more_than_lora(base: BaseModel) -> None:
     methods = ("lora", "dora", "full", "vera", "miss")
     with Verifier(VerifierConfig()) as verifier:
         trainers = {

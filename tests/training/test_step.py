@@ -46,6 +46,21 @@ def test_micro_batches_add_up_to_the_whole_batch(
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-7)
 
 
+def test_completions_of_unlike_length_are_not_padded_together_where_padding_costs(
+    base: BaseModel, verifier: Verifier
+) -> None:
+    one, prompt = trainer(base, verifier), (3, 4, 5)
+    rewards = tuple(Reward(float(n % 2), bool(n % 2), "", 0.0) for n in range(4))
+    lengths = (2, 3, 4, 60)
+    made = tuple(Completion(prompt, (7,) * n, (-1.0,) * n, "", False, 0) for n in lengths)
+    groups = [Group(Problem("a", "", ""), made, rewards)]
+    sizes = {"max_new_tokens": 64, "most_tokens": 128}
+    together = prepare(groups, one.algorithm, **sizes).parts
+    apart = prepare(groups, one.algorithm, **sizes, most_places=200).parts
+    assert [len(part.sequences.lengths_N) for part in together] == [4]
+    assert [len(part.sequences.lengths_N) for part in apart] == [3, 1]
+
+
 @pytest.mark.parametrize("form", ["one block", "blocks", "fused"])
 def test_logprobs_equal_plain_forward_passes_with_shared_prompts(
     base: BaseModel, verifier: Verifier, form: str, monkeypatch: pytest.MonkeyPatch

@@ -104,7 +104,7 @@ def _assumed(plan: Plan) -> list[str]:
     words = []
     if plan.unmatched:
         names = ", ".join(plan.unmatched)
-        words.append(f"Without a rank, these keep their own number of parameters: {names}")
+        words.append(f"No rank brings these near LoRA's trainable parameters: {names}")
     if sources & {"measured", "another seed", "probe"}:
         words.append("Measured times hold while the machine does nothing else")
     if "estimate" in sources:

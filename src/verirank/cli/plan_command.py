@@ -38,10 +38,8 @@ STUDY is a TOML file, or one of {", ".join(study_names())}.
 @click.option(
     "--utilisation",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.3,
-    show_default=True,
-    help="Share of the GPU's bf16 peak that is reached. One guess for sampling and training, "
-    "though sampling reaches less.",
+    help="Share of the GPU's bf16 peak that is reached; by default what training reached on an "
+    "H200. Sampling is taken to reach as much.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(
@@ -49,14 +47,14 @@ def command(
     gpu_name: str,
     prompt_tokens: int,
     completion_tokens: int | None,
-    utilisation: float,
+    utilisation: float | None,
     as_json: bool,
 ) -> None:
     """Print a line for every arm, and the totals."""
     study = _study(source)
-    from verirank.planning import gpu
+    from verirank.planning import UTILISATION, gpu
 
-    on = gpu(gpu_name)
+    on, utilisation = gpu(gpu_name), utilisation or UTILISATION
     rows = [
         _row(arm, len(study.seeds), on, utilisation, prompt_tokens, completion_tokens)
         for arm in study.arms()

@@ -170,8 +170,9 @@ def _run(folder: Path, opened: Callable[[], Run], base: Any) -> None:
         with _progress(run.config, len(run.metrics())) as on_step:
             run_trial(run, base, on_step=on_step)
     except KeyboardInterrupt:
-        if (folder / "manifest.json").is_file():  # there, though it may not train yet
-            Run.open(folder).update_manifest(status="stopped")
+        # There, though it may not train yet; or done, and its scores were just being told.
+        if (folder / "manifest.json").is_file() and (run := Run.open(folder)).status != "done":
+            run.update_manifest(status="stopped")
             click.echo(f"the run goes on with: verirank train --resume {folder}", err=True)
         raise
     _print_scores(run)

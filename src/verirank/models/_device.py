@@ -65,8 +65,9 @@ def strictly_in_order(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.use_deterministic_algorithms(True, warn_only=only_warned)

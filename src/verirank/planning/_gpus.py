@@ -12,19 +12,20 @@ from verirank.config import InputError, nearest
 
 @dataclass(frozen=True, slots=True)
 class GPU:
-    """A GPU's dense bf16 peak in FLOP/s and its memory in bytes."""
+    """A GPU's dense bf16 peak in FLOP/s, its memory in bytes, and its multiprocessors."""
 
     name: str
     flops: float
     memory_bytes: float
+    multiprocessors: int
 
 
 UTILISATION = 0.2
 """Share of a GPU's bf16 peak by its vendor that is reached.
 
-Training steps at the published shape reached 0.15 to 0.28 of one H200's (docs/results/gpu). What
-vLLM reaches in sampling is not measured, and a guess; the transformers sampler reached 0.01 to
-0.04.
+Training steps at the published shape reached 0.15 to 0.28 of one H200's in micro-batches of 16,384
+tokens, and 0.20 to 0.30 of 33,068 (docs/results/gpu). What vLLM reaches in sampling is not
+measured, and a guess; the transformers sampler reached 0.005 to 0.04.
 """
 
 
@@ -33,7 +34,8 @@ def gpus() -> dict[str, GPU]:
     """Return the known GPUs by name (planning/gpus.toml)."""
     table = tomllib.loads((files("verirank.planning") / "gpus.toml").read_text("utf-8"))
     return {
-        name: GPU(name, 1e12 * row["tflops"], 1e9 * row["memory_gb"]) for name, row in table.items()
+        name: GPU(name, 1e12 * row["tflops"], 1e9 * row["memory_gb"], row["multiprocessors"])
+        for name, row in table.items()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from verirank.config import TrialConfig
 from verirank.methods import create_method
@@ -82,11 +83,9 @@ def _activations(
     """Return the bytes that the backward pass of one micro-batch needs.
 
     8 H + 3 (H_q + 2 H_k) + 4 I numbers a token and layer; with gradient checkpointing H, and the
-    others of one layer. On a GPU fused attention has, of one layer, the gradient of its queries in
-    fp32 and four times their size in the base's dtype: rows of queries and outputs, and gradients
-    of keys and values for each head of queries. Besides the logits of 256 tokens, and in full
-    fine-tuning the gradient of the head, once in fp32 and once in the base's dtype where that is
-    another.
+    others of one layer; on a GPU also what fused attention needs (`_fused_attention`). Besides the
+    logits of 256 tokens, and in full fine-tuning the gradient of the head, once in fp32 and once in
+    the base's dtype where that is another.
     """
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
@@ -99,8 +98,25 @@ def _activations(
     head = 0
     if config.method.name == "full":
         head = shape.vocabulary * shape.hidden * (4 + (width if width < 4 else 0))
-    fused = tokens * query * (4 + 4 * width) if on else 0
+    fused = _fused_attention(tokens, shape, lengths, width, on) if on else 0
     return tokens * kept_a_token * width + fused + rows * shape.vocabulary * 4 * 3 + head
+
+
+def _fused_attention(
+    tokens: int, shape: ModelShape, lengths: Lengths, width: int, on: GPU
+) -> float:
+    """Return the bytes that one layer's fused attention needs in its backward pass on a GPU.
+
+    Every completion is a row behind its prompt. Four times the queries of these rows in the base's
+    dtype: queries and outputs, and gradients of keys and values for each head of queries. The
+    gradient of the queries is summed in fp32, in as many parts as it takes for rows and heads to
+    fill the multiprocessors, where the order of adding is to be the same every time
+    (FlashAttention's `dq_accum`).
+    """
+    rows = max(1, (tokens - lengths.prompt) // max(1, lengths.completion))
+    parts = ceil(on.multiprocessors / (rows * shape.heads))
+    queries = rows * (lengths.prompt + lengths.completion) * shape.heads * shape.head_dim
+    return queries * (4 * parts + 4 * width)
 
 
 def _transformers(

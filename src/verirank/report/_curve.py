@@ -22,7 +22,7 @@ class Curve:
     Shares of 1: `truncated_T` of the completions were cut off, `moved_T` of the served weights
     moved by more than half a ULP, `clipped_T` of the tokens were clipped, `used_T` of the sampled
     groups had a gradient to give. `kl_T` is the KL from sampler to trainer, nats a token. NaN where
-    a step does not tell.
+    a step does not tell. Where `of_each` measures R runs together, every array is R x T.
     """
 
     step_T: _FloatArray

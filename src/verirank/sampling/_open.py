@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 
@@ -33,12 +33,15 @@ def expect_sampler(config: SamplingConfig) -> None:
 
 
 @contextmanager
-def open_sampler(config: TrialConfig, base: BaseModel) -> Iterator[Sampler]:
+def open_sampler(
+    config: TrialConfig, base: BaseModel, on_progress: Callable[[], None] = lambda: None
+) -> Iterator[Sampler]:
     """Give the sampler that a trial's settings name, serving the base's own weights.
 
     Args:
         config: names the sampler, and how the base was loaded.
         base: the model that is served; it is only read.
+        on_progress: is called every now and then while samples are drawn, by any thread.
 
     Raises:
         InputError: the sampler is not installed, or cannot serve the model.
@@ -48,9 +51,9 @@ def open_sampler(config: TrialConfig, base: BaseModel) -> Iterator[Sampler]:
     if config.sampling.sampler == "transformers":
         from verirank.sampling._transformers import TransformersSampler
 
-        yield TransformersSampler(base)
+        yield TransformersSampler(base, on_progress=on_progress)
         return
     from verirank.sampling._vllm import VLLMSampler
 
-    with closing(VLLMSampler(base, config.model, config.sampling.vllm)) as sampler:
+    with closing(VLLMSampler(base, config.model, config.sampling.vllm, on_progress)) as sampler:
         yield sampler

@@ -36,6 +36,8 @@ So small a model's operations are over before another batch has had its turn in 
 """
 _CHANGING_ROPES = {"dynamic", "longrope"}
 """Rotary embeddings that change with the lengths they have seen: of one batch at a time."""
+_TOLD_EVERY = 32
+"""Tokens of a sample after which whoever waits is told that it goes on."""
 _COMPACT_BELOW = 0.8
 """Finished rows leave the batch once fewer than this share of its rows are still being written."""
 
@@ -43,17 +45,25 @@ _COMPACT_BELOW = 0.8
 class TransformersSampler:
     """Serves plain materialised weights of a base model's architecture."""
 
-    def __init__(self, base: BaseModel, *, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        base: BaseModel,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
         """Start from the base's own weights.
 
         Args:
             base: the model whose architecture is served; its storage is shared, never written.
             cache_bytes: how much the keys and values of samples may take that are decoded side by
                 side, were they all as long as the limit; one sample is decoded at any rate.
+            on_progress: is called while samples are decoded, every few tokens, by any thread.
         """
         self._base = dict(base.model.named_parameters())
         self.tokenizer = base.tokenizer
         self._shape, self._cache_bytes = base.shape, cache_bytes
+        self._on_progress = on_progress
         self._model = base.share()
         self._model.set_attn_implementation(DECODE_ATTENTION)
         self._packed = pack_linears(self._model)
@@ -116,6 +126,8 @@ class TransformersSampler:
         rows = torch.arange(len(batch.uniforms_NT), device=self._model.device)
         room_NV = _room_to_draw(logits)
         for t in range(batch.uniforms_NT.shape[1]):
+            if t % _TOLD_EVERY == 0:
+                self._on_progress()
             tokens, logprobs = _draw(logits, batch.uniforms_NT[rows, t], temperature, room_NV)
             batch.tokens_NT[rows, t] = tokens
             batch.logprobs_NT[rows, t] = logprobs

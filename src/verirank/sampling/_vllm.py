@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache, partial
 from typing import Any
@@ -31,13 +31,20 @@ _CPU_BLOCK_TOKENS = 32
 class VLLMSampler:
     """Serves plain materialised weights of a base model's architecture from vLLM's engine."""
 
-    def __init__(self, base: BaseModel, model: ModelConfig, config: VLLMConfig) -> None:
+    def __init__(
+        self,
+        base: BaseModel,
+        model: ModelConfig,
+        config: VLLMConfig,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
         """Start an engine with the base's own weights.
 
         Args:
             base: the model that is served; the engine holds weights of its own.
             model: how the base was loaded.
             config: vLLM's own settings.
+            on_progress: is called at every step of the engine.
 
         Raises:
             InputError: vLLM cannot serve the model with these settings.
@@ -45,6 +52,7 @@ class VLLMSampler:
         self.tokenizer = base.tokenizer
         self._base = dict(base.model.named_parameters())
         self._llm = _start_engine(base, model, config)
+        _tell_of_steps(self._llm.llm_engine, on_progress)
         self._sleeps = config.enable_sleep_mode
         self._eager = config.enforce_eager
         # Workers in processes of their own are sent a list; the engine's own reads a stream.
@@ -149,6 +157,17 @@ class VLLMSampler:
         finally:
             if self._sleeps:
                 self._llm.sleep(level=1)
+
+
+def _tell_of_steps(engine: Any, on_progress: Callable[[], None]) -> None:
+    """Let somebody know of every step of an engine, which decodes a token of many requests."""
+    step = engine.step
+
+    def told() -> Any:
+        on_progress()
+        return step()
+
+    engine.step = told
 
 
 def _repack_head(model: Any) -> None:

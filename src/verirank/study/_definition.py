@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 DEFINITION = "study.toml"
 LOCK = ".lock"
 """Held in a study's folder while it is being run."""
+_AS_MANY = 1.25
+"""How many times as many trainable parameters still count as matched."""
 _SAME_FOR_ALL = frozenset({"model.name", "model.dtype", "task.name", "evaluation.problems"})
 _SHIPPED = files("verirank.study") / "shipped"
 
@@ -138,6 +140,23 @@ class Study(Section):
             raise InputError(f"study {self.name!r} has no trial: no method has its axes' keys")
         return list(found.values())
 
+    def unmatched(self) -> tuple[str, ...]:
+        """Return the methods of `match = "parameters"` that no rank brings near LoRA's number."""
+        from verirank.models import load_shape
+
+        if self.match != "parameters":
+            return ()
+        settings, found = self._settings(), dict[str, None]()
+        for method in self.methods or plugin_names("method"):
+            for changes in self._combinations(method):
+                arm = self._arm(settings, method, changes)
+                lora = self._arm(settings, "lora", _known_to_lora(changes))
+                shape = load_shape(arm.model)
+                counts = (_count(one.method.model_dump(), shape) for one in (arm, lora))
+                if not _is_as_many(*counts):
+                    found[method] = None
+        return tuple(found)
+
     def spelled_out(self) -> Study:
         """Return the same study with its preset's settings and its methods written into it.
 
@@ -201,8 +220,8 @@ class Study(Section):
                 # What is wrong without them is not the axes' fault.
                 self._arm(settings, method, {})
             raise InputError(f"study {self.name!r}, {method}: {error}") from None
-        if self.match == "parameters":
-            arm = _matched(arm)
+        if self.match == "parameters" and method != "lora":
+            arm = _matched(arm, self._arm(settings, "lora", _known_to_lora(changes)))
         if method in self.steps:
             training = arm.training.model_copy(update={"steps": self.steps[method]})
             arm = arm.model_copy(update={"training": training})
@@ -293,16 +312,24 @@ def _known_keys() -> set[str]:
     return keys
 
 
-def _matched(arm: TrialConfig) -> TrialConfig:
-    """Return the arm at the rank whose trainable parameters come closest to LoRA's."""
+def _known_to_lora(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an arm's changes but for settings of its method that LoRA has not."""
+    own = {f"method.{key}" for key in load_plugin("method", "lora").Config.model_fields}
+    return {k: v for k, v in changes.items() if not k.startswith("method.") or k in own}
+
+
+def _matched(arm: TrialConfig, lora: TrialConfig) -> TrialConfig:
+    """Return the arm at the rank whose trainable parameters come closest to those of LoRA's arm.
+
+    Where no rank comes near, as of a method that has none, the arm is left as it is.
+    """
     from verirank.models import load_shape
 
     settings = arm.method.model_dump()
     if "rank" not in settings:
         return arm
     shape = load_shape(arm.model)
-    lora = load_plugin("method", "lora").Config.model_fields
-    wanted = _count({k: v for k, v in settings.items() if k in lora} | {"name": "lora"}, shape)
+    wanted = _count(lora.method.model_dump(), shape)
     rank, gap = 1, float("inf")
     for candidate in range(1, shape.hidden + 1):
         count = _count(settings | {"rank": candidate}, shape)
@@ -310,8 +337,15 @@ def _matched(arm: TrialConfig) -> TrialConfig:
             rank, gap = candidate, abs(count - wanted)
         if count > wanted:
             break
+    if not _is_as_many(wanted + gap, wanted):
+        return arm
     method = type(arm.method).model_validate(settings | {"rank": rank})
     return arm.model_copy(update={"method": method})
+
+
+def _is_as_many(count: float, wanted: float) -> bool:
+    """Return whether a number of trainable parameters is within a quarter of another."""
+    return max(count, wanted) <= _AS_MANY * min(count, wanted)
 
 
 def _count(settings: Mapping[str, Any], shape: ModelShape) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from verirank.config import InputError
 from verirank.record import Run
 from verirank.study._ending import Rung, record_failure
 
@@ -62,15 +63,20 @@ class Executor(Protocol):
 
 def failure(folder: Path, otherwise: str) -> Outcome:
     """Return the outcome of a job that failed, in the words of its record, or else as `lost`."""
-    run = Run(folder)
-    if run.status != "failed":
+    try:
+        manifest = Run(folder).manifest
+    except InputError as error:
+        return Outcome(folder, str(error))
+    if manifest.get("status") != "failed":
         return lost(folder, otherwise)
-    return Outcome(folder, str(run.manifest.get("error", otherwise)))
+    return Outcome(folder, str(manifest.get("error", otherwise)))
 
 
 def lost(folder: Path, why: str) -> Outcome:
     """Write down how something else than its trial ended a job, which may be tried again."""
-    # The disk may be full: the study goes on, and a resumed one finds the run unfinished.
-    with suppress(OSError):
-        record_failure(Run(folder), why, passing=True)
+    # The disk may be full, or the record damaged: the study goes on, and a resumed one finds that.
+    with suppress(OSError, InputError):
+        run = Run(folder)
+        if not run.is_being_written:  # by another process, which fares better
+            record_failure(run, why, passing=True)
     return Outcome(folder, why)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from verirank.config import TrialConfig
+from verirank.config import InputError, TrialConfig
 from verirank.record import Run
 from verirank.study._jobs import (
     ATTEMPTS,
@@ -89,10 +89,17 @@ class LocalExecutor:
         trial_of = lru_cache(_trial_of)  # the next job is asked for at every poll
         with threads_each(self.threads) as context, _ending_together(self.stall_seconds) as running:
             while waiting or running:
-                while waiting and (
-                    place := _place(room, trial_of(waiting[0][0]), running.values())
-                ):
-                    job, number = waiting.pop(0)
+                while waiting:
+                    job, number = waiting[0]
+                    try:
+                        place = _place(room, trial_of(job), running.values())
+                    except InputError as error:  # of this trial, whose file is damaged
+                        outcomes[job.folder] = lost(job.folder, str(error))
+                        del waiting[0]
+                        continue
+                    if place is None:
+                        break
+                    del waiting[0]
                     clock.forget(job.folder)
                     process = _start(context, job, self.threads, place)
                     running[job.folder] = _Attempt(job, process, place, number)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verirank.config import TrialConfig
+from verirank.config import InputError, TrialConfig
 from verirank.models import is_local
 from verirank.planning import GPU, gpu
 from verirank.record import Role, Run, read_trial_list
@@ -70,8 +70,8 @@ class PlannedTrial:
 class Plan:
     """A study's trials and how many run side by side on this machine by default.
 
-    `gpu` is the one that estimates are for. `unmatched` are methods without a rank in a study that
-    solves ranks for equal parameters.
+    `gpu` is the one that estimates are for. `unmatched` are methods that no rank brings near
+    LoRA's parameters, in a study that solves ranks for that.
     """
 
     name: str
@@ -146,14 +146,13 @@ def plan_study(
         trials += [_ranked(arm, seed, rate, found, known, axes) for seed, found in ranked.items()]
         if rate is not None:
             trials += _defective_trials(with_learning_rate(arm, rate), study, place, known, axes)
-    unmatched = [arm.method.name for arm in arms if "rank" not in arm.method.model_dump()]
     return Plan(
         name=study.name,
         protocol=study.protocol,
         processes=Room(None, 1, gpus_here()).at_once(arms[0]),
         gpu=device.name,
         trials=tuple(trials),
-        unmatched=tuple(dict.fromkeys(unmatched)) if study.match == "parameters" else (),
+        unmatched=study.unmatched(),
     )
 
 
@@ -207,9 +206,17 @@ def _look_up(
 
 
 def _look_at(name: str, run: Run, arm: TrialConfig) -> _Found:
-    manifest = run.manifest
+    manifest = _manifest(run)
     state, speed = manifest.get("status", "waiting"), measured_speed(manifest, arm)
     return _Found(name, state, _has_ended(manifest, state), _steps_taken(run, state), speed)
+
+
+def _manifest(run: Run) -> dict[str, Any]:
+    """Return a run's manifest; of one that is damaged, that of a failure that may pass."""
+    try:
+        return run.manifest
+    except InputError:
+        return {"status": "failed", "passing": True}
 
 
 def _has_ended(manifest: Mapping[str, Any], state: str) -> bool:
@@ -236,7 +243,7 @@ def _defective_trials(
     found = []
     for one in defective_trials(fair, study.defects, store):
         run, config = Run(one.folder), one.trial
-        manifest = run.manifest
+        manifest = _manifest(run)
         state = manifest.get("status", "waiting")
         steps = config.training.steps if one.role == "defective" else 0
         seconds, source = known.seconds(steps, len(config.evaluation.benches))
@@ -299,7 +306,7 @@ def _search_trials(
     for trial in candidates(arm, search):
         folder, steps = store.search_trial(trial, search), trial.training.steps
         run = Run(folder)
-        manifest = run.manifest
+        manifest = _manifest(run)
         state = manifest.get("status", "waiting")
         if state in ("paused", "stopped", "running"):
             state = search_end(run, steps, ends) or state

@@ -70,15 +70,22 @@ class RayExecutor:
 
         most = _largest_node(ray)
 
-        def begun(job: Job) -> Any:
+        pending: dict[Any, Job] = {}
+        outcomes: dict[Path, Outcome] = {}
+
+        def begin(job: Job) -> None:
             # Workers have a working folder of their own.
-            there, memory = replace(job, folder=job.folder.absolute()), self._memory(job, most)
-            return task.options(memory=memory).remote(there, threads)
+            there = replace(job, folder=job.folder.absolute())
+            try:
+                reserved = task.options(memory=self._memory(job, most))
+            except InputError as error:  # of this trial, whose file is damaged
+                outcomes[job.folder] = lost(job.folder, str(error))
+            else:
+                pending[reserved.remote(there, threads)] = job
 
         for job in jobs:
-            (job.folder / _BEGUN).write_bytes(b"")
-        pending = {begun(job): job for job in jobs}
-        outcomes: dict[Path, Outcome] = {}
+            _forget_attempts(job)
+            begin(job)
         clock = StallClock(self.stall_seconds)
         try:
             while pending:
@@ -90,7 +97,8 @@ class RayExecutor:
                     job = pending.pop(reference)
                     outcome = _outcome(ray, reference, job)
                     if outcome is None:
-                        pending[begun(job)] = job
+                        _forget_attempts(job)
+                        begin(job)
                     else:
                         outcomes[job.folder] = outcome
                 on_poll()
@@ -100,10 +108,13 @@ class RayExecutor:
         return [outcomes[job.folder] for job in jobs]
 
     def _memory(self, job: Job, most: int) -> int:
-        """Return the bytes to reserve for a trial."""
-        if self.memory_bytes is not None:
-            return self.memory_bytes
-        return min(most, planned_bytes(Run.open(job.folder).config, on_gpu=self.gpus > 0))
+        """Return the bytes to reserve for a trial, whose configuration is read at any rate."""
+        planned = planned_bytes(Run.open(job.folder).config, on_gpu=self.gpus > 0)
+        return min(most, planned) if self.memory_bytes is None else self.memory_bytes
+
+
+def _forget_attempts(job: Job) -> None:
+    (job.folder / _BEGUN).write_bytes(b"")
 
 
 def _largest_node(ray: Any) -> int:

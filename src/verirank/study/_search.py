@@ -155,11 +155,13 @@ def _read_scores(field: list[_Candidate], steps: int) -> str | None:
         if not candidate.goes_on:
             continue
         run = Run(candidate.folder)
-        score = run.selection.get(str(steps))
+        try:
+            score, manifest = run.selection.get(str(steps)), run.manifest
+        except InputError as error:  # of this trial, a file of which is damaged
+            return f"undecided until resumed, at rate {_rate(candidate):g}: {error}"
         if score is not None:
             candidate.scores[steps] = score["avg_at_k"]
             continue
-        manifest = run.manifest
         if manifest.get("passing") or manifest.get("status") != "failed":
             why = manifest.get("error", "it did not come to its score")
             return f"undecided until resumed, at rate {_rate(candidate):g}: {why}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,17 +151,24 @@ def _state(run: Run, manifest: dict[str, Any]) -> State:
 def _eta(trials: Sequence[TrialStatus], study: Study) -> float | None:
     """Return the seconds left, over the trials that run now.
 
-    Steps that are left take the mean of those so far, and scores the mean of the trials done.
+    Steps that are left take the mean of their method's so far, or else of all methods', and scores
+    the mean of the trials done.
     """
-    speeds = [trial.seconds / trial.step for trial in trials if trial.seconds and trial.step]
+    speeds: dict[str, list[float]] = defaultdict(list)
+    for trial in trials:
+        if trial.seconds and trial.step:
+            speeds[trial.method].append(trial.seconds / trial.step)
     if not speeds:
         return None
+    usual = mean(speed for some in speeds.values() for speed in some)
     scored = [trial.seconds_evaluate for trial in trials if trial.seconds_evaluate]
     running = [trial for trial in trials if trial.state == "running"]
     searched = [trial for trial in trials if trial.role == "search"]
     ranked = [t for t in trials if t.role != "search" and t.state not in ENDED]
-    left = sum(trial.steps - trial.step for trial in ranked if trial.role != "rescored")
-    seconds = (left + _left_of(searched, study)) * mean(speeds)
+    seconds = _left_of(searched, study) * usual
+    for trial in ranked:
+        if trial.role != "rescored":
+            seconds += (trial.steps - trial.step) * mean(speeds.get(trial.method, [usual]))
     seconds += len(ranked) * mean(scored or [0.0])
     return seconds / max(1, len(running))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from verirank.training import Step, train
 from verirank.verifier import Verifier
 
 _POLL_SECONDS = 1.0
+_ALIVE_SECONDS = 10.0
 
 
 def run_trial(
@@ -94,7 +95,8 @@ def _train_and_score(
     tracking: Tracking,
 ) -> None:
     config = run.config
-    with closing(Verifier(config.verifier)) as verifier, open_sampler(config, base) as sampler:
+    opened = open_sampler(config, base, _SignOfLife(run))
+    with closing(Verifier(config.verifier)) as verifier, opened as sampler:
         before = base_samples or run.folder / "eval" / "base"
         if rung is None and base_samples is None:
             _sample_base(run, config, sampler, verifier, before)
@@ -127,6 +129,25 @@ def _train_and_score(
         tracking.scores("selection", {rung.bench: run.selection[str(rung.steps)]})
     spent = run.manifest.get("seconds_evaluate", 0.0) + time.perf_counter() - started
     run.update_manifest(status="paused" if rung else "done", seconds_evaluate=spent)
+
+
+class _SignOfLife:
+    """Tells whoever watches a run's folder that it goes on, once in a while.
+
+    A bench may take hours, and writes nothing until its end.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._folder = run.folder
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now < self._next or not is_first():
+            return
+        self._next = now + _ALIVE_SECONDS
+        with suppress(OSError):  # of a disk that is away for a moment
+            os.utime(self._folder)
 
 
 def _telling(tracking: Tracking, on_step: Callable[[Step], None]) -> Callable[[Step], None]:

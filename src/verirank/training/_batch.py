@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import compress
+from sys import maxsize
 from typing import TypeVar
 
 import torch
@@ -84,7 +85,12 @@ def _advantages(
 
 
 def prepare(
-    groups: Sequence[Group], algorithm: Algorithm, *, max_new_tokens: int, most_tokens: int
+    groups: Sequence[Group],
+    algorithm: Algorithm,
+    *,
+    max_new_tokens: int,
+    most_tokens: int,
+    most_places: int | None = None,
 ) -> Batch:
     """Turn groups into micro-batches of similar length, leaving out what trains nothing.
 
@@ -94,7 +100,10 @@ def prepare(
         max_new_tokens: the limit on a completion.
         most_tokens: of one micro-batch, its prompts once (a single longer sequence still makes
             one).
+        most_places: of one micro-batch, were each of its completions, behind its prompt, as long as
+            the longest; None for any number.
     """
+    room = _Room(most_tokens, most_places or maxsize)
     advantages_PG, trains_PG = _advantages(groups, algorithm, max_new_tokens)
     completions = [completion for group in groups for completion in group.completions]
     totals = BatchTotals(len(completions), sum(len(c.tokens) for c in completions), max_new_tokens)
@@ -103,22 +112,39 @@ def prepare(
         for group, advantages, trains in zip(
             groups, advantages_PG.tolist(), trains_PG.tolist(), strict=True
         )
-        for part in _siblings(group, advantages, trains, most_tokens)
+        for part in _siblings(group, advantages, trains, room)
     ]
     # Attention pads to the longest completion of a micro-batch.
     families.sort(key=lambda siblings: (len(siblings[-1][0].tokens), _tokens(siblings)))
-    parts = [_micro_batch(part, algorithm, totals) for part in _cut(families, most_tokens)]
+    parts = [_micro_batch(part, algorithm, totals) for part in _cut(families, room)]
     return Batch(parts, groups_used=int(trains_PG.any(1).sum()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What fits into a micro-batch, as `prepare` has it."""
+
+    tokens: int
+    places: int
+
+    def holds(self, families: Sequence[Siblings]) -> bool:
+        """Return whether these fit, whose completions are in the order of their length."""
+        rows = sum(map(len, families))
+        longest = max(
+            len(siblings[-1][0].prompt_tokens) + len(siblings[-1][0].tokens)
+            for siblings in families
+        )
+        return sum(map(_tokens, families)) <= self.tokens and rows * longest <= self.places
+
+
 def _siblings(
-    group: Group, advantages: list[float], trains: list[bool], most_tokens: int
+    group: Group, advantages: list[float], trains: list[bool], room: _Room
 ) -> Iterator[Siblings]:
     """Yield a group's completions that train, the shortest first, as many at once as there may."""
     trained = compress(zip(group.completions, advantages, strict=True), trains)
     part: Siblings = []
     for sample in sorted(trained, key=lambda sample: len(sample[0].tokens)):
-        if part and _tokens([*part, sample]) > most_tokens:
+        if part and not room.holds([[*part, sample]]):
             yield part
             part = []
         part.append(sample)
@@ -130,10 +156,10 @@ def _tokens(siblings: Siblings) -> int:
     return len(siblings[0][0].prompt_tokens) + sum(len(c.tokens) for c, _ in siblings)
 
 
-def _cut(families: list[Siblings], most_tokens: int) -> Iterator[list[Siblings]]:
+def _cut(families: list[Siblings], room: _Room) -> Iterator[list[Siblings]]:
     part: list[Siblings] = []
     for siblings in families:
-        if part and sum(map(_tokens, [*part, siblings])) > most_tokens:
+        if part and not room.holds([*part, siblings]):
             yield part
             part = []
         part.append(siblings)

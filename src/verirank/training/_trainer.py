@@ -118,6 +118,7 @@ class Trainer:
             self.algorithm,
             max_new_tokens=self.max_new_tokens,
             most_tokens=self.config.training.micro_batch_tokens,
+            most_places=self._most_places(),
         ).share(self.base.device)
         self._remember_reference(batch)
         update: dict[str, float | None] = {}
@@ -126,6 +127,15 @@ class Trainer:
             self._expect_served(update)
             update |= {"grad_norm": self._update()}
         return {"groups_used": batch.groups_used, **update}
+
+    def _most_places(self) -> int | None:
+        """Return how far completions of unlike length may be padded together.
+
+        Off a CPU attention takes each behind its prompt, as long as the longest: twice what a
+        micro-batch may hold anyway.
+        """
+        on_cpu = self.base.device.type == "cpu"
+        return None if on_cpu else 2 * self.config.training.micro_batch_tokens
 
     def _sample_groups(self, clock: Clock) -> tuple[list[Group], list[Group]]:
         """Draw problems until the batch is full of selected groups, or the rounds are used up."""
