@@ -13,7 +13,7 @@ import pytest
 from synthetic_runs import METHODS, TOTAL, Recipe, write_run
 
 from verirank.config import InputError
-from verirank.report import build_leaderboard
+from verirank.report import build_leaderboard, write_report
 
 GOOD = Recipe(0.8, 1000, 30)
 EQUAL = Recipe(0.8, 2000, 40)
@@ -171,6 +171,17 @@ def test_a_damaged_evaluation_file_is_not_scored(tmp_path: Path) -> None:
     (run / "eval" / "test.parquet").write_bytes(b"PAR1 cut off")
     board = build_leaderboard([tmp_path])
     assert [run.method for run in board.not_scored] == ["dora"]
+
+
+def test_a_damaged_manifest_is_named_and_the_others_are_scored(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lora", GOOD)
+    (write_run(tmp_path / "b", "dora", GOOD) / "manifest.json").write_text("{")
+    board = build_leaderboard([tmp_path])
+    assert [row.method for row in board.rows] == ["lora"]
+    (damaged,) = board.not_scored
+    assert damaged.name == "b" and str(tmp_path / "b" / "manifest.json") in damaged.reason
+    write_report([tmp_path], tmp_path / "report")
+    assert "<strong>b</strong>" in (tmp_path / "report" / "report.html").read_text()
 
 
 def test_unequal_numbers_of_seeds_still_give_every_method_a_rank(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -339,20 +339,35 @@ def step_seconds(line: Mapping[str, Any]) -> float:
     return sum(line[key] for key in _SECONDS)
 
 
-def find_runs(folders: Iterable[Path]) -> list[Run]:
+def find_runs(
+    folders: Iterable[Path], on_damaged: Callable[[Path, InputError], None] | None = None
+) -> list[Run]:
     """Return every run at or anywhere below the folders, in the order of their paths.
 
     Of a study's folder only the runs that it ranks are returned, wherever its store is.
 
+    Args:
+        folders: of runs, of studies, or any that hold some.
+        on_damaged: is told of a run whose files cannot be read, which is then left out.
+
     Raises:
-        InputError: a folder is missing, a run's files cannot be read, or there is no run at all.
+        InputError: a folder is missing, a run's files cannot be read and nobody is told of it, or
+            there is no run at all.
     """
     folders = [Path(folder) for folder in folders]
     found = sorted({run for folder in folders for run in _run_folders(folder)})
     if not found:
         places = ", ".join(str(folder) for folder in folders)
         raise InputError(f"no run (a folder with manifest.json) in {places}; train one first")
-    return [Run.open(Path(folder)) for folder in found]
+    runs = []
+    for folder in map(Path, found):
+        try:
+            runs.append(Run.open(folder))
+        except InputError as error:
+            if on_damaged is None:
+                raise
+            on_damaged(folder, error)
+    return runs
 
 
 def _run_folders(folder: Path) -> Iterator[str]:

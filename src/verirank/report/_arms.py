@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -129,10 +130,20 @@ class NotScored:
 
     folder: str
     method: str
-    seed: int
+    seed: int | None
     status: str
     error: str | None
     reason: str
+
+    @classmethod
+    def damaged(cls, folder: Path, error: InputError) -> NotScored:
+        """Return a run whose files cannot be read, under its folder's name for want of another."""
+        return cls(str(folder), folder.name, None, "damaged", None, str(error))
+
+    @property
+    def name(self) -> str:
+        """The method and the seed, where they are known."""
+        return self.method if self.seed is None else f"{self.method}, seed {self.seed}"
 
 
 @dataclass(frozen=True)

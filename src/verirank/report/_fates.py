@@ -38,7 +38,7 @@ class RunFate:
 
     run: str
     label: str
-    seed: int
+    seed: int | None
     fate: Fate
     evidence: str
 

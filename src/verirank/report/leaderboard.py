@@ -177,8 +177,10 @@ def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Lea
     Raises:
         InputError: there is no run, none can be scored, or the runs cannot be compared.
     """
-    known = RunIndex(index)
-    arms, not_scored = sort_runs(find_runs(folders), known)
+    known, damaged = RunIndex(index), list[NotScored]()
+    runs = find_runs(folders, lambda *which: damaged.append(NotScored.damaged(*which)))
+    arms, not_scored = sort_runs(runs, known)
+    not_scored += damaged
     known.save()
     if not arms:
         reasons = Counter(run.reason for run in not_scored).most_common(3)

@@ -38,7 +38,7 @@ def print_leaderboard(board: Leaderboard, console: Console | None = None) -> Non
     if note := without_width(board):
         console.print(Text(note, style="dim"))
     for run in board.not_scored[:_MOST_ROWS]:
-        line = f"not scored: {run.method}, seed {run.seed} ({run.folder}): {run.reason}"
+        line = f"not scored: {run.name} ({run.folder}): {run.reason}"
         console.print(Text(line, style="yellow"))
     if (more := len(board.not_scored) - _MOST_ROWS) > 0:
         console.print(Text(f"not scored: {more:,} more in leaderboard.json", style="yellow"))

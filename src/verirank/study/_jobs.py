@@ -76,7 +76,5 @@ def lost(folder: Path, why: str) -> Outcome:
     """Write down how something else than its trial ended a job, which may be tried again."""
     # The disk may be full, or the record damaged: the study goes on, and a resumed one finds that.
     with suppress(OSError, InputError):
-        run = Run(folder)
-        if not run.is_being_written:  # by another process, which fares better
-            record_failure(run, why, passing=True)
+        record_failure(Run(folder), why, passing=True)
     return Outcome(folder, why)
