@@ -70,6 +70,9 @@ def plan(
     from verirank.study import read_study
 
     study = read_study(source)
+    if probe:
+        told = "a few steps are timed of every arm that nothing is known of (--no-probe: of none)"
+        click.echo(told, err=True)
     from verirank.study import plan_study
 
     found = plan_study(study, out=out, store=store, probe=probe, on=gpu)
