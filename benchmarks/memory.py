@@ -64,11 +64,13 @@ class MadeUp(TransformersSampler):
         return Completion(prompt, written, logprobs, str(seed), truncated=True, seed=seed)
 
 
-def measure(model: str, checkpointing: bool, lengths: Sequence[int]) -> list[dict[str, Any]]:
+def measure(
+    model: str, checkpointing: bool, lengths: Sequence[int], method: str
+) -> list[dict[str, Any]]:
     """Return by length the bytes at the peak of a step behind the first, and those planned."""
     torch.set_num_threads(usable_cores())
     base = load_base(ModelConfig(name=model, dtype="bfloat16")) if model != STACK else stack()
-    config, sampler, found = trial(checkpointing, max(lengths)), MadeUp(base), []
+    config, sampler, found = trial(method, checkpointing, max(lengths)), MadeUp(base), []
     with Verifier(config.verifier) as verifier:
         trainer = Trainer(config, base, sampler, verifier)
         trainer.task = FixedLength("arithmetic")
@@ -109,12 +111,12 @@ def peak_of(work: Callable[[], T]) -> tuple[T, int]:
     return made, peak
 
 
-def trial(checkpointing: bool, length: int) -> TrialConfig:
+def trial(method: str, checkpointing: bool, length: int) -> TrialConfig:
     """Return a step of one group, all of it in one micro-batch."""
     return resolve(
         {
             "model": {"name": "smollm2", "dtype": "bfloat16"},
-            "method": {"name": "lora", "rank": _RANK, "learning_rate": 1e-4},
+            "method": {"name": method, "rank": _RANK, "learning_rate": 1e-4},
             # Made-up completions are not what any policy would say.
             "sampling": {"problems_per_step": 1, "group_size": _GROUP, "kl_limit": 1e9},
             "training": {"micro_batch_tokens": _GROUP * (_PROMPT + length)},
@@ -145,12 +147,14 @@ def stack(layers: int = 2) -> BaseModel:
     return base
 
 
-def in_a_process(model: str, checkpointing: bool, lengths: Sequence[int]) -> list[dict[str, Any]]:
+def in_a_process(
+    model: str, checkpointing: bool, lengths: Sequence[int], method: str = "lora"
+) -> list[dict[str, Any]]:
     """Measure in a process of its own, in which what is freed goes back to the system at once.
 
     glibc would keep pieces of up to 32 MB for later, and the peak would tell of them.
     """
-    asked = json.dumps([model, checkpointing, list(lengths)])
+    asked = json.dumps([model, checkpointing, list(lengths), method])
     command = [sys.executable, "-W", "ignore", __file__, "--measure", asked]
     environment = os.environ | {
         "OMP_NUM_THREADS": str(usable_cores()),

@@ -19,6 +19,7 @@ def test_memory_grows_linearly_with_the_length_of_completions_and_as_planned() -
         assert at["planned"] == pytest.approx(at["measured"], rel=0.2)
 
 
-def test_layers_of_the_1_5b_models_shape_take_what_is_planned() -> None:
-    (at,) = in_a_process(STACK, False, (512,))
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_layers_of_the_1_5b_models_shape_take_what_is_planned(method: str) -> None:
+    (at,) = in_a_process(STACK, False, (512,), method)
     assert at["planned"] == pytest.approx(at["measured"], rel=0.2)

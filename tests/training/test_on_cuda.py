@@ -83,14 +83,17 @@ def cpu_twin(config: TrialConfig, base: BaseModel) -> BaseModel:
     return replace(base, model=load_base(config.model).model)
 
 
-@pytest.mark.parametrize("method", plugin_names("method"))
+@pytest.mark.parametrize(
+    ("method", "algorithm"),
+    [(method, "grpo") for method in plugin_names("method")]
+    + [("lora", algorithm) for algorithm in plugin_names("algorithm") if algorithm != "grpo"],
+)
 def test_a_step_is_the_cpus(
-    base: BaseModel, there: BaseModel, verifier: Verifier, method: str
+    base: BaseModel, there: BaseModel, verifier: Verifier, method: str, algorithm: str
 ) -> None:
-    trainers = [
-        started(method, device, verifier, "algorithm.kl_coefficient=0.05")
-        for device in (base, there)
-    ]
+    settings = [f"algorithm.name={algorithm}"]
+    settings += ["algorithm.kl_coefficient=0.05"] if algorithm != "dapo" else []  # which has none
+    trainers = [started(method, device, verifier, *settings) for device in (base, there)]
     here, far = (trainer.train_step() for trainer in trainers)
     assert [c.tokens for g in here.groups for c in g.completions] == [
         c.tokens for g in far.groups for c in g.completions

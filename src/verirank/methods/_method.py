@@ -41,6 +41,10 @@ class Method(ABC):
     def count(self, shape: ModelShape) -> int:
         """Return the exact number of trainable parameters, from dimensions alone."""
 
+    def kept(self, shape: ModelShape) -> int:
+        """Return how many numbers a token and layer its backward pass needs beside the model's."""
+        return 0
+
     @abstractmethod
     def attach(
         self,

@@ -82,8 +82,8 @@ def _activations(
 ) -> float:
     """Return the bytes that the backward pass of one micro-batch needs.
 
-    8 H + 3 (H_q + 2 H_k) + 4 I numbers a token and layer; with gradient checkpointing H, and the
-    others of one layer; on a GPU also what fused attention needs (`_fused_attention`). Besides the
+    8 H + 3 (H_q + 2 H_k) + 4 I numbers a token and layer, and what the method keeps besides; with
+    gradient checkpointing H, and the others of one layer; on a GPU also what fused attention needs (`_fused_attention`). Besides the
     logits of 256 tokens, and in full fine-tuning the gradient of the head, once in fp32 and once in
     the base's dtype where that is another.
     """
@@ -91,6 +91,7 @@ def _activations(
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
     numbers = 8 * shape.hidden + 3 * (query + 2 * key) + 4 * shape.intermediate
+    numbers += create_method(config.method).kept(shape)
     kept_a_token = numbers * shape.layers
     if config.machine.gradient_checkpointing:
         kept_a_token = shape.hidden * shape.layers + numbers
