@@ -83,9 +83,9 @@ def _activations(
     """Return the bytes that the backward pass of one micro-batch needs.
 
     8 H + 3 (H_q + 2 H_k) + 4 I numbers a token and layer, and what the method keeps besides; with
-    gradient checkpointing H, and the others of one layer; on a GPU also what fused attention needs (`_fused_attention`). Besides the
-    logits of 256 tokens, and in full fine-tuning the gradient of the head, once in fp32 and once in
-    the base's dtype where that is another.
+    gradient checkpointing H, and the others of one layer; on a GPU also what fused attention needs
+    (`_fused_attention`). Besides the logits of 256 tokens, and in full fine-tuning the gradient of
+    the head, once in fp32 and once in the base's dtype where that is another.
     """
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
