@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -117,10 +118,9 @@ def _bounds(
     """Return mean, low, high and p of each quantity."""
     mean_B = values_BSP.mean(axis=(1, 2))
     variance_B, degrees_B = variance_of_the_mean(values_BSP, noise)
-    standard_BR = _standard_offsets(values_BSP, generator)
-    z_2B = np.quantile(standard_BR, [TAIL, 1 - TAIL], axis=1, overwrite_input=True)
+    z_2B = standard_quantiles(resampled_offsets(values_BSP, generator), (TAIL, 1 - TAIL))
     widened_B = np.sqrt(variance_B) * special.stdtrit(degrees_B, TAIL) / special.ndtri(TAIL)
-    below_B, above_B = widened_B * z_2B
+    below_B, above_B = (widened_B * z_B for z_B in z_2B)
     p_B = p_of_zero(mean_B, variance_B, degrees_B, np.where(mean_B > 0, *z_2B))
     return mean_B, mean_B + below_B, mean_B + above_B, p_B
 
@@ -210,15 +210,23 @@ def resampled_offsets(values_BSP: FloatArray, generator: np.random.Generator) ->
     return offsets_BR
 
 
-def _standard_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """Return resampled means less the mean, scaled to variance 1."""
-    offsets_BR = resampled_offsets(values_BSP, generator)
-    spread_B1 = offsets_BR.std(axis=1, keepdims=True)
+def standard_quantiles(offsets_BR: FloatArray, tails: Sequence[float]) -> list[FloatArray]:
+    """Return each quantity's quantiles, as if its offsets had been scaled to variance 1.
+
+    Interpolated as `np.quantile` does. Whoever asks gives the array away: it is put out of order.
+    """
+    square_B = np.einsum("br,br->b", offsets_BR, offsets_BR) / RESAMPLES
+    spread_B = np.sqrt(np.maximum(square_B - offsets_BR.mean(axis=1) ** 2, 0.0))
+    places = [divmod(tail * (RESAMPLES - 1), 1) for tail in tails]
+    offsets_BR.partition([int(place) + n for place, _ in places for n in (0, 1)], axis=1)
     # Values that are all equal leave nothing to resample, though given noise may move their mean.
-    flat_B1 = spread_B1 == 0
-    offsets_BR /= np.where(flat_B1, 1.0, spread_B1)
-    offsets_BR[flat_B1[:, 0]] = NORMAL_R
-    return offsets_BR
+    flat_B = spread_B == 0
+    found = []
+    for tail, (place, share) in zip(tails, places, strict=True):
+        below_B, above_B = offsets_BR[:, int(place)], offsets_BR[:, int(place) + 1]
+        quantile_B = (below_B + share * (above_B - below_B)) / np.where(flat_B, 1.0, spread_B)
+        found.append(np.where(flat_B, np.quantile(NORMAL_R, tail), quantile_B))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

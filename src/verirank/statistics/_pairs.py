@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from verirank.statistics._bootstrap import (
-    NORMAL_R,
-    RESAMPLES,
     TAIL,
     Squares,
     effects_of,
     p_of_zero,
     resampled_offsets,
     residuals_of,
+    standard_quantiles,
     variance_from_squares,
 )
 from verirank.statistics._scores import FloatArray
@@ -76,7 +75,7 @@ def _resampled_quantiles(
         offsets_NR = offsets_MR[first_N[some]] - offsets_MR[second_N[some]]
         # The tail towards zero is the lower one of a difference that is turned to be positive.
         offsets_NR[mean_N[some] <= 0] *= -1
-        z_N[some] = _lower_quantile(offsets_NR)
+        (z_N[some],) = standard_quantiles(offsets_NR, (TAIL,))
     return z_N
 
 
@@ -89,15 +88,3 @@ def _squared_distances(part: FloatArray) -> FloatArray:
     distance_MM = both_MM - 2 * product_MM
     # What remains of equal methods is rounding, and would pass for a spread.
     return np.where(distance_MM > _ROUNDING * both_MM, distance_MM, 0.0)
-
-
-def _lower_quantile(offsets_NR: FloatArray) -> FloatArray:
-    """Return the standard quantile at the lower tail, as `np.quantile` interpolates it."""
-    square_N = np.einsum("nr,nr->n", offsets_NR, offsets_NR) / RESAMPLES
-    spread_N = np.sqrt(np.maximum(square_N - offsets_NR.mean(axis=1) ** 2, 0.0))
-    place, share = divmod(TAIL * (RESAMPLES - 1), 1)
-    offsets_NR.partition([int(place), int(place) + 1], axis=1)
-    below_N, above_N = offsets_NR[:, int(place)], offsets_NR[:, int(place) + 1]
-    quantile_N = below_N + share * (above_N - below_N)
-    flat_N = spread_N == 0
-    return np.where(flat_N, np.quantile(NORMAL_R, TAIL), quantile_N / np.where(flat_N, 1, spread_N))
