@@ -45,6 +45,15 @@ def test_methods_whose_parameters_cannot_be_matched_are_named() -> None:
     assert "No rank brings these near LoRA's trainable parameters: ia3, vera" in told
 
 
+def test_a_search_that_halves_nothing_is_told() -> None:
+    for first, told in ((15, False), (100, True)):
+        fair = {"protocol": "fair", "seeds": [0, 1, 2], "search": {"first_steps": first}}
+        plan = plan_study(paper(**fair, trial={"training": {"steps": 30}}), on="h100")
+        assert plan.unhalved is told
+        said = str(render_plan(plan).renderables[-1])
+        assert ("No learning rate is dropped early" in said) is told
+
+
 def test_a_faster_gpu_takes_less() -> None:
     slow, fast = (plan_study(paper(), on=name).totals() for name in ("a100-80gb", "h200"))
     assert fast["gpu_seconds_left"] < slow["gpu_seconds_left"]  # type: ignore[operator]

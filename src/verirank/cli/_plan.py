@@ -105,6 +105,8 @@ def _assumed(plan: Plan) -> list[str]:
     if plan.unmatched:
         names = ", ".join(plan.unmatched)
         words.append(f"No rank brings these near LoRA's trainable parameters: {names}")
+    if plan.unhalved:
+        words.append("No learning rate is dropped early: search.first_steps reach to the end")
     if sources & {"measured", "another seed", "probe"}:
         words.append("Measured times hold while the machine does nothing else")
     if "estimate" in sources:

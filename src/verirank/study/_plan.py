@@ -26,6 +26,7 @@ from verirank.study._room import Room, gpus_here
 from verirank.study._search import (
     candidates,
     expected_work,
+    rungs,
     search_arms,
     search_end,
     search_ends,
@@ -71,7 +72,8 @@ class Plan:
     """A study's trials and how many run side by side on this machine by default.
 
     `gpu` is the one that estimates are for. `unmatched` are methods that no rank brings near
-    LoRA's parameters, in a study that solves ranks for that.
+    LoRA's parameters, in a study that solves ranks for that. `unhalved` tells of a search that its
+    first rung is the last: every learning rate trains to the end.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Plan:
     gpu: str
     trials: tuple[PlannedTrial, ...]
     unmatched: tuple[str, ...]
+    unhalved: bool
 
     def totals(self) -> dict[str, float | int | None]:
         """Return how many trials there are, are done and failed, and the seconds of what is left.
@@ -153,6 +156,8 @@ def plan_study(
         gpu=device.name,
         trials=tuple(trials),
         unmatched=study.unmatched(),
+        unhalved=study.protocol == "fair"
+        and any(len(rungs(arm.training.steps, study.search)) == 1 for arm in arms),
     )
 
 
