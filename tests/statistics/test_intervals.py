@@ -163,6 +163,15 @@ def test_holm_agrees_with_an_example_by_hand() -> None:
     assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("value", [0.7, 0.1, 0.5])
+def test_values_that_are_all_equal_have_an_interval_as_wide_on_both_sides(value: float) -> None:
+    noise = SeedNoise(np.array([1e-4]), np.array([6.0]))
+    generator = np.random.default_rng(0)
+    interval = bootstrap_mean(np.full((3, 256), value), generator, noise)
+    below, above = interval.mean - interval.low, interval.high - interval.mean
+    assert below == pytest.approx(above) and above > 0.01
+
+
 def test_equal_methods_are_ranked_as_ties() -> None:
     generator = np.random.default_rng(4)
     told_apart = 0

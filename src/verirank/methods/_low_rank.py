@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from verirank.methods._peft_method import PeftMethod, adapted_layers
 from verirank.methods._policy import Policy
+from verirank.models import ModelShape
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -24,6 +25,10 @@ _WIDE = 2**25
 
 class LowRankMethod(PeftMethod):
     """A method whose layer computes W x + B A x; peft builds it, and only its forward is ours."""
+
+    def multiplications(self, shape: ModelShape) -> int:
+        """Return the sum of r (in + out) over the adapted linears, trained or frozen."""
+        return sum(self.config.rank * (i + o) for i, o in shape.adapted(self.config.modules))
 
     @abstractmethod
     def factors_of(self, layer: Any) -> tuple[Tensor, Tensor]:

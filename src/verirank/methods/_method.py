@@ -41,7 +41,11 @@ class Method(ABC):
     def count(self, shape: ModelShape) -> int:
         """Return the exact number of trainable parameters, from dimensions alone."""
 
-    def kept(self, shape: ModelShape) -> int:
+    def multiplications(self, shape: ModelShape) -> int:
+        """Return how many a token takes in a forward pass in products beside the base's."""
+        return 0
+
+    def kept_activations(self, shape: ModelShape) -> int:
         """Return how many numbers a token and layer its backward pass needs beside the model's."""
         return 0
 

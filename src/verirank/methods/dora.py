@@ -29,7 +29,7 @@ class DoRA(LoRA):
         """Return LoRA's count and one magnitude an output."""
         return super().count(shape) + sum(o for _, o in shape.adapted(self.config.modules))
 
-    def kept(self, shape: ModelShape) -> int:
+    def kept_activations(self, shape: ModelShape) -> int:
         """Return the outputs of all adapted linears: their direction is kept beside them."""
         return sum(shape.linear(name)[1] for name in self.config.modules)
 

@@ -28,6 +28,10 @@ class MiSS(LowRankMethod):
         """Return the sum of r x out over the adapted linears."""
         return sum(self.config.rank * o for _, o in shape.adapted(self.config.modules))
 
+    def multiplications(self, shape: ModelShape) -> int:
+        """Return the same, for inputs are summed to r before they are multiplied."""
+        return self.count(shape)
+
     def peft_config(self, model: nn.Module, *, seed: int, total_steps: int) -> Any:
         """Return a MissConfig without dropout."""
         from peft import MissConfig

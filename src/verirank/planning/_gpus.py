@@ -23,7 +23,7 @@ class GPU:
 UTILISATION = 0.2
 """Share of a GPU's bf16 peak by its vendor that is reached.
 
-Training steps at the published shape reached 0.15 to 0.28 of one H200's in micro-batches of 16,384
+Training steps at the published shape reached 0.14 to 0.25 of one H200's in micro-batches of 16,384
 tokens, and 0.20 to 0.30 of 33,068 (docs/results/gpu). What vLLM reaches in sampling is not
 measured, and a guess; the transformers sampler reached 0.005 to 0.04.
 """

@@ -91,7 +91,7 @@ def _activations(
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
     numbers = 8 * shape.hidden + 3 * (query + 2 * key) + 4 * shape.intermediate
-    numbers += create_method(config.method).kept(shape)
+    numbers += create_method(config.method).kept_activations(shape)
     kept_a_token = numbers * shape.layers
     if config.machine.gradient_checkpointing:
         kept_a_token = shape.hidden * shape.layers + numbers

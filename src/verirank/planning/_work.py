@@ -57,8 +57,8 @@ class Work:
 def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     """Return a trial's work, if every group trains and no group is drawn twice.
 
-    With M the weights of the seven linears, V x H the head, A what an adapter trains, T tokens and
-    L the length of a sequence, a forward pass costs 2 M T + 2 V H T' + 4 H_q layers T L / 2, where
+    With M the weights of the seven linears, V x H the head, A the weights that an adapter multiplies
+    a token with, trained or frozen, T tokens and L the length of a sequence, a forward pass costs 2 M T + 2 V H T' + 4 H_q layers T L / 2, where
     T' are the tokens whose logits are taken and the last term is causal attention (Kaplan et al.,
     arXiv:2001.08361, sec. 2.1). Backward costs as much again for the activations' gradient, and
     once more for the weights' where they are trained; an adapter adds 6 A T. A frozen head is
@@ -140,13 +140,13 @@ def _training_flops(
     config: TrialConfig, shape: ModelShape, forward: _Forward, lengths: Lengths
 ) -> float:
     """Return the FLOPs of one inner update."""
-    trained = create_method(config.method).count(shape)
+    own = create_method(config.method).multiplications(shape)
     tokens, full = trained_tokens(config, lengths), config.method.name == "full"
     again = config.machine.gradient_checkpointing
     linears = 2 * forward.linears * tokens * ((3 if full else 2) + again)
     head = 2 * forward.head * written_tokens(config, lengths) * (4 if full else 2)
     attention = forward.trained_attention(tokens, written_tokens(config, lengths), lengths)
-    adapter = 0 if full else (6 + 2 * again) * trained * tokens
+    adapter = (6 + 2 * again) * own * tokens
     return linears + head + (4 + again) * attention + adapter
 
 

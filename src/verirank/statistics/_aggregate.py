@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from verirank.statistics._bootstrap import CONFIDENCE, RESAMPLES
+from verirank.statistics._bootstrap import RESAMPLES, TAIL
 from verirank.statistics._scores import FloatArray
-
-_TAIL = (1 - CONFIDENCE) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +54,9 @@ def interquartile_mean(scores_ST: ArrayLike, generator: np.random.Generator) -> 
     known_N, place_ST = np.unique(scores_ST, return_inverse=True)
     drawn_RST = np.take(place_ST.astype(np.int32).reshape(scores_ST.shape), drawn_RS, axis=0)
     resampled_R = known_N[_middle_half(drawn_RST.reshape(RESAMPLES, -1))].mean(axis=1)
-    widening = special.stdtrit(seeds - 1, _TAIL) / special.ndtri(_TAIL)
+    widening = special.stdtrit(seeds - 1, TAIL) / special.ndtri(TAIL)
     widening *= np.sqrt(seeds / (seeds - 1))
-    offsets = widening * (np.quantile(resampled_R, [_TAIL, 1 - _TAIL]) - value)
+    offsets = widening * (np.quantile(resampled_R, [TAIL, 1 - TAIL]) - value)
     if not offsets.any():
         return Estimate(value, None, None)
     low, high = (value + offsets).clip(0.0, 1.0).tolist()
@@ -100,7 +98,7 @@ def probability_of_improvement(x_ST: ArrayLike, y_ST: ArrayLike) -> Estimate:
     if of_x + of_y == 0:
         return Estimate(value, None, None)
     degrees = (of_x + of_y) ** 2 / (of_x**2 / (len(x_ST) - 1) + of_y**2 / (len(y_ST) - 1))
-    half = float(special.stdtrit(degrees, 1 - _TAIL)) * (of_x + of_y) ** 0.5
+    half = float(special.stdtrit(degrees, 1 - TAIL)) * (of_x + of_y) ** 0.5
     half /= value * (1 - value)
     odds = float(special.logit(value))
     return Estimate(value, float(special.expit(odds - half)), float(special.expit(odds + half)))

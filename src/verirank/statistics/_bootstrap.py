@@ -20,6 +20,8 @@ CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 NORMAL_R = special.ndtri((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
 """What stands in for resamples of values that are all equal."""
+_ROUNDING = 1e-12
+"""A spread below it is rounding, for values are shares of 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ def standard_quantiles(offsets_BR: FloatArray, tails: Sequence[float]) -> list[F
     places = [divmod(tail * (RESAMPLES - 1), 1) for tail in tails]
     offsets_BR.partition([int(place) + n for place, _ in places for n in (0, 1)], axis=1)
     # Values that are all equal leave nothing to resample, though given noise may move their mean.
-    flat_B = spread_B == 0
+    flat_B = spread_B < _ROUNDING
     found = []
     for tail, (place, share) in zip(tails, places, strict=True):
         below_B, above_B = offsets_BR[:, int(place)], offsets_BR[:, int(place) + 1]
@@ -245,9 +247,8 @@ class _Draws:
 def _draws(pickled: bytes, seeds: int, problems: int) -> _Draws:
     """Return what a generator, given as its pickle, draws.
 
-    The last draws are kept as long as the process lives: 16 kB a problem and a seed, 160 MB at
-    10,000 problems. Most are asked for many times in a row: of 94 to 201 times a report had to draw
-    6 to 8 times, and would have 3 or 4 if the last two were kept.
+    The last draws are kept as long as the process lives, 16 kB a problem and a seed: most are asked
+    for many times in a row.
     """
     generator: np.random.Generator = pickle.loads(pickled)
     weights_RP = _resampling_weights(problems, generator)
