@@ -57,16 +57,16 @@ class Work:
 def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     """Return a trial's work, if every group trains and no group is drawn twice.
 
-    With M the weights of the seven linears, V x H the head, A the weights that an adapter multiplies
-    a token with, trained or frozen, T tokens and L the length of a sequence, a forward pass costs 2 M T + 2 V H T' + 4 H_q layers T L / 2, where
-    T' are the tokens whose logits are taken and the last term is causal attention (Kaplan et al.,
-    arXiv:2001.08361, sec. 2.1). Backward costs as much again for the activations' gradient, and
-    once more for the weights' where they are trained; an adapter adds 6 A T. A frozen head is
-    passed twice, a trained one four times, as its logits are not kept. Prompts are shared by the
-    completions of a group, in training by those of a micro-batch, where attention is computed once
-    more in the backward pass. Gradient checkpointing computes the layers forward once more. All of
-    this happens once an inner update; the base's log-probabilities, which a KL penalty needs, are
-    one forward pass a step.
+    With M the weights of the seven linears, V x H the head, A the weights that an adapter
+    multiplies a token with, trained or frozen, T tokens and L the length of a sequence, a forward
+    pass costs 2 M T + 2 V H T' + 4 H_q layers T L / 2, where T' are the tokens whose logits are
+    taken and the last term is causal attention (Kaplan et al., arXiv:2001.08361, sec. 2.1).
+    Backward costs as much again for the activations' gradient, and once more for the weights' where
+    they are trained; an adapter adds 6 A T. A frozen head is passed twice, a trained one four
+    times, as its logits are not kept. Prompts are shared by the completions of a group, in training
+    by those of a micro-batch, where attention is computed once more in the backward pass. Gradient
+    checkpointing computes the layers forward once more. All of this happens once an inner update;
+    the base's log-probabilities, which a KL penalty needs, are one forward pass a step.
 
     Args:
         config: the trial; benches with sizes of their own are counted at these.
