@@ -45,13 +45,14 @@ def test_methods_whose_parameters_cannot_be_matched_are_named() -> None:
     assert "No rank brings these near LoRA's trainable parameters: ia3, vera" in told
 
 
-def test_a_search_that_halves_nothing_is_told() -> None:
-    for first, told in ((15, False), (100, True)):
-        fair = {"protocol": "fair", "seeds": [0, 1, 2], "search": {"first_steps": first}}
-        plan = plan_study(paper(**fair, trial={"training": {"steps": 30}}), on="h100")
-        assert plan.unhalved is told
+def test_methods_of_which_a_search_halves_nothing_are_named() -> None:
+    fair = {"protocol": "fair", "seeds": [0, 1, 2], "methods": ["lora", "ia3"]}
+    steps = {"trial": {"training": {"steps": 30}}, "steps": {"ia3": 10}}
+    for first, unhalved in ((5, ()), (15, ("ia3",)), (100, ("lora", "ia3"))):
+        plan = plan_study(paper(**fair, **steps, search={"first_steps": first}), on="h100")
+        assert plan.unhalved == unhalved
         said = str(render_plan(plan).renderables[-1])
-        assert ("No learning rate is dropped early" in said) is told
+        assert (f"reach to the end: {', '.join(unhalved)}" in said) is bool(unhalved)
 
 
 def test_a_faster_gpu_takes_less() -> None:
