@@ -134,7 +134,7 @@ def _train_and_score(
 class _SignOfLife:
     """Tells whoever watches a run's folder that it goes on, once in a while.
 
-    A bench may take hours, and writes nothing until its end.
+    A bench or a method's proof may take hours, and writes nothing until its end.
     """
 
     def __init__(self, run: Run) -> None:
@@ -161,7 +161,8 @@ def _telling(tracking: Tracking, on_step: Callable[[Step], None]) -> Callable[[S
 
 
 def _prove(run: Run, base: BaseModel, stand_in: StandIn | None) -> None:
-    proof = prove(run.config.method, run.config.model, base, stand_in)
+    config = run.config
+    proof = prove(config.method, config.model, base, stand_in, _SignOfLife(run))
     if stand_in is not None:
         stand_in.close()
     run.update_manifest(status="running", conformance=proof, error=None, passing=None)
