@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -13,6 +17,7 @@ from verirank.config import InputError
 from verirank.models import load_shape
 from verirank.planning import UTILISATION, gpu, usual_lengths, work_of
 from verirank.study import Store, Study, make_study, plan_study
+from verirank.study._cost import _probe
 
 Make = Callable[..., Study]
 
@@ -104,3 +109,34 @@ def test_an_arm_that_diverges_in_its_probe_costs_nobody_knows_what(small_study: 
     study = small_study("lora", axes={"method.rank": [3], "method.learning_rate": [1e30]})
     plan = plan_study(study)
     assert [trial.source for trial in plan.trials] == ["unknown"]
+
+
+def test_an_arm_whose_probe_is_killed_costs_nobody_knows_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_study: Make
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def kill_the_probe() -> None:
+        probes = list[psutil.Process]()
+        while not probes:
+            time.sleep(0.05)
+            children = psutil.Process().children()
+            servers = [p for p in children if "forkserver" in " ".join(p.cmdline())]
+            probes = [child for server in servers for child in server.children()]
+        probes[0].kill()
+
+    killer = Thread(target=kill_the_probe)
+    killer.start()
+    plan = plan_study(small_study("ln-tuning"))
+    killer.join()
+    assert [trial.source for trial in plan.trials] == ["unknown"]
+
+
+def test_an_arm_whose_probe_the_disk_fails_costs_nobody_knows_what(small_study: Make) -> None:
+    (arm,) = small_study("ln-tuning").arms()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        assert _probe(arm) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
