@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from verirank.config import InputError, TrialConfig, to_toml
-from verirank.methods import create_method
 from verirank.models import load_shape
+from verirank.planning import usual_lengths, work_of
 from verirank.record import (
     Run,
     TrialEntry,
@@ -17,7 +17,15 @@ from verirank.record import (
     write_trial_list,
 )
 from verirank.study._confounds import Defective, defective_trials, with_defects
-from verirank.study._definition import DEFINITION, LOCK, Study, open_study, read_study, with_seed
+from verirank.study._definition import (
+    DEFINITION,
+    LOCK,
+    Study,
+    open_study,
+    read_study,
+    with_learning_rate,
+    with_seed,
+)
 from verirank.study._ending import Rung, failed_for_good, is_finished
 from verirank.study._equal_time import with_equal_time
 from verirank.study._jobs import Executor, Job, Outcome
@@ -237,16 +245,18 @@ def _begun_store(out: Path) -> Path | None:
 
 
 def _most_work_first(trials: Mapping[Path, TrialConfig]) -> list[Path]:
-    """Return the folders by what a trial trains times its steps.
+    """Return the folders by the FLOPs that are planned of their trials.
 
     So no long trial is left to run alone at the end.
     """
-    models = {to_toml(trial.model): trial.model for trial in trials.values()}
-    shapes = {key: load_shape(model) for key, model in models.items()}
+    found = dict[str, float]()
 
-    def work(folder: Path) -> int:
-        trial = trials[folder]
-        shape = shapes[to_toml(trial.model)]
-        return create_method(trial.method).count(shape) * trial.training.steps
+    def work(trial: TrialConfig) -> float:
+        # Seeds and rates of one arm take as long, and a task may be a file that is read.
+        arm = with_learning_rate(with_seed(trial, 0), 1.0)
+        key = arm.model_dump_json()
+        if key not in found:
+            found[key] = work_of(arm, load_shape(arm.model), usual_lengths(arm)).flops
+        return found[key]
 
-    return sorted(trials, key=lambda folder: (-work(folder), folder))
+    return sorted(trials, key=lambda folder: (-work(trials[folder]), folder))
