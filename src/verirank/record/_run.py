@@ -8,7 +8,7 @@ import platform
 import shutil
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -58,11 +58,14 @@ class Run:
             defect: what is wrong with it on purpose, beyond what settings can tell.
 
         Raises:
-            InputError: the folder holds another run, or anything else.
+            InputError: the folder holds another run, or anything else, or another process is at it.
         """
         cls.expect_room(folder)
         if _never_took_a_step(folder):
-            shutil.rmtree(folder)
+            # Another process may be about to go on with it, or have begun it anew meanwhile.
+            with suppress(FileNotFoundError), cls(folder).locked():
+                if _never_took_a_step(folder):
+                    shutil.rmtree(folder)
         try:
             cls._begin(folder, config, defect)
         except FileExistsError:
