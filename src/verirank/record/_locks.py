@@ -10,6 +10,9 @@ from pathlib import Path
 
 from verirank.config import InputError
 
+LOOK_SECONDS = 1.0
+"""For longer than `is_held` holds a lock that it looks at."""
+
 
 class BusyError(InputError):
     """Another process is at a run or a study."""
@@ -19,7 +22,7 @@ class BusyError(InputError):
 def hold(
     lock: Path,
     otherwise: str,
-    patience: float = 0.0,
+    patience: float = LOOK_SECONDS,
     on_wait: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Hold a lock file, which the system lets go of even after kill -9.

@@ -27,7 +27,7 @@ from verirank.record._files import (
     write_file,
     write_json,
 )
-from verirank.record._locks import hold, is_held
+from verirank.record._locks import LOOK_SECONDS, hold, is_held
 from verirank.record._machine import package_versions, processor, source_revision
 from verirank.record._trial_list import read_trial_list
 
@@ -317,7 +317,7 @@ class Run:
                 scratch.unlink()
 
     @contextmanager
-    def locked(self, patience: float = 0.0) -> Iterator[None]:
+    def locked(self, patience: float = LOOK_SECONDS) -> Iterator[None]:
         """Keep every other process from writing to this run, for as long as the block lasts.
 
         Args:

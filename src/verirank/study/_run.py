@@ -67,10 +67,13 @@ def run_study(
     for arm in arms:
         with_defects(arm, study.defects)
     study = study.spelled_out()
-    _expect_study(study, out)
-    place = Store(_expect_store(store, out))
+    _expect_room(study, out)
+    _expect_store(store, out)
     out.mkdir(parents=True, exist_ok=True)
     with hold(out / LOCK, f"another process is running the study in {out}"):
+        # Another process may have begun one since.
+        _expect_same(study, out)
+        place = Store(_expect_store(store, out))
         if _begun_store(out) is None:
             # The store first: without it, a study that goes on would not find its trials.
             write_trial_list(out, place.folder, [])
@@ -196,15 +199,21 @@ class _Crew:
         return None
 
 
-def _expect_study(study: Study, out: Path) -> None:
+def _expect_same(study: Study, out: Path) -> None:
+    """Refuse a folder that was begun with another study."""
     path = out / DEFINITION
-    if path.is_file():
-        # Both by their settings: a study from before a setting existed has its default.
-        if to_toml(read_study(path)) != to_toml(study):
-            raise InputError(
-                f"{out} holds another study, or this one before it or its preset was changed; "
-                "choose another --out"
-            )
+    # Both by their settings: a study from before a setting existed has its default.
+    if path.is_file() and to_toml(read_study(path)) != to_toml(study):
+        raise InputError(
+            f"{out} holds another study, or this one before it or its preset was changed; "
+            "choose another --out"
+        )
+
+
+def _expect_room(study: Study, out: Path) -> None:
+    """Refuse a folder that holds anything but this study, before anything is written."""
+    if (out / DEFINITION).is_file():
+        _expect_same(study, out)
     elif out.exists() and not out.is_dir():
         raise InputError(f"{out} is no folder; choose another --out")
     elif out.is_dir() and any(f.name != "trials.json" and f.name[0] != "." for f in out.iterdir()):

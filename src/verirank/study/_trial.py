@@ -18,7 +18,15 @@ from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.methods import StandIn
 from verirank.models import BaseModel
 from verirank.processes import is_first, on_first
-from verirank.record import BusyError, Run, hold, read_samples, write_json, write_samples
+from verirank.record import (
+    LOOK_SECONDS,
+    BusyError,
+    Run,
+    hold,
+    read_samples,
+    write_json,
+    write_samples,
+)
 from verirank.sampling import Sampler, open_sampler
 from verirank.study._ending import Rung, is_finished, may_pass, record_failure
 from verirank.study._proof import prove
@@ -37,7 +45,7 @@ def run_trial(
     *,
     base_samples: Path | None = None,
     rung: Rung | None = None,
-    patience: float = 0.0,
+    patience: float = LOOK_SECONDS,
     stand_in: StandIn | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> None:
