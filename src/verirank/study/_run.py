@@ -152,13 +152,22 @@ def run_trials(
     return crew.take({crew.store.trial(trial): trial for trial in trials}, None)
 
 
-def resume_study(out: Path, **options: object) -> list[Outcome]:
-    """Go on with the study in a folder; takes the options of `run_study`.
+def resume_study(
+    out: Path,
+    *,
+    executor: Executor | None = None,
+    retry_failed: bool = False,
+    on_poll: Callable[[], None] = lambda: None,
+) -> list[Outcome]:
+    """Go on with the study in a folder, in the store that it was begun with.
+
+    Arguments, outcomes and errors are those of `run_study`.
 
     Raises:
         InputError: the folder holds no study.
     """
-    return run_study(open_study(out), out, **options)  # type: ignore[arg-type]
+    study = open_study(out)
+    return run_study(study, out, executor=executor, retry_failed=retry_failed, on_poll=on_poll)
 
 
 class _Crew:
