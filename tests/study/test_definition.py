@@ -121,6 +121,10 @@ def test_ranks_are_solved_for_loras_own_arm() -> None:
         ({"seeds": []}, "seeds must be named"),
         ({"seeds": [1, 1]}, "seeds must be named once"),
         ({"match": "time", "axes": {"method.rank": [1, 2]}}, "it has no axes"),
+        (
+            {"match": "time", "protocol": "fair", "seeds": [0, 1, 2]},
+            "search with match = 'rank', then rank with match = 'time'",
+        ),
         ({"steps": {"lorra": 4}}, "unknown method 'lorra'; did you mean 'lora'"),
         ({"steps": {"lora": 0}}, "steps.lora must be 1 or more"),
         ({"protocol": "fair"}, "at least three seeds"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -13,6 +17,7 @@ from verirank.config import InputError
 from verirank.models import load_shape
 from verirank.planning import UTILISATION, gpu, usual_lengths, work_of
 from verirank.study import Store, Study, make_study, plan_study
+from verirank.study._cost import _probe
 
 Make = Callable[..., Study]
 
@@ -45,13 +50,14 @@ def test_methods_whose_parameters_cannot_be_matched_are_named() -> None:
     assert "No rank brings these near LoRA's trainable parameters: ia3, vera" in told
 
 
-def test_a_search_that_halves_nothing_is_told() -> None:
-    for first, told in ((15, False), (100, True)):
-        fair = {"protocol": "fair", "seeds": [0, 1, 2], "search": {"first_steps": first}}
-        plan = plan_study(paper(**fair, trial={"training": {"steps": 30}}), on="h100")
-        assert plan.unhalved is told
+def test_methods_of_which_a_search_halves_nothing_are_named() -> None:
+    fair = {"protocol": "fair", "seeds": [0, 1, 2], "methods": ["lora", "ia3"]}
+    steps = {"trial": {"training": {"steps": 30}}, "steps": {"ia3": 10}}
+    for first, unhalved in ((5, ()), (15, ("ia3",)), (100, ("lora", "ia3"))):
+        plan = plan_study(paper(**fair, **steps, search={"first_steps": first}), on="h100")
+        assert plan.unhalved == unhalved
         said = str(render_plan(plan).renderables[-1])
-        assert ("No learning rate is dropped early" in said) is told
+        assert (f"reach to the end: {', '.join(unhalved)}" in said) is bool(unhalved)
 
 
 def test_a_faster_gpu_takes_less() -> None:
@@ -103,3 +109,34 @@ def test_an_arm_that_diverges_in_its_probe_costs_nobody_knows_what(small_study: 
     study = small_study("lora", axes={"method.rank": [3], "method.learning_rate": [1e30]})
     plan = plan_study(study)
     assert [trial.source for trial in plan.trials] == ["unknown"]
+
+
+def test_an_arm_whose_probe_is_killed_costs_nobody_knows_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_study: Make
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def kill_the_probe() -> None:
+        probes = list[psutil.Process]()
+        while not probes:
+            time.sleep(0.05)
+            children = psutil.Process().children()
+            servers = [p for p in children if "forkserver" in " ".join(p.cmdline())]
+            probes = [child for server in servers for child in server.children()]
+        probes[0].kill()
+
+    killer = Thread(target=kill_the_probe)
+    killer.start()
+    plan = plan_study(small_study("ln-tuning"))
+    killer.join()
+    assert [trial.source for trial in plan.trials] == ["unknown"]
+
+
+def test_an_arm_whose_probe_the_disk_fails_costs_nobody_knows_what(small_study: Make) -> None:
+    (arm,) = small_study("ln-tuning").arms()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        assert _probe(arm) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

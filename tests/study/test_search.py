@@ -12,7 +12,14 @@ import pytest
 
 from verirank.config import InputError, TrialConfig
 from verirank.study import SearchConfig, Store, make_study, trial_id
-from verirank.study._search import _Candidate, _prune, candidates, rungs, search_rates
+from verirank.study._search import (
+    _Candidate,
+    _prune,
+    candidates,
+    expected_work,
+    rungs,
+    search_rates,
+)
 from verirank.study._trial import Rung
 
 DEFAULT = SearchConfig()
@@ -100,6 +107,24 @@ def test_halving_spends_less_than_every_trial_to_its_end(tmp_path: Path) -> None
     scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, search)
     search_rates([arm], search, scorer.store, tmp_path, scorer)
     assert sorted(scorer.steps.values()) == [15, 15, 15, 30, 50]
+
+
+@pytest.mark.parametrize(("rates", "reduction", "first"), [(5, 2, 15), (7, 3, 4), (1, 2, 9)])
+def test_the_work_that_is_planned_of_a_search_is_its_work(
+    tmp_path: Path, rates: int, reduction: int, first: int
+) -> None:
+    (arm,) = arms_of("lora")
+    search = SearchConfig(learning_rates=rates, reduction=reduction, first_steps=first)
+    scorer, scores = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, search), list[int]()
+
+    def execute(trials: Sequence[TrialConfig], rung: Rung) -> None:
+        scores.append(len(trials))
+        scorer(trials, rung)
+
+    search_rates([arm], search, scorer.store, tmp_path, execute)
+    steps, scored = expected_work(arm.training.steps, search)
+    assert steps * rates == pytest.approx(sum(scorer.steps.values()))
+    assert scored * rates == pytest.approx(sum(scores))
 
 
 def test_a_search_that_goes_on_takes_the_same_decisions(tmp_path: Path) -> None:

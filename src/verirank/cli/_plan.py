@@ -106,7 +106,9 @@ def _assumed(plan: Plan) -> list[str]:
         names = ", ".join(plan.unmatched)
         words.append(f"No rank brings these near LoRA's trainable parameters: {names}")
     if plan.unhalved:
-        words.append("No learning rate is dropped early: search.first_steps reach to the end")
+        names = ", ".join(plan.unhalved)
+        why = "for search.first_steps reach to the end"
+        words.append(f"No learning rate of these is dropped early, {why}: {names}")
     if sources & {"measured", "another seed", "probe"}:
         words.append("Measured times hold while the machine does nothing else")
     if "estimate" in sources:

@@ -66,7 +66,7 @@ class Watch:
             return None
         try:
             status = study_status(self._out)
-        except InputError as error:
+        except (InputError, OSError) as error:
             if str(error) != self._wrong:
                 self._wrong = str(error)
                 click.echo(f"verirank: {error}", err=True)

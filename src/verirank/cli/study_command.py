@@ -31,7 +31,7 @@ _EXECUTION = [
         type=click.FloatRange(min=0, min_open=True),
         default=60.0,
         show_default=True,
-        help="A trial that neither samples nor writes for so long is killed.",
+        help="A trial that neither proves, samples nor writes so long is killed.",
     ),
     click.option("--cpus", type=float, help="A trial's, on Ray (1)."),
     click.option("--gpus", type=float, help="A trial's, on Ray (0)."),

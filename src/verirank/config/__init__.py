@@ -3,7 +3,7 @@
 from verirank.config._plugins import expect_plugin, load_plugin, nearest, plugin_names
 from verirank.config.cache_folder import cache_folder
 from verirank.config.errors import InputError, RunFailedError, SaidByFirstError
-from verirank.config.hub_errors import first_line, why_refused
+from verirank.config.hub_errors import first_line, may_answer_later, why_refused
 from verirank.config.json_lines import read_json_lines
 from verirank.config.learning_rates import learning_rate_of, learning_rates
 from verirank.config.resolve import (
@@ -58,6 +58,7 @@ __all__ = [
     "learning_rate_of",
     "learning_rates",
     "load_plugin",
+    "may_answer_later",
     "nearest",
     "override",
     "plugin_names",

@@ -25,6 +25,16 @@ def why_refused(error: Exception, revision: str | None) -> str | None:
             return None
 
 
+def may_answer_later(error: BaseException) -> bool:
+    """Return whether the Hub could not be reached, or had no answer to anything just then."""
+    from huggingface_hub import errors
+
+    if not isinstance(error, errors.HTTPError):  # type: ignore[reportPrivateImportUsage]
+        return False
+    response = getattr(error, "response", None)
+    return response is None or response.status_code == 429 or response.status_code >= 500
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message."""
     return str(error).strip().partition("\n")[0]

@@ -11,7 +11,7 @@ from verirank.record._files import (
     write_file,
     write_json,
 )
-from verirank.record._locks import BusyError, hold, is_held
+from verirank.record._locks import LOOK_SECONDS, BusyError, hold, is_held
 from verirank.record._machine import package_versions, processor, source_revision, usable_cores
 from verirank.record._run import Run, find_runs, step_seconds
 from verirank.record._samples import (
@@ -32,6 +32,7 @@ from verirank.record._trial_list import (
 )
 
 __all__ = [
+    "LOOK_SECONDS",
     "BusyError",
     "Role",
     "Run",

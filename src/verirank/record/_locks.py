@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from verirank.config import InputError
+
+LOOK_SECONDS = 1.0
+"""For longer than `is_held` holds a lock that it looks at."""
 
 
 class BusyError(InputError):
@@ -16,8 +19,19 @@ class BusyError(InputError):
 
 
 @contextmanager
-def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
+def hold(
+    lock: Path,
+    otherwise: str,
+    patience: float = LOOK_SECONDS,
+    on_wait: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Hold a lock file, which the system lets go of even after kill -9.
+
+    Args:
+        lock: the file, which is created.
+        otherwise: what the error says.
+        patience: seconds to wait for another process to let go of it.
+        on_wait: is called a few times a second meanwhile.
 
     Raises:
         BusyError: another process holds it, and still does after `patience` seconds.
@@ -31,6 +45,7 @@ def hold(lock: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise BusyError(otherwise) from None
+                on_wait()
                 time.sleep(0.2)
         yield
 

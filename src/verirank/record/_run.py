@@ -8,7 +8,7 @@ import platform
 import shutil
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from verirank.record._files import (
     write_file,
     write_json,
 )
-from verirank.record._locks import hold, is_held
+from verirank.record._locks import LOOK_SECONDS, hold, is_held
 from verirank.record._machine import package_versions, processor, source_revision
 from verirank.record._trial_list import read_trial_list
 
@@ -58,11 +58,14 @@ class Run:
             defect: what is wrong with it on purpose, beyond what settings can tell.
 
         Raises:
-            InputError: the folder holds another run, or anything else.
+            InputError: the folder holds another run, or anything else, or another process is at it.
         """
         cls.expect_room(folder)
         if _never_took_a_step(folder):
-            shutil.rmtree(folder)
+            # Another process may be about to go on with it, or have begun it anew meanwhile.
+            with suppress(FileNotFoundError), cls(folder).locked():
+                if _never_took_a_step(folder):
+                    shutil.rmtree(folder)
         try:
             cls._begin(folder, config, defect)
         except FileExistsError:
@@ -314,7 +317,7 @@ class Run:
                 scratch.unlink()
 
     @contextmanager
-    def locked(self, patience: float = 0.0) -> Iterator[None]:
+    def locked(self, patience: float = LOOK_SECONDS) -> Iterator[None]:
         """Keep every other process from writing to this run, for as long as the block lasts.
 
         Args:

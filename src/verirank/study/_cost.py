@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from verirank.models import load_base, load_shape
 from verirank.planning import GPU, UTILISATION, usual_lengths, work_of
 from verirank.record import package_versions, processor, step_seconds, write_json
 from verirank.study._digest import digest
-from verirank.study._ending import Rung
+from verirank.study._ending import Rung, may_pass
 from verirank.study._local import threads_each
 from verirank.tasks import bench_settings, load_task
 
@@ -50,9 +51,9 @@ def measured_speed(manifest: Mapping[str, Any], arm: TrialConfig) -> Speed | Non
 def probe_speed(arm: TrialConfig) -> Speed | None:
     """Train an arm for three steps and sample a bench in part.
 
-    None where the model is not here, or the arm fails within these steps, as by divergence. On a
-    CPU it is seconds of a core, and of the clock while answers are verified: other work on the
-    machine moves them less.
+    None where the model is not here, or the arm fails within these steps, as by divergence or for
+    want of memory. On a CPU it is seconds of a core, and of the clock while answers are verified:
+    other work on the machine moves them less.
 
     What is found is remembered for this machine and these package versions.
     """
@@ -60,7 +61,10 @@ def probe_speed(arm: TrialConfig) -> Speed | None:
     if not place.is_file():
         # A trial runs on one thread, and so has its probe to.
         with threads_each(1) as context, ProcessPoolExecutor(1, mp_context=context) as pool:
-            speed = pool.submit(_probe, arm).result()
+            try:
+                speed = pool.submit(_probe, arm).result()
+            except BrokenProcessPool:  # it was killed, as where memory does not suffice
+                return None
         if speed is None:
             return None
         write_json(place, asdict(speed))
@@ -80,6 +84,17 @@ def estimated_speed(arm: TrialConfig, on: GPU) -> Speed | None:
 
 
 def _probe(arm: TrialConfig) -> Speed | None:
+    try:
+        return _measured(arm)
+    except RunFailedError:
+        return None
+    except Exception as error:
+        if may_pass(error):
+            return None
+        raise
+
+
+def _measured(arm: TrialConfig) -> Speed | None:
     import torch
 
     from verirank.study._start import start_trial
@@ -102,15 +117,12 @@ def _probe(arm: TrialConfig) -> Speed | None:
     with tempfile.TemporaryDirectory() as folder:
         run = start_trial(short, Path(folder) / "probe")
         spent: list[float] = []
-        try:
-            run_trial(
-                run,
-                base,
-                rung=Rung(_PROBE_STEPS, bench),
-                on_step=lambda step: spent.append(time.process_time()),
-            )
-        except RunFailedError:
-            return None
+        run_trial(
+            run,
+            base,
+            rung=Rung(_PROBE_STEPS, bench),
+            on_step=lambda step: spent.append(time.process_time()),
+        )
         # The first step pays for what is only loaded and built once.
         lines = run.metrics()[1:]
         steps = [step_seconds(line) for line in lines]

@@ -104,6 +104,12 @@ class Study(Section):
             raise ValueError("the fair protocol searches method.learning_rate; it is no axis there")
         if "seed" in self.axes or "seed" in self.trial:
             raise ValueError("seeds are named under `seeds`, not under axes or trial")
+        if self.protocol == "fair" and self.match == "time":
+            raise ValueError(
+                "the fair protocol searches every method with as many steps, which take unequal "
+                "time; search with match = 'rank', then rank with match = 'time' and protocol = "
+                "'single' at the rates found, as overrides.METHOD.learning_rate"
+            )
         if self.match == "time" and self.axes:
             raise ValueError("match = 'time' solves one number of steps a method: it has no axes")
         if wrong := [method for method, steps in self.steps.items() if steps < 1]:

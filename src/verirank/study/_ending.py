@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from verirank.config import may_answer_later
 from verirank.record import Run
 from verirank.study._store import OtherInputsError
+
+_WRONG_PATH = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+# torch has no class of its own for a CPU's memory, and a subclass of RuntimeError for a GPU's. The
+# last is vLLM's, where another process has not let go of a GPU yet.
+_SHORT_OF_MEMORY = ("allocate memory", "out of memory", "Free memory on device")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,31 @@ def failed_for_good(manifest: Mapping[str, Any]) -> bool:
 
 
 def may_pass(error: Exception) -> bool:
-    """Return whether the machine failed (disk, memory, a tracker, a model) and not the trial."""
-    if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+    """Return whether the machine failed (disk, memory, network, a GPU) and not the trial.
+
+    What an error was raised from counts, too: a model that cannot be loaded is an `InputError`,
+    whether its name is wrong or the disk was full.
+    """
+    if isinstance(error, _WRONG_PATH):
         return False
-    # torch has no class of its own for a CPU's memory, and a subclass of RuntimeError for a GPU's.
-    out_of_memory = any(words in str(error) for words in ("allocate memory", "out of memory"))
-    return isinstance(error, OSError | MemoryError | OtherInputsError) or out_of_memory
+    if isinstance(error, OSError | MemoryError | OtherInputsError):
+        return True
+    return any(map(_is_the_machines, _with_causes(error)))
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
+
+
+def _is_the_machines(error: BaseException) -> bool:
+    said = str(error)
+    if said.startswith("CUDA error") or any(words in said for words in _SHORT_OF_MEMORY):
+        return True
+    if isinstance(error, _WRONG_PATH):
+        return False
+    # An OSError that the system has not raised has no number, and may tell of a wrong name.
+    of_the_system = isinstance(error, OSError) and error.errno is not None
+    return of_the_system or isinstance(error, TimeoutError) or may_answer_later(error)

@@ -72,8 +72,8 @@ class Plan:
     """A study's trials and how many run side by side on this machine by default.
 
     `gpu` is the one that estimates are for. `unmatched` are methods that no rank brings near
-    LoRA's parameters, in a study that solves ranks for that. `unhalved` tells of a search that its
-    first rung is the last: every learning rate trains to the end.
+    LoRA's parameters, in a study that solves ranks for that. `unhalved` are methods whose search
+    has its first rung for its last: every learning rate trains to the end.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Plan:
     gpu: str
     trials: tuple[PlannedTrial, ...]
     unmatched: tuple[str, ...]
-    unhalved: bool
+    unhalved: tuple[str, ...]
 
     def totals(self) -> dict[str, float | int | None]:
         """Return how many trials there are, are done and failed, and the seconds of what is left.
@@ -156,9 +156,16 @@ def plan_study(
         gpu=device.name,
         trials=tuple(trials),
         unmatched=study.unmatched(),
-        unhalved=study.protocol == "fair"
-        and any(len(rungs(arm.training.steps, study.search)) == 1 for arm in arms),
+        unhalved=_unhalved(study, arms),
     )
+
+
+def _unhalved(study: Study, arms: Sequence[TrialConfig]) -> tuple[str, ...]:
+    """Return the methods of which a search drops no learning rate before the last step."""
+    if study.protocol != "fair":
+        return ()
+    whole = [arm for arm in arms if len(rungs(arm.training.steps, study.search)) == 1]
+    return tuple(dict.fromkeys(arm.method.name for arm in whole))
 
 
 def _value(arm: TrialConfig, key: str) -> Any:

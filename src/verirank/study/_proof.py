@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -34,7 +35,11 @@ def is_remembered(config: MethodConfig) -> bool:
 
 
 def prove(
-    config: MethodConfig, model: ModelConfig, base: BaseModel, stand_in: StandIn | None = None
+    config: MethodConfig,
+    model: ModelConfig,
+    base: BaseModel,
+    stand_in: StandIn | None = None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Return the conformance report of a method on a model, checking it unless it is remembered.
 
@@ -43,6 +48,7 @@ def prove(
         model: how the base was loaded.
         base: the base itself, whose shape the proof holds for.
         stand_in: the fresh process that loads what was saved, if it was made already.
+        on_progress: is called before every check, and while another process has the proof at hand.
 
     Returns:
         {proven, method, passed, checks: [{name, passed, detail}]}, where `proven` is when.
@@ -54,9 +60,10 @@ def prove(
     place = _place(config, base)
     place.parent.mkdir(parents=True, exist_ok=True)
     # Trials of one method begin together: one of them proves it for all.
-    with hold(place.with_suffix(".lock"), "another trial proves the method", patience=math.inf):
+    lock, otherwise = place.with_suffix(".lock"), "another trial proves the method"
+    with hold(lock, otherwise, math.inf, on_progress):
         if not place.is_file():
-            (report,) = check_methods([config], model, stand_in=stand_in)
+            (report,) = check_methods([config], model, stand_in=stand_in, on_check=on_progress)
             if not report.passed:
                 failed = "; ".join(f"{c.name}: {c.detail}" for c in report.checks if not c.passed)
                 raise MethodUnprovenError(f"{report.method} is not what it says: {failed}")

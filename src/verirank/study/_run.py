@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from verirank.config import InputError, TrialConfig, to_toml
-from verirank.methods import create_method
 from verirank.models import load_shape
+from verirank.planning import usual_lengths, work_of
 from verirank.record import (
     Run,
     TrialEntry,
@@ -17,7 +17,15 @@ from verirank.record import (
     write_trial_list,
 )
 from verirank.study._confounds import Defective, defective_trials, with_defects
-from verirank.study._definition import DEFINITION, LOCK, Study, open_study, read_study, with_seed
+from verirank.study._definition import (
+    DEFINITION,
+    LOCK,
+    Study,
+    open_study,
+    read_study,
+    with_learning_rate,
+    with_seed,
+)
 from verirank.study._ending import Rung, failed_for_good, is_finished
 from verirank.study._equal_time import with_equal_time
 from verirank.study._jobs import Executor, Job, Outcome
@@ -59,10 +67,13 @@ def run_study(
     for arm in arms:
         with_defects(arm, study.defects)
     study = study.spelled_out()
-    _expect_study(study, out)
-    place = Store(_expect_store(store, out))
+    _expect_room(study, out)
+    _expect_store(store, out)
     out.mkdir(parents=True, exist_ok=True)
     with hold(out / LOCK, f"another process is running the study in {out}"):
+        # Another process may have begun one since.
+        _expect_same(study, out)
+        place = Store(_expect_store(store, out))
         if _begun_store(out) is None:
             # The store first: without it, a study that goes on would not find its trials.
             write_trial_list(out, place.folder, [])
@@ -141,13 +152,22 @@ def run_trials(
     return crew.take({crew.store.trial(trial): trial for trial in trials}, None)
 
 
-def resume_study(out: Path, **options: object) -> list[Outcome]:
-    """Go on with the study in a folder; takes the options of `run_study`.
+def resume_study(
+    out: Path,
+    *,
+    executor: Executor | None = None,
+    retry_failed: bool = False,
+    on_poll: Callable[[], None] = lambda: None,
+) -> list[Outcome]:
+    """Go on with the study in a folder, in the store that it was begun with.
+
+    Arguments, outcomes and errors are those of `run_study`.
 
     Raises:
         InputError: the folder holds no study.
     """
-    return run_study(open_study(out), out, **options)  # type: ignore[arg-type]
+    study = open_study(out)
+    return run_study(study, out, executor=executor, retry_failed=retry_failed, on_poll=on_poll)
 
 
 class _Crew:
@@ -188,15 +208,21 @@ class _Crew:
         return None
 
 
-def _expect_study(study: Study, out: Path) -> None:
+def _expect_same(study: Study, out: Path) -> None:
+    """Refuse a folder that was begun with another study."""
     path = out / DEFINITION
-    if path.is_file():
-        # Both by their settings: a study from before a setting existed has its default.
-        if to_toml(read_study(path)) != to_toml(study):
-            raise InputError(
-                f"{out} holds another study, or this one before it or its preset was changed; "
-                "choose another --out"
-            )
+    # Both by their settings: a study from before a setting existed has its default.
+    if path.is_file() and to_toml(read_study(path)) != to_toml(study):
+        raise InputError(
+            f"{out} holds another study, or this one before it or its preset was changed; "
+            "choose another --out"
+        )
+
+
+def _expect_room(study: Study, out: Path) -> None:
+    """Refuse a folder that holds anything but this study, before anything is written."""
+    if (out / DEFINITION).is_file():
+        _expect_same(study, out)
     elif out.exists() and not out.is_dir():
         raise InputError(f"{out} is no folder; choose another --out")
     elif out.is_dir() and any(f.name != "trials.json" and f.name[0] != "." for f in out.iterdir()):
@@ -237,16 +263,18 @@ def _begun_store(out: Path) -> Path | None:
 
 
 def _most_work_first(trials: Mapping[Path, TrialConfig]) -> list[Path]:
-    """Return the folders by what a trial trains times its steps.
+    """Return the folders by the FLOPs that are planned of their trials.
 
     So no long trial is left to run alone at the end.
     """
-    models = {to_toml(trial.model): trial.model for trial in trials.values()}
-    shapes = {key: load_shape(model) for key, model in models.items()}
+    found = dict[str, float]()
 
-    def work(folder: Path) -> int:
-        trial = trials[folder]
-        shape = shapes[to_toml(trial.model)]
-        return create_method(trial.method).count(shape) * trial.training.steps
+    def work(trial: TrialConfig) -> float:
+        # Seeds and rates of one arm take as long, and a task may be a file that is read.
+        arm = with_learning_rate(with_seed(trial, 0), 1.0)
+        key = arm.model_dump_json()
+        if key not in found:
+            found[key] = work_of(arm, load_shape(arm.model), usual_lengths(arm)).flops
+        return found[key]
 
-    return sorted(trials, key=lambda folder: (-work(folder), folder))
+    return sorted(trials, key=lambda folder: (-work(trials[folder]), folder))

@@ -68,14 +68,16 @@ def rungs(steps: int, search: SearchConfig) -> list[int]:
 
 
 def expected_work(steps: int, search: SearchConfig) -> tuple[float, float]:
-    """Return the steps and the scores that are expected of one of a search's trials.
+    """Return the steps and the scores of a search, as the mean over an arm's trials.
 
-    One in `reduction` reaches each further rung.
+    How many go on from a rung is decided before any score: see `_prune`.
     """
-    at = rungs(steps, search)
-    share = [search.reduction**-number for number in range(len(at))]
-    lengths = [end - start for start, end in zip([0, *at], at, strict=False)]
-    return sum(s * length for s, length in zip(share, lengths, strict=True)), sum(share)
+    taken, scores, going, before = 0, 0, search.learning_rates, 0
+    for at in rungs(steps, search):
+        taken += going * (at - before)
+        scores += going
+        going, before = max(1, going // search.reduction), at
+    return taken / search.learning_rates, scores / search.learning_rates
 
 
 def search_rates(

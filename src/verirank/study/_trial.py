@@ -18,7 +18,15 @@ from verirank.evaluation import sample_bench, score, without_overlap
 from verirank.methods import StandIn
 from verirank.models import BaseModel
 from verirank.processes import is_first, on_first
-from verirank.record import BusyError, Run, hold, read_samples, write_json, write_samples
+from verirank.record import (
+    LOOK_SECONDS,
+    BusyError,
+    Run,
+    hold,
+    read_samples,
+    write_json,
+    write_samples,
+)
 from verirank.sampling import Sampler, open_sampler
 from verirank.study._ending import Rung, is_finished, may_pass, record_failure
 from verirank.study._proof import prove
@@ -37,7 +45,7 @@ def run_trial(
     *,
     base_samples: Path | None = None,
     rung: Rung | None = None,
-    patience: float = 0.0,
+    patience: float = LOOK_SECONDS,
     stand_in: StandIn | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> None:
@@ -134,7 +142,7 @@ def _train_and_score(
 class _SignOfLife:
     """Tells whoever watches a run's folder that it goes on, once in a while.
 
-    A bench may take hours, and writes nothing until its end.
+    A bench or a method's proof may take hours, and writes nothing until its end.
     """
 
     def __init__(self, run: Run) -> None:
@@ -161,7 +169,8 @@ def _telling(tracking: Tracking, on_step: Callable[[Step], None]) -> Callable[[S
 
 
 def _prove(run: Run, base: BaseModel, stand_in: StandIn | None) -> None:
-    proof = prove(run.config.method, run.config.model, base, stand_in)
+    config = run.config
+    proof = prove(config.method, config.model, base, stand_in, _SignOfLife(run))
     if stand_in is not None:
         stand_in.close()
     run.update_manifest(status="running", conformance=proof, error=None, passing=None)

@@ -56,6 +56,7 @@ def _downloaded(repository: str, revision: str, files: str) -> list[Path]:
 def _snapshot(repository: str, revision: str, files: str) -> Path:
     from huggingface_hub import HfApi, errors
 
+    cause: Exception | None = None
     cached = partial(_fetched, repository, revision, files, local_files_only=True)
     try:
         if _COMMIT.fullmatch(revision) and (folder := cached()):
@@ -72,7 +73,8 @@ def _snapshot(repository: str, revision: str, files: str) -> Path:
         reason = refused or (
             f"cannot be downloaded and is not in the cache ({first_line(error)}); {_INSTEAD}"
         )
-    raise InputError(f"data set {repository!r} {reason}")
+        cause = error
+    raise InputError(f"data set {repository!r} {reason}") from cause
 
 
 def _fetched(repository: str, revision: str, files: str, *, local_files_only: bool) -> Path | None:

@@ -13,11 +13,15 @@ from multiprocessing import Pipe
 from queue import SimpleQueue
 from threading import Lock
 
-from verirank.config import VerifierConfig
+from verirank.config import RunFailedError, VerifierConfig
 
 _START_SECONDS = 120
 _ATTEMPTS = 5
 _SERVE = "from verirank.verifier._worker import serve; serve({handle}, {deadline}, {memory})"
+
+
+class NoWorkerError(RunFailedError, ChildProcessError):
+    """An answer worker cannot start, which tells nothing of the pair that it was to compare."""
 
 
 class WorkerPool:
@@ -39,13 +43,16 @@ class WorkerPool:
         death need not be its doing.
 
         Raises:
-            RuntimeError: workers cannot be started, or the pool is closed.
+            NoWorkerError: workers cannot be started.
+            RuntimeError: the pool is closed.
         """
         self._start()
         for _ in range(_ATTEMPTS):
             worker = self._idle.get()
             try:
                 return worker.compare(comparison, gold, prediction)
+            except NoWorkerError:
+                raise
             except (EOFError, OSError):
                 worker.stop()
             finally:
@@ -111,7 +118,7 @@ class _Worker:
         """Return the worker's verdict.
 
         Raises:
-            EOFError, OSError: the process is gone.
+            EOFError, OSError: the process is gone; `NoWorkerError` where it cannot start.
         """
         self._wait_for_start()
         self._load(comparison)
@@ -156,6 +163,6 @@ class _Worker:
         except (EOFError, OSError):
             self.stop()
             if self._process.returncode > 0:
-                raise RuntimeError("an answer worker cannot start; its error is above") from None
+                raise NoWorkerError("an answer worker cannot start; its error is above") from None
             raise
         self._started = True

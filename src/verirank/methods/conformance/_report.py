@@ -82,15 +82,17 @@ def check_methods(
     model: ModelConfig,
     factory: PolicyFactory = Policy.create,
     stand_in: StandIn | None = None,
+    on_check: Callable[[], None] = lambda: None,
 ) -> list[Report]:
     """Report on several methods; one fresh process loads what all of them saved.
 
-    Arguments and errors are those of `check_method`; `stand_in` is that process, if there is one.
+    Arguments and errors are those of `check_method`; `stand_in` is that process, if there is one,
+    and `on_check` is called before every check.
     """
     with TemporaryDirectory() as scratch:
         folders = [Path(scratch) / str(place) for place in range(len(configs))]
         rehearsed = [
-            _rehearse(config, model, factory, folder)
+            _rehearse(config, model, factory, folder, on_check)
             for config, folder in zip(configs, folders, strict=True)
         ]
         elsewhere = digests_elsewhere(in_fp32(model), folders, stand_in)
@@ -101,11 +103,19 @@ def check_methods(
 
 
 def _rehearse(
-    config: MethodConfig, model: ModelConfig, factory: PolicyFactory, folder: Path
+    config: MethodConfig,
+    model: ModelConfig,
+    factory: PolicyFactory,
+    folder: Path,
+    on_check: Callable[[], None],
 ) -> tuple[dict[str, Finding], str]:
     """Perform the checks, save the policy, and return the findings and the published digest."""
     rehearsal = Rehearsal.prepare(config, model, factory)
-    findings = {name: _finding(check, rehearsal) for name, check in _PERFORMED.items()}
+    findings = dict[str, Finding]()
+    for name, check in _PERFORMED.items():
+        on_check()
+        findings[name] = _finding(check, rehearsal)
+    on_check()
     return findings, _saved(rehearsal.policy, folder)
 
 

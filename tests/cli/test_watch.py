@@ -1,0 +1,37 @@
+"""Watching a study from its folder, whatever becomes of the folder meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from verirank.cli._watch import Watch
+from verirank.config import to_toml
+from verirank.record import write_trial_list
+from verirank.study import Store, make_study
+from verirank.study._definition import DEFINITION
+from verirank.study._stall import StallClock
+from verirank.study._store import trial_entry
+
+
+def test_a_record_that_the_file_system_will_not_give_is_told_once_and_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study({"name": "s", "preset": "quickstart", "methods": ["ia3"]})
+    (arm,), store = study.arms(), Store(tmp_path / "trials")
+    (store.trial(arm) / "manifest.json").mkdir(parents=True)  # no file, which no read gets past
+    (tmp_path / DEFINITION).write_text(to_toml(study))
+    entry = trial_entry(arm, "ranked", store.name_of(store.trial(arm)))
+    write_trial_list(tmp_path, store.folder, [entry])
+    watch = Watch(tmp_path)
+    assert watch.refresh() is None
+    assert watch.refresh() is None
+    assert capsys.readouterr().err.count("Is a directory") == 1
+
+
+def test_a_run_whose_folder_cannot_be_looked_at_has_written_nothing() -> None:
+    clock = StallClock(0.0)
+    unseen = Path("x" * 300)  # longer than a name may be
+    assert not clock.stalls(unseen)
+    assert clock.stalls(unseen)
