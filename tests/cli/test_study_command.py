@@ -28,3 +28,27 @@ def test_a_failed_study_names_what_runs_its_trials_again(
     own = f"what failed by its own fault {RESUME} {tmp_path / 'out'} --retry-failed\n"
     assert (machine in done.stderr) == (lost > 0)
     assert (own in done.stderr) == (lost < 2)
+
+
+@pytest.mark.slow
+def test_a_finished_study_is_left_as_it_is_with_its_report(tmp_path: Path) -> None:
+    file, out = tmp_path / "study.toml", tmp_path / "out"
+    file.write_text(
+        'name = "tiny"\npreset = "quickstart"\nmethods = ["ia3"]\n'
+        "[trial]\ntraining.steps = 1\n"
+        'evaluation = {benches = ["test"], problems = 2, samples = 1}\n'
+    )
+    done = verirank("study", "run", file, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert f"report: {out / 'report.html'}" in done.stdout
+    before = {f: f.stat().st_mtime_ns for f in out.rglob("*") if f.is_file()}
+    again = verirank("study", "resume", out)
+    assert again.returncode == 0, again.stderr
+    told = f"the study is finished, and its report as it was: {out / 'report.html'}"
+    assert again.stdout.splitlines()[-1] == told
+    assert {f: f.stat().st_mtime_ns for f in out.rglob("*") if f.is_file()} == before
+    # A study that was stopped before its report was written owes it, though all trials are there.
+    (trial,) = out.glob("trials/*/manifest.json")
+    trial.touch()
+    verirank("study", "resume", out)
+    assert (out / "report.html").stat().st_mtime_ns > trial.stat().st_mtime_ns

@@ -12,19 +12,31 @@ import click
 
 from verirank.cli._watch import Watch
 from verirank.config import InputError
+from verirank.record import read_trial_list
 
 if TYPE_CHECKING:
     from verirank.study import Outcome
 
+_PAGE = "report.html"
+"""What a report writes last."""
+
 
 def run_and_report(study: Any, out: Path, **options: Any) -> None:
-    """Run a study, print and write its report; exit code 1 where a trial failed."""
+    """Run a study, print and write its report; exit code 1 where a trial failed.
+
+    Where nothing was left to run, a report that is there stands as it is.
+    """
     click.echo(f"{study.name}: loading torch takes a few seconds")
     outcomes = _run(study, out, **options)
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
         click.echo(f"failed: {outcome.folder.name}: {outcome.error}", err=True)
-    reported = len(failed) < len(outcomes) and _report(out)
+    if _is_reported(out):
+        ended = "nothing was left to run" if failed else "the study is finished"
+        click.echo(f"{ended}, and its report as it was: {out / _PAGE}")
+        reported = True
+    else:
+        reported = len(failed) < len(outcomes) and _report(out)
     for way in _ways_on(failed, out):
         click.echo(way, err=True)
     if failed or not reported:
@@ -61,6 +73,17 @@ def _run(study: Any, out: Path, **options: Any) -> list[Outcome]:
         signal.signal(signal.SIGINT, before)
 
 
+def _is_reported(out: Path) -> bool:
+    """Return whether the report in a study's folder is as young as all that it tells of."""
+    listed = read_trial_list(out)
+    if listed is None or not all((out / name).is_file() for name in (_PAGE, "leaderboard.json")):
+        return False
+    told = [out / "trials.json", out / "search.json"]
+    told += [listed.folder(entry) / "manifest.json" for entry in listed.entries]
+    written = (out / _PAGE).stat().st_mtime_ns
+    return all(file.stat().st_mtime_ns <= written for file in told if file.is_file())
+
+
 def _report(out: Path) -> bool:
     """Print and write the report; return whether there is one."""
     from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
@@ -72,7 +95,7 @@ def _report(out: Path) -> bool:
     except InputError as error:
         click.echo(f"no report: {error}", err=True)
         return False
-    click.echo(f"report: {out / 'report.html'}")
+    click.echo(f"report: {out / _PAGE}")
     return True
 
 

@@ -110,7 +110,7 @@ def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
 @_FOLDER
 @_execution
 def resume(folder: Path, **options: Any) -> None:
-    """Go on with the study in DIR; a finished one is left as it is."""
+    """Go on with the study in DIR; a finished one is left as it is, its report too."""
     from verirank.cli._study import run_and_report
     from verirank.study import open_study
 
