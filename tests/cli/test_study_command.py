@@ -8,6 +8,7 @@ import pytest
 
 from command_line import verirank
 from verirank.record import Run
+from verirank.study import study_names
 
 RESUME = "is run again with: verirank study resume"
 
@@ -28,6 +29,34 @@ def test_a_failed_study_names_what_runs_its_trials_again(
     own = f"what failed by its own fault {RESUME} {tmp_path / 'out'} --retry-failed\n"
     assert (machine in done.stderr) == (lost > 0)
     assert (own in done.stderr) == (lost < 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--cpus", "0"),
+        ("--cpus", "-1"),
+        ("--cpus", "1.5"),
+        ("--gpus", "-1"),
+        ("--gpus", "2.5"),
+        ("--memory", "0"),
+        ("--memory", "-1"),
+        ("--processes", "0"),
+    ],
+)
+def test_what_no_executor_can_give_is_refused_by_the_options_name(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    done = verirank("study", "run", "smoke", "--out", tmp_path / "s", option, value)
+    assert done.returncode == 2
+    assert f"Invalid value for '{option}'" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_the_help_lists_the_studies_that_have_a_name(command: str) -> None:
+    done = verirank("study", command, "--help")
+    assert not [name for name in study_names() if name not in done.stdout]
 
 
 @pytest.mark.slow

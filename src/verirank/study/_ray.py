@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ class RayExecutor:
         for job in jobs:
             _forget_attempts(job)
             begin(job)
+        if not self.gpus:
+            _tell_of_idle_gpus(ray, pending.values())
         clock = StallClock(self.stall_seconds)
         try:
             while pending:
@@ -121,6 +124,14 @@ def _largest_node(ray: Any) -> int:
     """Return the bytes that the largest node has for tasks: more would never be granted."""
     nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
     return int(max((resources.get("memory", 0) for resources in nodes), default=0))
+
+
+def _tell_of_idle_gpus(ray: Any, jobs: Iterable[Job]) -> None:
+    """Say so where trials would compute on GPUs that the cluster has and none of them reserves."""
+    if not ray.cluster_resources().get("GPU"):
+        return
+    if any(Run.open(job.folder).config.machine.device in ("auto", "cuda") for job in jobs):
+        print("no trial reserves a GPU of the cluster; with --gpus 1 each does", file=sys.stderr)
 
 
 def _stalls(clock: StallClock, folder: Path) -> bool:
