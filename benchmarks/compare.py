@@ -27,7 +27,7 @@ from workload import RANK, TOKENS, WORKLOADS, mean_prompt
 from verirank.config import resolve
 from verirank.models import load_shape
 from verirank.planning import Lengths, work_of
-from verirank.record import package_versions, processor, usable_cores
+from verirank.record import package_versions, processor, source_revision, usable_cores
 
 HERE = Path(__file__).parent
 _INTRODUCTION = f"""\
@@ -296,10 +296,13 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["lora", "dora"], choices=["lora", "dora"])
     asked = parser.parse_args()
     packages = ", ".join(f"{name} {at}" for name, at in package_versions(_PACKAGES).items())
+    commit, *changed = (source_revision() or "unknown").split("-")
+    revision = "-".join([commit[:7], *changed])
     page = [
         "# Benchmarks",
         "",
-        f"`python {' '.join(sys.argv)}` on {usable_cores()} cores of {processor()}; {packages}.",
+        f"`python {' '.join(sys.argv)}` on {usable_cores()} cores of {processor()}; "
+        f"revision {revision}, {packages}.",
         "",
         _INTRODUCTION,
         "",

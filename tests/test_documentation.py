@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from scaling import head, page
 
 from verirank.cli import _root
 from verirank.study import make_study
@@ -55,6 +57,16 @@ def test_the_make_targets_of_the_documents_exist() -> None:
         code = "\n".join(a or b for a, b in re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", text, re.S))
         for target in re.findall(r"(?m)^make ([a-z0-9]+)", code):
             assert re.search(rf"(?m)^{target}:", makefile), f"{document}: make {target}"
+
+
+def test_the_page_of_what_a_step_costs_says_what_its_numbers_give() -> None:
+    folder = ROOT / "docs" / "results" / "cost"
+    with (folder / "slopes.csv").open(newline="", encoding="utf-8") as file:
+        found = [
+            {"method": row.pop("method")} | {k: float(v) if v else None for k, v in row.items()}
+            for row in csv.DictReader(file)
+        ]
+    assert (folder / "cost.md").read_text("utf-8") == head(found, "AMD EPYC") + page(found)
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import altair as alt
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from altair.utils.schemapi import validate_jsonschema
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
@@ -53,6 +55,16 @@ def test_the_page_loads_nothing_from_elsewhere(report: Path) -> None:
 
 def test_the_page_is_under_5_megabytes(report: Path) -> None:
     assert (report / "report.html").stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_there_is_a_page_where_every_sample_is_wrong_or_right(tmp_path: Path, right: bool) -> None:
+    for method in ("lora", "ia3"):
+        file = write_run(tmp_path / method, method, METHODS[method]) / "eval" / "test.parquet"
+        rows = [row | {"correct": right} for row in pq.read_table(file).to_pylist()]
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    write_report([tmp_path], tmp_path)
+    assert "<h1>" in page(tmp_path)
 
 
 def test_the_answer_stands_first(report: Path) -> None:

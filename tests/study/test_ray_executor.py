@@ -68,14 +68,15 @@ def test_a_node_dies_while_its_trial_runs_and_the_answer_is_the_local_one(
 
 
 def test_a_failed_trial_is_told_and_the_others_go_on(
-    tmp_path: Path, cluster: Any, small_study: Any
+    tmp_path: Path, cluster: Any, small_study: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster.add_node(num_cpus=2)
+    cluster.add_node(num_cpus=2, num_gpus=1)
     study = small_study("full", "lora", steps=3, axes={"method.learning_rate": [1e-3, 1e30]})
     remote = run_study(study, tmp_path / "ray", executor=RayExecutor(cluster.address))
     local = run_study(study, tmp_path / "local")
     assert [outcome.error for outcome in remote] == [outcome.error for outcome in local]
     assert any(outcome.error for outcome in remote)
+    assert capsys.readouterr().err.count("with --gpus 1 each does") == 1
 
 
 def test_two_hundred_small_trials_end_as_they_do_on_one_machine(

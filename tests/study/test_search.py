@@ -145,6 +145,7 @@ def test_an_arm_that_fails_is_told_and_the_others_are_ranked(tmp_path: Path) -> 
     assert [arm.method.name for arm in found.arms] == ["lora"]
     (why,) = found.failures.values()
     assert why == "no learning rate came to its end: diverged"
+    assert not found.undecided
     lora, full = json.loads((tmp_path / "search.json").read_text())["arms"]
     assert {trial["error"] for trial in full["trials"]} == {"diverged"}
     assert lora["winner"] == 1e-3
@@ -157,6 +158,7 @@ def test_a_fault_of_the_machine_leaves_its_arm_undecided_until_resumed(tmp_path:
     found = search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
     assert [arm.method.name for arm in found.arms] == ["lora"]
     assert "undecided until resumed" in next(iter(found.failures.values()))
+    assert found.undecided == found.failures.keys()
     scorer.broken = ()
     found = search_rates(arms, SearchConfig(), scorer.store, tmp_path, scorer)
     assert [arm.method.learning_rate for arm in found.arms] == [1e-3, 3.3e-5]

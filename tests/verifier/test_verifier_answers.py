@@ -9,8 +9,6 @@ from verirank.config import VerifierConfig
 from verirank.verifier import Verifier
 from verirank.verifier._direct import MAX_CHARACTERS, compare_directly
 
-CASES = Path(__file__).parents[3] / "shared/data/verifier/cases.jsonl"
-
 
 @pytest.fixture(scope="module")
 def verifier():
@@ -18,9 +16,9 @@ def verifier():
         yield verifier
 
 
-@pytest.mark.skipif(not CASES.exists(), reason="the shared file of verifier cases is not here")
-def test_at_least_98_percent_of_the_core_cases_get_the_right_verdict(verifier):
-    rows = [json.loads(line) for line in CASES.read_text("utf-8").splitlines()]
+def test_at_least_98_percent_of_the_core_cases_get_the_right_verdict(verifier, data_dir):
+    cases = Path(data_dir, "verifier", "cases.jsonl")
+    rows = [json.loads(line) for line in cases.read_text("utf-8").splitlines()]
     core = [row for row in rows if row["tier"] == "core"]
     rewards = verifier.verify_many([(row["gold"], row["prediction"]) for row in core])
     right = sum(reward.correct == row["equal"] for reward, row in zip(rewards, core, strict=True))

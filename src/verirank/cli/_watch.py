@@ -33,8 +33,7 @@ class Watch:
         self._out = out
         self._console = Console()
         self._live = Live(console=self._console, auto_refresh=False)
-        self._begun: set[str] = set()
-        self._ended: set[str] = set()
+        self._told: dict[str, str] = {}
         self._next = 0.0
         self._wrong = ""
 
@@ -82,14 +81,16 @@ class Watch:
         from verirank.study import ENDED
 
         for trial in status.trials:
-            if trial.state == "running" and trial.id not in self._begun:
-                self._begun.add(trial.id)
+            # One that failed before says so until its next attempt has begun, and ends once more.
+            if trial.state not in {"running", *ENDED} or trial.state == self._told.get(trial.id):
+                continue
+            self._told[trial.id] = trial.state
+            if trial.state == "running":
                 click.echo(f"{trial.id}: running")
-            if trial.state in ENDED and trial.id not in self._ended:
-                self._ended.add(trial.id)
-                note = f" ({trial.error})" if trial.error and trial.state == "failed" else ""
-                count = f"[{len(self._ended)}/{len(status.trials)}]"
-                click.echo(f"{count} {trial.id}: {trial.state}{note}")
+                continue
+            note = f" ({trial.error})" if trial.error and trial.state == "failed" else ""
+            ended = sum(state in ENDED for state in self._told.values())
+            click.echo(f"[{ended}/{len(status.trials)}] {trial.id}: {trial.state}{note}")
 
 
 def render(status: StudyStatus) -> Group:

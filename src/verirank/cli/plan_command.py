@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from verirank.cli._study_argument import STUDY
 from verirank.config import InputError, nearest, preset_names
 from verirank.study import Study, make_study, read_study, study_names
 
@@ -18,7 +19,7 @@ docs/planning.md.
 
 PRESET is one of {", ".join(preset_names())}.
 
-STUDY is a TOML file, or one of {", ".join(study_names())}.
+{STUDY}
 """
 
 

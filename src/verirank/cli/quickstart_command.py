@@ -28,7 +28,9 @@ from verirank.config import InputError
     help="micro takes minutes, smollm2 hours.",
 )
 @click.option(
-    "--processes", type=click.IntRange(1), help="Trials side by side; all cores by default."
+    "--processes",
+    type=click.IntRange(1),
+    help="Trials side by side; by default one a GPU, or else one a core, as memory allows.",
 )
 def command(
     out: Path,

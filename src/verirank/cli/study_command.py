@@ -11,7 +11,18 @@ from typing import Any
 
 import click
 
+from verirank.cli._study_argument import STUDY
 from verirank.config import InputError
+
+
+def _whole_above_one(
+    context: click.Context, option: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse what Ray would refuse: of more than one core or GPU it reserves no fraction."""
+    if value is not None and value > 1 and not value.is_integer():
+        raise click.BadParameter(f"{value:g} is more than 1 and no whole number.")
+    return value
+
 
 _EXECUTION = [
     click.option(
@@ -19,11 +30,14 @@ _EXECUTION = [
         type=click.Choice(["local", "ray"]),
         default="local",
         show_default=True,
-        help="Processes on this machine, or tasks on a Ray cluster.",
+        help="Processes on this machine, or tasks on a Ray cluster, where a trial has a GPU only "
+        "with --gpus.",
     ),
     click.option("--address", help="Of the Ray cluster; a new one on this machine by default."),
     click.option(
-        "--processes", type=click.IntRange(1), help="Trials side by side; all cores by default."
+        "--processes",
+        type=click.IntRange(1),
+        help="Trials side by side; by default one a GPU, or else one a core, as memory allows.",
     ),
     click.option("--threads", type=click.IntRange(1), help="Of each local trial (1)."),
     click.option(
@@ -33,9 +47,24 @@ _EXECUTION = [
         show_default=True,
         help="A trial that neither proves, samples nor writes so long is killed.",
     ),
-    click.option("--cpus", type=float, help="A trial's, on Ray (1)."),
-    click.option("--gpus", type=float, help="A trial's, on Ray (0)."),
-    click.option("--memory", "memory_gb", type=float, help="A trial's GB, on Ray."),
+    click.option(
+        "--cpus",
+        type=click.FloatRange(0, min_open=True),
+        callback=_whole_above_one,
+        help="A trial's, on Ray (1).",
+    ),
+    click.option(
+        "--gpus",
+        type=click.FloatRange(0),
+        callback=_whole_above_one,
+        help="A trial's, on Ray (0: none is reserved for it); 0.5 puts two on one.",
+    ),
+    click.option(
+        "--memory",
+        "memory_gb",
+        type=click.FloatRange(0, min_open=True),
+        help="A trial's GB, on Ray; what is planned for it by default.",
+    ),
     click.option(
         "--retry-failed", is_flag=True, help="Run trials again that failed by their own fault."
     ),
@@ -54,7 +83,9 @@ def command() -> None:
     """See the subcommands."""
 
 
-@command.command()
+@command.command(
+    help=f"List a study's trials, what each costs, and what is done already.\n\n{STUDY}"
+)
 @click.argument("source", type=click.Path(path_type=Path), metavar="STUDY")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, if begun.")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
@@ -66,7 +97,7 @@ def command() -> None:
 def plan(
     source: Path, out: Path | None, store: Path | None, probe: bool, gpu: str, as_json: bool
 ) -> None:
-    """List a study's trials, what each costs, and what is done already."""
+    """Print a line a trial, and the totals."""
     from verirank.study import read_study
 
     study = read_study(source)
@@ -85,7 +116,7 @@ def plan(
     Console().print(render_plan(found))
 
 
-@command.command()
+@command.command(help=f"Run a study, or go on with it, and report what came out.\n\n{STUDY}")
 @click.argument("source", type=click.Path(path_type=Path), metavar="STUDY")
 @click.option(
     "--out",
@@ -96,7 +127,7 @@ def plan(
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
 @_execution
 def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
-    """Run a study, or go on with it, and report what came out."""
+    """Run what the study lacks, and report."""
     from verirank.cli._study import run_and_report
     from verirank.study import read_study
 
@@ -110,7 +141,7 @@ def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
 @_FOLDER
 @_execution
 def resume(folder: Path, **options: Any) -> None:
-    """Go on with the study in DIR; a finished one is left as it is."""
+    """Go on with the study in DIR; a finished one is left as it is, its report too."""
     from verirank.cli._study import run_and_report
     from verirank.study import open_study
 

@@ -90,10 +90,9 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> Spec
     x_domain = _domain([row[cost.field] for row in rows], cost.log)
     base = 100 * sum(row.base_avg_at_k for row in board.main) / len(rows)
     scores = [base] + [row["low"] for row in rows] + [row["high"] for row in rows]
-    y_domain = (
-        max(0.0, 5 * math.floor(min(scores) / 5)),
-        min(100.0, 5 * math.ceil(max(scores) / 5)),
-    )
+    # At least 5 points high: where every sample is wrong, or right, there is no interval.
+    bottom = min(95.0, max(0.0, 5 * math.floor(min(scores) / 5)))
+    y_domain = bottom, max(bottom + 5, min(100.0, 5 * math.ceil(max(scores) / 5)))
     labels = _labels(rows, cost, x_domain, y_domain, width)
     data = [{**row, **label} for row, label in zip(rows, labels, strict=True)]
     main = board.main[0]

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from verirank.config import InputError
 from verirank.record import Run
-from verirank.study._ending import Rung, record_failure
+from verirank.study._ending import Rung, failed_for_good, record_failure
 
 ATTEMPTS = 3
 """How often a job is begun that something else than its trial ends."""
@@ -36,10 +36,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended; `error` is None where the trial got where it was to go."""
+    """How a job ended; `error` is None where the trial got where it was to go.
+
+    `for_good` tells that it failed by its own fault: going on with the study leaves it as it is.
+    """
 
     folder: Path
     error: str | None
+    for_good: bool = False
 
 
 class Executor(Protocol):
@@ -69,7 +73,7 @@ def failure(folder: Path, otherwise: str) -> Outcome:
         return Outcome(folder, str(error))
     if manifest.get("status") != "failed":
         return lost(folder, otherwise)
-    return Outcome(folder, str(manifest.get("error", otherwise)))
+    return Outcome(folder, str(manifest.get("error", otherwise)), failed_for_good(manifest))
 
 
 def lost(folder: Path, why: str) -> Outcome:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from verirank.study._room import planned_bytes
 from verirank.study._stall import StallClock
 
 _CONNECT_SECONDS = 10.0
+_LOOK_SECONDS = 60.0
+"""Between two looks at whether trials stall: each asks the file system for every pending trial."""
 _BEGUN = ".task"
 """A lock file in a trial's folder, which its task holds from beginning to end.
 
@@ -86,13 +90,15 @@ class RayExecutor:
         for job in jobs:
             _forget_attempts(job)
             begin(job)
-        clock = StallClock(self.stall_seconds)
+        if not self.gpus:
+            _tell_of_idle_gpus(ray, pending.values())
+        clock, next_look = StallClock(self.stall_seconds), 0.0
         try:
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
-                for reference, job in pending.items():
-                    if reference not in ready and _stalls(clock, job.folder):
-                        ray.cancel(reference, force=True)
+                if time.monotonic() >= next_look:
+                    _cancel_stalled(ray, pending, clock)
+                    next_look = time.monotonic() + min(_LOOK_SECONDS, self.stall_seconds / 10)
                 for reference in ready:
                     job = pending.pop(reference)
                     outcome = _outcome(ray, reference, job)
@@ -121,6 +127,20 @@ def _largest_node(ray: Any) -> int:
     """Return the bytes that the largest node has for tasks: more would never be granted."""
     nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
     return int(max((resources.get("memory", 0) for resources in nodes), default=0))
+
+
+def _tell_of_idle_gpus(ray: Any, jobs: Iterable[Job]) -> None:
+    """Say so where trials would compute on GPUs that the cluster has and none of them reserves."""
+    if not ray.cluster_resources().get("GPU"):
+        return
+    if any(Run.open(job.folder).config.machine.device in ("auto", "cuda") for job in jobs):
+        print("no trial reserves a GPU of the cluster; with --gpus 1 each does", file=sys.stderr)
+
+
+def _cancel_stalled(ray: Any, pending: Mapping[Any, Job], clock: StallClock) -> None:
+    for reference, job in pending.items():
+        if _stalls(clock, job.folder):
+            ray.cancel(reference, force=True)
 
 
 def _stalls(clock: StallClock, folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from verirank.config import InputError, TrialConfig, to_toml
@@ -103,7 +104,10 @@ def _search_and_rank(
 
     found = search_rates(arms, search, store, out, execute)
     ranked = _rank(crew, out, study, found.arms, entries)
-    return ranked + [Outcome(out / name, why) for name, why in found.failures.items()]
+    return ranked + [
+        Outcome(out / name, why, for_good=name not in found.undecided)
+        for name, why in found.failures.items()
+    ]
 
 
 def _rank(
@@ -141,7 +145,11 @@ def _take_with_defects(
         one.start(crew.store)
     outcomes += crew.take({folder: one.trial for folder, one in scored.items()}, None)
     why = "the trial that it scores again failed"
-    return outcomes + [Outcome(one.folder, why) for one in rescored if one.fair in failed]
+    return outcomes + [
+        replace(failed[one.fair], folder=one.folder, error=why)
+        for one in rescored
+        if one.fair in failed
+    ]
 
 
 def run_trials(
@@ -204,7 +212,7 @@ class _Crew:
         if manifest and is_finished(run, rung):
             return Outcome(run.folder, None)
         if failed_for_good(manifest) and not self._retry_failed:
-            return Outcome(run.folder, str(manifest.get("error")))
+            return Outcome(run.folder, str(manifest.get("error")), for_good=True)
         return None
 
 

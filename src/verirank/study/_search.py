@@ -41,10 +41,14 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: arms at their winning rates, and why others have none, by arm id."""
+    """What a search found: arms at their winning rates, and why others have none, by arm id.
+
+    `undecided` names those of the others that going on with the study may decide.
+    """
 
     arms: list[TrialConfig]
     failures: dict[str, str]
+    undecided: frozenset[str]
 
 
 def candidates(arm: TrialConfig, search: SearchConfig) -> list[TrialConfig]:
@@ -127,6 +131,7 @@ def search_rates(
     return Found(
         arms=[arm for arm in found.values() if isinstance(arm, TrialConfig)],
         failures={name: why for name, why in found.items() if isinstance(why, str)},
+        undecided=frozenset(undecided),
     )
 
 

@@ -1,0 +1,83 @@
+"""What `verirank study run` and `resume` say, and leave alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command_line import verirank
+from verirank.record import Run
+from verirank.study import study_names
+
+RESUME = "is run again with: verirank study resume"
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_failed_study_names_what_runs_its_trials_again(
+    tmp_path: Path, begun_trials: list[Run], lost: int
+) -> None:
+    """Those that are lost have a damaged configuration; the others diverged."""
+    for run in begun_trials[:lost]:
+        (run.folder / "trial.toml").write_text("{")
+    for run in begun_trials[lost:]:
+        run.update_manifest(status="failed", error="diverged")
+    done = verirank("study", "resume", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.count("failed: ") == 2
+    machine = f"what failed by the machine's fault {RESUME} {tmp_path / 'out'}\n"
+    own = f"what failed by its own fault {RESUME} {tmp_path / 'out'} --retry-failed\n"
+    assert (machine in done.stderr) == (lost > 0)
+    assert (own in done.stderr) == (lost < 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--cpus", "0"),
+        ("--cpus", "-1"),
+        ("--cpus", "1.5"),
+        ("--gpus", "-1"),
+        ("--gpus", "2.5"),
+        ("--memory", "0"),
+        ("--memory", "-1"),
+        ("--processes", "0"),
+    ],
+)
+def test_what_no_executor_can_give_is_refused_by_the_options_name(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    done = verirank("study", "run", "smoke", "--out", tmp_path / "s", option, value)
+    assert done.returncode == 2
+    assert f"Invalid value for '{option}'" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_the_help_lists_the_studies_that_have_a_name(command: str) -> None:
+    done = verirank("study", command, "--help")
+    assert not [name for name in study_names() if name not in done.stdout]
+
+
+@pytest.mark.slow
+def test_a_finished_study_is_left_as_it_is_with_its_report(tmp_path: Path) -> None:
+    file, out = tmp_path / "study.toml", tmp_path / "out"
+    file.write_text(
+        'name = "tiny"\npreset = "quickstart"\nmethods = ["ia3"]\n'
+        "[trial]\ntraining.steps = 1\n"
+        'evaluation = {benches = ["test"], problems = 2, samples = 1}\n'
+    )
+    done = verirank("study", "run", file, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert f"report: {out / 'report.html'}" in done.stdout
+    before = {f: f.stat().st_mtime_ns for f in out.rglob("*") if f.is_file()}
+    again = verirank("study", "resume", out)
+    assert again.returncode == 0, again.stderr
+    told = f"the study is finished, and its report as it was: {out / 'report.html'}"
+    assert again.stdout.splitlines()[-1] == told
+    assert {f: f.stat().st_mtime_ns for f in out.rglob("*") if f.is_file()} == before
+    # A study that was stopped before its report was written owes it, though all trials are there.
+    (trial,) = out.glob("trials/*/manifest.json")
+    trial.touch()
+    verirank("study", "resume", out)
+    assert (out / "report.html").stat().st_mtime_ns > trial.stat().st_mtime_ns
