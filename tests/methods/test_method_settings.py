@@ -64,6 +64,8 @@ def test_adalora_needs_ranks_to_give_away():
         ({"name": "pissa", "rank": 65}, "rank 65 exceeds the 64 singular values"),
         ({"name": "milora", "rank": 65}, "rank 65 exceeds the 64 singular values"),
         ({"name": "miss", "rank": 129}, "rank 129 exceeds 128 inputs"),
+        ({"name": "lora", "rank": 129}, "method.rank = 129 is above 128, the highest rank"),
+        ({"name": "adalora", "rank": 129}, "method.rank = 129 is above 128, the highest rank"),
     ],
 )
 def test_a_rank_that_the_model_cannot_hold_is_refused(settings, message, toy):

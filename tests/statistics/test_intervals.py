@@ -14,6 +14,7 @@ from verirank.statistics import (
     bootstrap_mean,
     bootstrap_means,
     holm,
+    noise_of_differences,
     paired_difference,
     paired_differences,
     rank_with_ties,
@@ -161,6 +162,19 @@ def test_holm_agrees_with_an_example_by_hand() -> None:
     # sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, and never below an earlier one
     assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
+
+
+def test_two_seeds_that_happen_to_agree_make_no_difference_surer_than_their_t_test() -> None:
+    generator = np.random.default_rng(1)
+    chances_P = generator.beta(0.5, 1.0, size=256)
+    a_SP = np.stack([chances_P + 0.02, chances_P + 0.0194])
+    noise = noise_of_differences(
+        np.stack([a_SP.mean(axis=1), np.full(2, chances_P.mean())]), np.array([0]), np.array([1])
+    )
+    interval = bootstrap_mean(a_SP - chances_P, generator, noise)
+    t_test = stats.ttest_1samp((a_SP - chances_P).mean(axis=1), 0.0)
+    assert interval.p >= t_test.pvalue * 0.999 > 0.005
+    assert interval.low <= t_test.confidence_interval().low + 1e-12
 
 
 @pytest.mark.parametrize("value", [0.7, 0.1, 0.5])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from verirank.config import InputError
 from verirank.methods._peft_method import PeftMethod, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.models import ModelShape
@@ -26,6 +27,9 @@ _WIDE = 2**25
 class LowRankMethod(PeftMethod):
     """A method whose layer computes W x + B A x; peft builds it, and only its forward is ours."""
 
+    bounded: ClassVar[bool] = True
+    """Whether a rank above that of every adapted matrix is a mistake, as of trained factors."""
+
     def multiplications(self, shape: ModelShape) -> int:
         """Return the sum of r (in + out) over the adapted linears, trained or frozen."""
         return sum(self.config.rank * (i + o) for i, o in shape.adapted(self.config.modules))
@@ -40,11 +44,22 @@ class LowRankMethod(PeftMethod):
         return low_rank_linear(x, base.weight, base.bias, *self.factors_of(layer))
 
     def wrap(self, model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
-        """Let peft wrap the model, and compute its layers' outputs by `output`."""
-        adapted = super().wrap(model, config, seed)
-        for layer in adapted_layers(adapted).values():
+        """Let peft wrap the model, and compute its layers' outputs by `output`.
+
+        Raises:
+            InputError: the rank is above that of every adapted matrix.
+        """
+        adapted: list[Any] = [model.get_submodule(name) for name in self.targets(model)]
+        highest = max(min(module.weight.shape) for module in adapted)
+        if self.bounded and self.config.rank > highest:
+            raise InputError(
+                f"method {self.name!r}: method.rank = {self.config.rank} is above {highest}, the "
+                "highest rank of any matrix that it adapts"
+            )
+        wrapped = super().wrap(model, config, seed)
+        for layer in adapted_layers(wrapped).values():
             layer.forward = partial(_forward, self, layer)
-        return adapted
+        return wrapped
 
     @torch.no_grad()
     def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:

@@ -28,6 +28,7 @@ class VeRA(LowRankMethod):
     family = "vector"
     reference = "arXiv:2310.11454"
     Config = _Config
+    bounded = False
 
     def count(self, shape: ModelShape) -> int:
         """Return the sum of out + r over the adapted linears."""

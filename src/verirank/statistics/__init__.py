@@ -11,6 +11,7 @@ from verirank.statistics._bootstrap import (
     bootstrap_accuracy,
     bootstrap_mean,
     bootstrap_means,
+    own_noise,
 )
 from verirank.statistics._comparison import (
     Standing,
@@ -68,6 +69,7 @@ __all__ = [
     "macro_shares",
     "maj_at_k",
     "noise_of_differences",
+    "own_noise",
     "paired_difference",
     "paired_differences",
     "pass_at_k",

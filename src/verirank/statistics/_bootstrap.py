@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from verirank.statistics._scores import FloatArray, as_correct, shares_right
@@ -20,6 +20,8 @@ CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 NORMAL_R = special.ndtri((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
 """What stands in for resamples of values that are all equal."""
+_FEW_DEGREES = 1.5
+"""Of freedom of the seeds' noise: with fewer, intervals cover 90 times in 100 if seeds matter."""
 _ROUNDING = 1e-12
 """A spread below it is rounding, for values are shares of 1."""
 
@@ -29,9 +31,9 @@ class Interval:
     """A mean with the interval that covers the true one at the stated confidence.
 
     `over` names what was left to chance: with one seed that is problems and samples only, so the
-    interval says nothing of how another training seed would have done. With two seeds it covers
-    about 90 times in 100 where seeds matter, not 95. `p` is the two-sided p-value of a true mean of
-    0; at the interval's confidence both give the same verdict.
+    interval says nothing of how another training seed would have done. Of a method's own mean over
+    two seeds it covers about 90 times in 100 where seeds matter, not 95. `p` is the two-sided
+    p-value of a true mean of 0; at the interval's confidence both give the same verdict.
     """
 
     mean: float
@@ -77,7 +79,8 @@ def bootstrap_mean(
         values_SP: one value a seed and problem, such as the mean over its samples; with one seed
             the interval is over problems and samples only.
         generator: the source of the resamples.
-        noise: of the seeds, as more runs than these tell it; None for these alone.
+        noise: of the seeds, as it is to be allowed for in a comparison (`of_seeds_alone`); None for
+            what these values alone tell, which two seeds tell too low now and then.
 
     Returns:
         The mean, its interval, and the p-value of a true mean of 0.
@@ -124,7 +127,41 @@ def _bounds(
     widened_B = np.sqrt(variance_B) * special.stdtrit(degrees_B, TAIL) / special.ndtri(TAIL)
     below_B, above_B = (widened_B * z_B for z_B in z_2B)
     p_B = p_of_zero(mean_B, variance_B, degrees_B, np.where(mean_B > 0, *z_2B))
+    if noise is not None:
+        half_B, p_of_seeds_B = of_seeds_alone(mean_B, noise, values_BSP.shape[1])
+        below_B, above_B = np.minimum(below_B, -half_B), np.maximum(above_B, half_B)
+        p_B = np.maximum(p_B, p_of_seeds_B)
     return mean_B, mean_B + below_B, mean_B + above_B, p_B
+
+
+def own_noise(values_BSP: FloatArray) -> SeedNoise | None:
+    """Return the seeds' noise of each quantity as it alone tells it; None for one seed."""
+    seeds = values_BSP.shape[1]
+    if seeds == 1:
+        return None
+    variance_B = values_BSP.mean(axis=2).var(axis=1, ddof=1)
+    return SeedNoise(variance_B, np.full(len(variance_B), seeds - 1.0))
+
+
+def has_few_degrees(noise: SeedNoise) -> NDArray[np.bool_]:
+    """Return of which quantities two seeds alone tell their noise."""
+    return noise.degrees_B < _FEW_DEGREES
+
+
+def of_seeds_alone(
+    mean_B: FloatArray, noise: SeedNoise, seeds: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the t interval's half width, and p-value, where seeds were all that varies.
+
+    No difference is surer than that where two seeds alone tell their noise: a variance of one
+    degree of freedom is small by chance now and then, and Satterthwaite's approximation then takes
+    it for nothing. Of more degrees, which need not be whole, both are 0.
+    """
+    few_B = has_few_degrees(noise) & (noise.variance_B > 0)
+    error_B = np.sqrt(np.where(few_B, noise.variance_B, 1.0) / seeds)
+    half_B = special.stdtrit(noise.degrees_B, 1 - TAIL) * error_B
+    p_B = np.minimum(2 * special.stdtr(noise.degrees_B, -np.abs(mean_B) / error_B), 1.0)
+    return np.where(few_B, half_B, 0.0), np.where(few_B, p_B, 0.0)
 
 
 def p_of_zero(

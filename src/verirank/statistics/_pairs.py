@@ -10,6 +10,7 @@ from verirank.statistics._bootstrap import (
     TAIL,
     Squares,
     effects_of,
+    of_seeds_alone,
     p_of_zero,
     resampled_offsets,
     residuals_of,
@@ -57,7 +58,10 @@ def p_of_pairs(
     z_N = np.full(len(mean_N), special.ndtri(TAIL))
     if len(values_MSP) <= MOST_RESAMPLED:
         z_N = _resampled_quantiles(values_MSP, first_N, second_N, mean_N, generator)
-    return p_of_zero(mean_N, variance_N, degrees_N, z_N)
+    p_N = p_of_zero(mean_N, variance_N, degrees_N, z_N)
+    if noise is None:
+        return p_N
+    return np.maximum(p_N, of_seeds_alone(mean_N, noise, seeds)[1])
 
 
 def _resampled_quantiles(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._bootstrap import variance_of_the_mean
+from verirank.statistics._bootstrap import has_few_degrees, variance_of_the_mean
 from verirank.statistics._noise import ALPHA, POWER, detectable
 from verirank.statistics._scores import FloatArray
 from verirank.statistics._seed_noise import SeedNoise
@@ -28,5 +28,14 @@ def detectable_differences(
         B shares of 1.
     """
     values_BSP = np.asarray(differences_BSP, dtype=np.float64)
-    moments = zip(*variance_of_the_mean(values_BSP, noise), strict=True)
-    return np.array([detectable(float(v), float(d), ALPHA / tests, POWER) for v, d in moments])
+    found_B = _detectable(*variance_of_the_mean(values_BSP, noise), tests)
+    if noise is None:
+        return found_B
+    # As `of_seeds_alone` has it.
+    seeds_B = np.where(has_few_degrees(noise), noise.variance_B / values_BSP.shape[1], 0.0)
+    return np.maximum(found_B, _detectable(seeds_B, noise.degrees_B, tests))
+
+
+def _detectable(variance_B: FloatArray, degrees_B: FloatArray, tests: int) -> FloatArray:
+    moments = zip(variance_B.tolist(), degrees_B.tolist(), strict=True)
+    return np.array([detectable(v, d, ALPHA / tests, POWER) for v, d in moments])

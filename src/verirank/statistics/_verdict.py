@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._bootstrap import Interval, bootstrap_means, varied
+from verirank.statistics._bootstrap import Interval, bootstrap_means, own_noise, varied
 from verirank.statistics._noise import ALPHA, Design, observed_noise, variance_of_a_sample
 from verirank.statistics._power import Remedy, remedy
 from verirank.statistics._scores import (
@@ -212,6 +212,7 @@ def _interval(
         return _interval_without_variance(claim, values_SP, limits)
     shifted = [values_SP - boundary for boundary in (0.0, *claim.boundaries)]
     # One pair has one noise, whatever its difference is held against.
+    noise = noise or own_noise(values_SP[None])
     at_zero, *at_boundaries = bootstrap_means(np.stack(shifted), generator, noise)
     return at_zero.within(*limits), max(interval.p for interval in at_boundaries)
 
