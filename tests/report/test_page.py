@@ -78,6 +78,17 @@ def test_every_method_and_the_base_have_a_row(report: Path) -> None:
     assert "base model" in page(report)
 
 
+def test_methods_and_arms_are_counted_apart(report: Path, tmp_path: Path) -> None:
+    for rank in (4, 8):
+        settings = {"method": {"name": "lora", "rank": rank}}
+        write_run(tmp_path / f"{rank}", "lora", Recipe(0.6, 10, 30), settings=settings)
+    write_report([tmp_path], tmp_path)
+    assert "1 method, 2 arms, 1 seed each" in page(tmp_path)
+    assert 'data-counted="arms"' in page(tmp_path)
+    assert f"{len(METHODS)} methods, 1 seed each" in page(report)
+    assert 'data-counted="methods"' in page(report)
+
+
 def test_every_chart_has_a_text_alternative(report: Path) -> None:
     charts = [a for _, a in Tags(page(report)).tags if a.get("class") == "chart"]
     assert len(charts) == 6

@@ -49,7 +49,8 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     folders = list(folders)
     with Artist() as artist:
         board = build_leaderboard(folders, out / INDEX)
-        figures = {"scores": build_figures(board, read_searches(folders))}
+        searches = read_searches(folders)
+        figures = {"scores": build_figures(board, searches)}
         pictures = {figure.name: figure.drawn(artist) for figure in figures["scores"]}
         evidence = gather_evidence(board)
         confounds = measure_confounds(folders, board)
@@ -73,7 +74,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         figure.write(out / "figures", drawn[figure.name])
     studies = [Path(f).resolve() for f in folders if (Path(f) / "study.toml").is_file()]
     study = studies[0].name if studies else None
-    page = _render(board, figures, drawn, verdicts, views, evidence, study)
+    page = _render(board, figures, drawn, verdicts, views, evidence, study, searches.edge)
     write_file(out / "report.html", page)
     return board
 
@@ -86,6 +87,7 @@ def _render(
     views: Views,
     evidence: Evidence,
     study: str | None,
+    edge: str,
 ) -> str:
     environment = Environment(
         loader=PackageLoader("verirank.report", "."),
@@ -112,6 +114,7 @@ def _render(
         study=study,
         answer=_words.answer(board),
         limits=_words.limits(board),
+        edge=edge,
         mixture=mixture(board),
         without_width=_words.without_width(board),
         ranks=_words.ranks,
