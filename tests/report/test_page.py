@@ -81,6 +81,13 @@ def test_every_method_and_the_base_have_a_row(report: Path) -> None:
     assert "base model" in page(report)
 
 
+def test_the_figure_of_differences_names_its_bench_and_that_nothing_is_corrected(
+    report: Path,
+) -> None:
+    assert "Problem by problem on test, against lora" in page(report)
+    assert "not corrected for the number of methods" in page(report)
+
+
 def test_methods_and_arms_are_counted_apart(report: Path, tmp_path: Path) -> None:
     for rank in (4, 8):
         settings = {"method": {"name": "lora", "rank": rank}}
