@@ -107,6 +107,7 @@ def _render(
         board=board,
         figures=figures,
         verdicts=verdicts,
+        unresolved=verdicts.why_none,
         equal_time=views.time,
         equal_parameters=views.parameters,
         evidence=evidence,
