@@ -57,6 +57,17 @@ def test_aggregates_are_over_seeds_and_benches(runs: Path) -> None:
     assert vera.iqm_low is not None and vera.iqm_low < vera.iqm < lora.iqm
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_have_neither_an_interval_nor_a_chance(
+    tmp_path: Path, seeds: int
+) -> None:
+    for method in ("lora", "vera"):
+        for seed in range(seeds):
+            write_run(tmp_path / f"{method}{seed}", method, METHODS[method], seed=seed)
+    for found in across_benches(build_leaderboard([tmp_path])):
+        assert (found.iqm_low, found.iqm_high, found.better) == (None, None, None)
+
+
 def test_they_stand_on_the_page_and_in_files_beside_it(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_report([runs], out)

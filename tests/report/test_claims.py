@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,30 @@ def test_p_values_are_corrected_over_all_claims(three_seeds: Path) -> None:
     assert all(v.p is not None and v.p_holm is not None and v.p_holm >= v.p for v in found)
     assert max((v.p_holm or 0) / (v.p or 1) for v in found if v.p) == pytest.approx(len(found))
     assert all((v.p_holm or 0) <= 0.05 for v in found if v.outcome != "not_resolvable")
+
+
+def claims_on_page(folder: Path) -> str:
+    write_report([folder], folder)
+    page = (folder / "report.html").read_text("utf-8")
+    return page.partition('<section id="verdicts"')[2].partition("</section>")[0]
+
+
+def test_what_one_reason_leaves_unresolved_is_one_sentence_on_the_page(tmp_path: Path) -> None:
+    for method in ("lora", "dora", "miss"):
+        write_run(tmp_path / method, method, METHODS[method])
+    told = claims_on_page(tmp_path)
+    assert "None of 2 claims" in told and "One seed says nothing of other seeds" in told
+    assert "<table" not in told
+    assert len(json.loads((tmp_path / "verdicts.json").read_text())["claims"]) == 2
+
+
+def test_the_correction_is_named_only_where_there_are_several_tests(three_seeds: Path) -> None:
+    assert "over all 4 tests" in claims_on_page(three_seeds)
+    for folder in three_seeds.iterdir():
+        if folder.name.startswith(("miss", "pissa", "vera")):
+            shutil.rmtree(folder)
+    told = claims_on_page(three_seeds)
+    assert "<table" in told and "Holm" not in told
 
 
 def test_one_seed_answers_nothing_about_methods(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def test_equal_methods_stay_within_the_band(tmp_path: Path) -> None:
     found = compared(tmp_path, 0.6)
     assert found.outside <= 12
     assert found.low < 0 < found.high
+    assert found.bench == "test"
     assert (np.diff(found.difference_P) >= 0).all()
 
 

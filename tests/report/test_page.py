@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 from dataclasses import fields
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -27,6 +29,7 @@ from verirank.report._published import BENCHES
 from verirank.report._rate_chart import Searches
 from verirank.report.figures import build_figures, confound_figure, energy_figure
 
+COMMAND = r"verirank ([a-z]+ [^<\n]+)"
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
@@ -76,6 +79,42 @@ def test_every_method_and_the_base_have_a_row(report: Path) -> None:
     shown = page(report).partition('<tbody data-bench="average">')[2].partition("</tbody>")[0]
     assert len(re.findall(r"<tr class=\"standing-\d\"", shown)) == len(METHODS)
     assert "base model" in page(report)
+
+
+def test_the_figure_of_differences_names_its_bench_and_that_nothing_is_corrected(
+    report: Path,
+) -> None:
+    assert "Problem by problem on test, against lora" in page(report)
+    assert "not corrected for the number of methods" in page(report)
+
+
+def test_methods_and_arms_are_counted_apart(report: Path, tmp_path: Path) -> None:
+    for rank in (4, 8):
+        settings = {"method": {"name": "lora", "rank": rank}}
+        write_run(tmp_path / f"{rank}", "lora", Recipe(0.6, 10, 30), settings=settings)
+    write_report([tmp_path], tmp_path)
+    assert "1 method, 2 arms, 1 seed each" in page(tmp_path)
+    assert 'data-counted="arms"' in page(tmp_path)
+    assert f"{len(METHODS)} methods, 1 seed each" in page(report)
+    assert 'data-counted="methods"' in page(report)
+
+
+@pytest.mark.parametrize("beneath", [True, False])
+def test_commands_on_the_page_name_paths_that_can_be_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beneath: bool
+) -> None:
+    study = tmp_path / "a study"
+    write_run(study / "trials" / "one", "lora", Recipe(0.6, 10, 30))
+    (study / "study.toml").write_text('name = "s"')
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path if beneath else tmp_path / "elsewhere")
+    place = Path("a study") if beneath else study
+    write_report([study], tmp_path)
+    commands = [shlex.split(line) for line in re.findall(COMMAND, unescape(page(tmp_path)))]
+    assert ["show", f"{place}/trials/one"] in commands
+    assert ["analyze", str(place)] in commands
+    assert ["study", "run", f"{place}/study.toml", "--out", "again"] in commands
+    assert ["train", f"{place}/trials/one/trial.toml", "--out", "again-one"] in commands
 
 
 def test_every_chart_has_a_text_alternative(report: Path) -> None:

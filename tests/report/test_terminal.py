@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
-from verirank.report import build_leaderboard, print_leaderboard, terminal
+from verirank.report import build_leaderboard, print_leaderboard, terminal, write_report
 
 
 def printed(folder: Path, width: int = 80) -> str:
@@ -70,3 +71,21 @@ def test_of_very_many_arms_the_best_are_printed_and_the_others_counted(
     ranked = [line.split()[1] for line in lines if line.split()[0].lstrip("=").isdigit()]
     assert ranked == [best, other]
     assert f"and {len(rest)} more in leaderboard.csv" in lines
+
+
+def test_methods_whose_rate_won_at_the_edge_of_its_span_are_named(tmp_path: Path) -> None:
+    arms = []
+    for method, at_edge in (("lora", True), ("dora", False)):
+        write_run(tmp_path / method, method, Recipe(0.8, 1000, 30))
+        trial = {"learning_rate": 1e-3, "scores": {"6": 0.5}, "pruned_at": None, "error": None}
+        arms.append({"method": method, "steps": 6, "winner": 1e-3, "at_edge": at_edge})
+        arms[-1] |= {"ranked": None, "trials": [trial]}
+    (tmp_path / "search.json").write_text(json.dumps({"rule": "A rule.", "arms": arms}))
+    told = "The best learning rate of lora stands at the edge of what was searched"
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    print_leaderboard(write_report([tmp_path], tmp_path), console, folders=[tmp_path])
+    assert told in text.getvalue()
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert page.count(told) == 3  # at the answer, under the figure and among the limits
+    assert told not in printed(tmp_path, 200)

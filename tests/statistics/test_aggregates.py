@@ -44,12 +44,17 @@ def test_the_two_methods_chances_add_up_to_1(x_ST, y_ST) -> None:
         assert forth.low == pytest.approx(1 - back.high)
 
 
-def test_one_seed_gets_a_value_and_no_interval() -> None:
-    one = np.array([[0.1, 0.5, 0.7, 0.9]])
-    middle = interquartile_mean(one, np.random.default_rng(0))
-    assert (middle.value, middle.low, middle.high) == (pytest.approx(0.6), None, None)
-    chance = probability_of_improvement(one, np.zeros((3, 4)))
-    assert (chance.value, chance.low, chance.high) == (1.0, None, None)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_get_a_value_and_no_interval(seeds: int) -> None:
+    few = np.array([[0.1, 0.5, 0.7, 0.9], [0.2, 0.4, 0.8, 0.9]])[:seeds]
+    middle = interquartile_mean(few, np.random.default_rng(0))
+    assert middle.value == pytest.approx(0.6)
+    assert (middle.low, middle.high) == (None, None)
+    for chance in (
+        probability_of_improvement(few, np.zeros((3, 4))),
+        probability_of_improvement(np.ones((3, 4)), few),
+    ):
+        assert (chance.value, chance.low, chance.high) == (1.0, None, None)
 
 
 def test_seeds_without_spread_get_no_interval_rather_than_one_of_no_width() -> None:

@@ -109,6 +109,28 @@ def test_halving_spends_less_than_every_trial_to_its_end(tmp_path: Path) -> None
     assert sorted(scorer.steps.values()) == [15, 15, 15, 30, 50]
 
 
+@pytest.mark.parametrize(("first", "told"), [(15, "After 15, 30 steps"), (50, "none was dropped")])
+def test_the_rule_says_whether_learning_rates_are_dropped_before_the_end(
+    tmp_path: Path, first: int, told: str
+) -> None:
+    (arm,) = arms_of("lora")
+    search = SearchConfig(learning_rates=3, first_steps=first)
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, search)
+    search_rates([arm], search, scorer.store, tmp_path, scorer)
+    rule = json.loads((tmp_path / "search.json").read_text())["rule"]
+    assert told in rule
+    assert ("go on" in rule) == (first < arm.training.steps)
+
+
+def test_optuna_is_silent_where_no_rate_is_dropped_either(tmp_path: Path) -> None:
+    (arm,) = arms_of("lora")
+    search = SearchConfig(learning_rates=3, first_steps=50)
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    scorer = Scorer(Store(tmp_path / "trials"), {"lora": 1e-3}, search)
+    search_rates([arm], search, scorer.store, tmp_path, scorer)
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+
+
 @pytest.mark.parametrize(("rates", "reduction", "first"), [(5, 2, 15), (7, 3, 4), (1, 2, 9)])
 def test_the_work_that_is_planned_of_a_search_is_its_work(
     tmp_path: Path, rates: int, reduction: int, first: int

@@ -89,7 +89,7 @@ def _report(out: Path) -> bool:
     from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
 
     try:
-        print_leaderboard(write_report([out], out))
+        print_leaderboard(write_report([out], out), folders=[out])
         if confounds := read_confounds(out):
             print_confounds(confounds)
     except InputError as error:

@@ -30,7 +30,7 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(board.as_json(), nl=False)
         return
-    print_leaderboard(board)
+    print_leaderboard(board, folders=paths)
     if confounds := read_confounds(out):
         print_confounds(confounds)
     click.echo(f"\n{out / 'report.html'}")

@@ -20,6 +20,7 @@ from verirank.statistics import (
 )
 
 _SEED = 0
+_FEWEST_SEEDS = 3
 MOST = 40
 """Arms that are aggregated, from the top of the board."""
 
@@ -48,8 +49,8 @@ class AcrossBenches:
     """An arm's aggregates of Agarwal et al. over its seeds and the benches, shares of 1.
 
     `iqm` is the interquartile mean of the Avg@k of all seeds and benches, `better` the chance that
-    a seed of the arm beats one of LoRA on a bench; None without LoRA, and for LoRA itself. Bounds
-    are None where the seeds support no interval.
+    a seed of the arm beats one of LoRA on a bench; None without LoRA, for LoRA itself, and where
+    either has fewer than three seeds. Bounds are None where the seeds support no interval.
     """
 
     label: str
@@ -127,7 +128,9 @@ def _across(arm: Arm, lora: Arm | None, benches: tuple[str, ...]) -> AcrossBench
     iqm = interquartile_mean(scores_ST, np.random.default_rng(_SEED))
     better: Estimate | None = None
     if lora is not None and arm is not lora and all(map(lora.entered, benches)):
-        better = probability_of_improvement(scores_ST, _means(lora, benches))
+        of_lora_ST = _means(lora, benches)
+        if min(len(scores_ST), len(of_lora_ST)) >= _FEWEST_SEEDS:
+            better = probability_of_improvement(scores_ST, of_lora_ST)
     return AcrossBenches(
         label=arm.label,
         benches=len(benches),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from verirank.report._palette import SAID, Palette, described
+from verirank.report._palette import SAID, Palette, described, names_axis
 from verirank.report._vega_lite import Spec, estimates, layers, mark, nominal, quantitative, values
 from verirank.report.confounds import Confounds
 
@@ -43,7 +43,7 @@ def confound_chart(confounds: Confounds, palette: Palette) -> Spec:
 
 def _panel(rows: list[dict[str, Any]], scale: Spec, palette: Palette, is_last: bool) -> Spec:
     order = [row["method"] for row in sorted(rows, key=lambda row: row["difference"])]
-    y_axis = {"domain": False, "ticks": False, "labelColor": palette.ink, "labelPadding": 10}
+    y_axis = names_axis(order, palette)
     each = {"description": SAID, "y": nominal("method", sort=order, title=None, axis=y_axis)}
     domain, colours = [_MOVED, _NOT_RESOLVED], [palette.no_gain, palette.behind]
     colour = nominal("verdict", scale={"domain": domain, "range": colours})

@@ -26,7 +26,7 @@ _FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm less its reference on P problems, in shares of 1, the largest loss first.
+    """An arm less its reference on a bench's P problems, in shares of 1, the largest loss first.
 
     `low_P` and `high_P` bound the middle 95 % of what stands at each place when the samples of both
     are dealt out anew between them, a problem at a time: what two equal methods would show by
@@ -35,6 +35,7 @@ class Difference:
 
     label: str
     reference: str
+    bench: str
     problems: tuple[str, ...]
     difference_P: _FloatArray
     low_P: _FloatArray
@@ -133,6 +134,7 @@ def _difference(arm: Arm, reference: Arm, pairing: Pairing) -> Difference | None
     return Difference(
         label=arm.label,
         reference=reference.label,
+        bench=bench,
         problems=tuple(problems[place] for place in order_P),
         difference_P=difference_P[order_P],
         low_P=low_P,

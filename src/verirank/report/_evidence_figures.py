@@ -17,17 +17,19 @@ from verirank.report.figures import Figure
 
 def difference_figure(name: str, found: list[Difference]) -> Figure:
     """Return the figure of at least one method less a reference, problem by problem."""
-    reference, problems = found[0].reference, len(found[0].problems)
+    reference, bench, problems = found[0].reference, found[0].bench, len(found[0].problems)
     return Figure(
         f"differences-{name}",
-        f"Problem by problem, against {reference}",
-        f"Each method less {reference} on the {problems} problems, in points, from the problem "
-        "that it loses most on to the one that it gains most on. Above each panel: the mean with "
-        "its paired 95 % interval; where that leaves zero out, the line is blue above zero and "
-        "orange below. Grey: where 95 % of such lines lie when both methods are equal and differ "
-        "by independent sampling alone; what another training seed changes is not in it. Methods "
-        "that hardly moved draw alike from the same random streams, so they lie nearer to zero.",
-        f"A small panel a method with its sorted differences from {reference}. {_in_words(found)}",
+        f"Problem by problem on {bench}, against {reference}",
+        f"Each method less {reference} on the {problems} problems of {bench} alone, in points, "
+        "from the problem that it loses most on to the one that it gains most on. Above each "
+        "panel: the mean with its paired 95 % interval, which is not corrected for the number of "
+        "methods; where that leaves zero out, the line is blue above zero and orange below. Grey: "
+        "where 95 % of such lines lie when both methods are equal and differ by independent "
+        "sampling alone; what another training seed changes is not in it. Methods that hardly "
+        "moved draw alike from the same random streams, so they lie nearer to zero.",
+        f"A small panel a method with its sorted differences from {reference} on {bench}. "
+        f"{_in_words(found)}",
         lambda palette: difference_chart(found, palette),
         difference_rows(found),
     )

@@ -9,6 +9,7 @@ from verirank.report._palette import (
     SAID,
     Palette,
     described,
+    names_axis,
     score_in_words,
     standing,
     standing_encodings,
@@ -56,16 +57,10 @@ def _column(
         "low",
         title=f"Avg@{rows[0].k} {rows[0].on}, %",
         scale={"zero": False, "nice": True, "padding": 12},
-        axis={"tickCount": 6},
+        # Flush labels shift the last tick's into the one before it.
+        axis={"tickCount": width // 60, "labelFlush": False, "labelSeparation": 8},
     )
-    y_axis = {
-        "domain": False,
-        "ticks": False,
-        "labels": named,
-        "labelColor": palette.ink,
-        "labelPadding": 10,
-        "labelLimit": 320,
-    }
+    y_axis = {**names_axis(order if named else [], palette), "labels": named}
     each = {"y": nominal("method", sort=order, title=None, axis=y_axis), "description": SAID}
     colour, shape = standing_encodings(rows, palette)
     data = described(interval_rows(rows), lambda row: f"{score_in_words(row)}, {row['standing']}")

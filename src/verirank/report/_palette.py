@@ -52,6 +52,8 @@ STANDINGS: tuple[str, ...] = (
     "no gain over the base",
     "not ranked",
 )
+_WIDEST_GLYPH = 7.4
+"""Pixels of a character at the size of axis labels, in the widest of usual fonts on average."""
 _SHAPES = ("circle", "square", "diamond", "triangle-up")
 
 
@@ -100,10 +102,28 @@ def _in_words(method: str, words: str) -> str:
     return f"{method}: {words}"
 
 
-def panel_title(text: str, beneath: str | None = None) -> Spec:
-    """Return the title of a small panel, cut where the next one's begins."""
-    title = {"text": text, "limit": 140}
-    return title if beneath is None else {**title, "subtitle": beneath, "subtitleFontSize": 11}
+def names_axis(names: Sequence[str], palette: Palette) -> Spec:
+    """Return the vertical axis of arms' names, with room for the longest, none of them cut."""
+    gap = 10
+    # A page's font may be wider than the one that the picture is measured with.
+    room = gap + _WIDEST_GLYPH * max(map(len, names), default=0)
+    return {
+        "domain": False,
+        "ticks": False,
+        "labelColor": palette.ink,
+        "labelPadding": gap,
+        "labelLimit": 0,
+        "minExtent": room,
+    }
+
+
+def panel_title(label: str, beneath: str | None = None) -> Spec:
+    """Return the title of a small panel: an arm's method, each of its settings in its own line."""
+    method, opened, settings = label.partition(" (")
+    lines = settings.removesuffix(")").split(", ") if opened else []
+    lines += [] if beneath is None else [beneath]
+    title = {"text": method, "limit": 140}
+    return {**title, "subtitle": lines, "subtitleFontSize": 11} if lines else title
 
 
 def score_in_words(row: dict[str, Any]) -> str:
@@ -136,6 +156,8 @@ def chart_config(palette: Palette) -> dict[str, Any]:
     return {
         "font": palette.font,
         "background": palette.paper,
+        # The number beside the outermost mark is within the picture in wider fonts, too.
+        "padding": {"left": 5, "top": 5, "right": 16, "bottom": 5},
         "view": {"stroke": None},
         "axis": {**text, **lines, "labelFontSize": 12, "titleFontSize": 12, "titlePadding": 10},
         "title": {

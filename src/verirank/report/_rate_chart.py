@@ -15,22 +15,38 @@ from verirank.report._words import listed
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """The searches of fair studies: a row a trial and rung, and what to know about them."""
+    """The searches of fair studies: a row a trial and rung, and what to know about them.
+
+    `edge` names the methods whose best rate lies at the edge of its span, in a sentence, empty
+    where there are none.
+    """
 
     rows: list[dict[str, Any]]
     notes: list[str]
+    edge: str = ""
 
 
 def read_searches(folders: Iterable[Path]) -> Searches:
     """Read every study's search.json."""
-    rows, notes = [], []
+    rows, notes, edges = [], [], []
     for folder in folders:
         path = Path(folder) / "search.json"
         if path.is_file():
             search = read_json(path)
             rows += [row for arm in search["arms"] for row in _rows(arm)]
             notes += _notes(search)
-    return Searches(rows, notes)
+            edges += [arm["method"] for arm in search["arms"] if arm["at_edge"]]
+    edge = _edge(list(dict.fromkeys(edges)))
+    return Searches(rows, [*notes, edge] if edge else notes, edge)
+
+
+def _edge(methods: list[str]) -> str:
+    if not methods:
+        return ""
+    return (
+        f"The best learning rate of {listed(methods)} stands at the edge of what was searched: a "
+        "better one may lie beyond."
+    )
 
 
 def _rows(arm: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -56,8 +72,6 @@ def _notes(search: dict[str, Any]) -> list[str]:
         search["rule"],
         f"{pruned} of {len(trials)} trials were pruned; {spent} steps a method.",
     ]
-    if edges := [arm["method"] for arm in arms if arm["at_edge"]]:
-        notes.append(f"The winner stands at the edge of what was searched for {listed(edges)}.")
     notes += [f"{arm['method']}: {arm['failure']}." for arm in arms if arm.get("failure")]
     failed = [
         f"{a['method']} at {t['learning_rate']:g}" for a in arms for t in a["trials"] if t["error"]

@@ -57,6 +57,14 @@ class Verdicts:
     judgements: tuple[Judgement, ...]
     runs: tuple[RunFate, ...]
 
+    @property
+    def why_none(self) -> str:
+        """Why none of several claims is resolvable, empty where there is not one reason for all."""
+        reasons = {judgement.reason for judgement in self.judgements}
+        outcomes = {judgement.outcome for judgement in self.judgements}
+        one = len(self.judgements) > 1 and len(reasons) == 1 and outcomes == {"not_resolvable"}
+        return reasons.pop() if one else ""
+
     def as_json(self) -> dict[str, Any]:
         """Return the content of verdicts.json."""
         return {

@@ -28,6 +28,7 @@ document.querySelectorAll("thead th").forEach((heading) => {
 });
 
 const filter = document.querySelector(".filter");
+const told = filter.querySelector("output");
 const board = document.querySelector("#leaderboard table");
 const families = new Map(
   [...board.querySelectorAll("[data-method]")].map(({ dataset }) => [dataset.method, dataset.family]),
@@ -58,7 +59,7 @@ function applyFilter() {
     if (method) mark.classList.toggle("faded", !wanted(method, families.get(method)));
   });
   const kept = [...families].filter((pair) => wanted(...pair)).length;
-  filter.querySelector("output").textContent = `${kept} of ${families.size} methods`;
+  told.textContent = `${kept} of ${families.size} ${told.dataset.counted}`;
 }
 
 function showBench() {
@@ -90,5 +91,5 @@ document.addEventListener("pointermove", showWords);
 document.addEventListener("pointerdown", showWords);
 document.addEventListener("scroll", () => (hover.hidden = true), { passive: true });
 
-filter.querySelector("output").textContent = `${families.size} methods`;
+told.textContent = `${families.size} ${told.dataset.counted}`;
 document.documentElement.dataset.ready = "true";

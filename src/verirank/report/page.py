@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Iterable
 from importlib.resources import files
 from itertools import chain
@@ -49,7 +50,8 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     folders = list(folders)
     with Artist() as artist:
         board = build_leaderboard(folders, out / INDEX)
-        figures = {"scores": build_figures(board, read_searches(folders))}
+        searches = read_searches(folders)
+        figures = {"scores": build_figures(board, searches)}
         pictures = {figure.name: figure.drawn(artist) for figure in figures["scores"]}
         evidence = gather_evidence(board)
         confounds = measure_confounds(folders, board)
@@ -71,9 +73,8 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         drawn = {name: picture.result() for name, picture in pictures.items()}
     for figure in chain.from_iterable(figures.values()):
         figure.write(out / "figures", drawn[figure.name])
-    studies = [Path(f).resolve() for f in folders if (Path(f) / "study.toml").is_file()]
-    study = studies[0].name if studies else None
-    page = _render(board, figures, drawn, verdicts, views, evidence, study)
+    study = next((Path(f) for f in folders if (Path(f) / "study.toml").is_file()), None)
+    page = _render(board, figures, drawn, verdicts, views, evidence, study, searches.edge)
     write_file(out / "report.html", page)
     return board
 
@@ -85,7 +86,8 @@ def _render(
     verdicts: Verdicts,
     views: Views,
     evidence: Evidence,
-    study: str | None,
+    study: Path | None,
+    edge: str,
 ) -> str:
     environment = Environment(
         loader=PackageLoader("verirank.report", "."),
@@ -98,20 +100,24 @@ def _render(
         name: getattr(_words, name)
         for name in ("percent", "points", "count", "duration", "memory", "digits")
     }
+    environment.filters["typed"] = _typed
     # Only this script may run, by its hash: text of a model or a name never can.
     script = (_ROOM / "page.js").read_text("utf-8")
     return environment.get_template("page.html.jinja").render(
         board=board,
         figures=figures,
         verdicts=verdicts,
+        unresolved=verdicts.why_none,
         equal_time=views.time,
         equal_parameters=views.parameters,
         evidence=evidence,
         measures=MEASURES,
         families=families(board),
+        folders={arm.label: arm.runs[0].folder for arm in board.arms},
         study=study,
         answer=_words.answer(board),
         limits=_words.limits(board),
+        edge=edge,
         mixture=mixture(board),
         without_width=_words.without_width(board),
         ranks=_words.ranks,
@@ -124,6 +130,12 @@ def _render(
         script_hash=_hash(script),
         inline=lambda figure: Markup(for_page(drawn[figure.name].svg, figure.name)),
     )
+
+
+def _typed(path: Path) -> str:
+    """Return a path as a shell takes it in the folder that the report is made from."""
+    path, here = path.resolve(), Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _hash(script: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from verirank.report._palette import STANDINGS, standing
+from verirank.report._rate_chart import read_searches
 from verirank.report._words import (
     answer,
     count,
@@ -27,16 +31,25 @@ _MOST_ROWS = 60
 """More than that nobody reads in a terminal; the leaderboard's files have them all."""
 
 
-def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
-    """Print the ranking on the main bench with the other benches beside it, and what it means."""
+def print_leaderboard(
+    board: Leaderboard, console: Console | None = None, *, folders: Iterable[Path] = ()
+) -> None:
+    """Print the ranking on the main bench with the other benches beside it, and what it means.
+
+    Args:
+        board: a study's ranking.
+        console: where to print; the terminal where None.
+        folders: of its studies, whose searches of learning rates may have won at their edge.
+    """
     console = console or Console()
     console.print(_table(board))
     if (more := len(board.main) - _MOST_ROWS) > 0:
         console.print(Text(f"and {more:,} more in leaderboard.csv", style="dim"))
     console.print(Text(answer(board), style="bold"))
     console.print(Text(limits(board)[0], style="dim"))
-    if note := without_width(board):
-        console.print(Text(note, style="dim"))
+    for note in (without_width(board), read_searches(folders).edge):
+        if note:
+            console.print(Text(note, style="dim"))
     for run in board.not_scored[:_MOST_ROWS]:
         line = f"not scored: {run.name} ({run.folder}): {run.reason}"
         console.print(Text(line, style="yellow"))

@@ -17,13 +17,15 @@ from scipy import special
 from verirank.statistics._bootstrap import RESAMPLES, TAIL
 from verirank.statistics._scores import FloatArray
 
+_FEWEST_SEEDS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A number and the interval that its seeds support.
 
-    `low` and `high` are None where they support none: with one seed, or where the seeds show no
-    spread at all, which would make an interval of no width.
+    `low` and `high` are None where they support none: with fewer than three seeds, or where the
+    seeds show no spread at all, which would make an interval of no width.
     """
 
     value: float
@@ -47,7 +49,7 @@ def interquartile_mean(scores_ST: ArrayLike, generator: np.random.Generator) -> 
     scores_ST = _as_scores(scores_ST)
     seeds = len(scores_ST)
     value = float(_middle_half(scores_ST.reshape(1, -1)).mean())
-    if seeds == 1:
+    if seeds < _FEWEST_SEEDS:
         return Estimate(value, None, None)
     drawn_RS = generator.integers(seeds, size=(RESAMPLES, seeds))
     # Places among the few scores that there are sort sooner than the scores themselves.
@@ -91,7 +93,7 @@ def probability_of_improvement(x_ST: ArrayLike, y_ST: ArrayLike) -> Estimate:
     ahead = x_ST[:, None, :] - y_ST[None, :, :]
     chance_XY = ((np.sign(ahead) + 1) / 2).mean(axis=2)
     value = float(chance_XY.mean())
-    if min(chance_XY.shape) == 1:
+    if min(chance_XY.shape) < _FEWEST_SEEDS:
         return Estimate(value, None, None)
     of_x = float(chance_XY.mean(axis=1).var(ddof=1)) / len(x_ST)
     of_y = float(chance_XY.mean(axis=0).var(ddof=1)) / len(y_ST)

@@ -16,11 +16,15 @@ from verirank.study._store import Store, trial_id
 RULE = (
     "Each method is trained at {n} learning rates, spaced evenly in log over a factor of {span:g} "
     "around its prior, with seed {seed}, which is not ranked. Scores are Avg@k on the bench "
-    "{bench!r}, which is not ranked either. After {rungs} steps the best 1/{reduction} of a "
-    "method's trials go on, at least one (optuna's SuccessiveHalvingPruner, which takes a trial "
-    "that failed for the last, and of equal scores the lower rate for the better); the best score "
-    "at the last step wins, and fresh seeds of it are trained from scratch."
+    "{bench!r}, which is not ranked either. {halving}; the best score at the last step wins, "
+    "and fresh seeds of it are trained from scratch."
 )
+_HALVING = (
+    "After {rungs} steps the best 1/{reduction} of a method's trials go on, at least one (optuna's "
+    "SuccessiveHalvingPruner, which takes a trial that failed for the last, and of equal scores "
+    "the lower rate for the better)"
+)
+_NO_HALVING = "Every learning rate was trained to the end and none was dropped"
 Execute = Callable[[Sequence[TrialConfig], Rung], None]
 
 
@@ -246,8 +250,9 @@ def _write(
         span=search.span,
         seed=search.seed,
         bench=search.bench,
-        rungs=", ".join(map(str, shown)),
-        reduction=search.reduction,
+        halving=_HALVING.format(rungs=", ".join(map(str, shown)), reduction=search.reduction)
+        if shown
+        else _NO_HALVING,
     )
     lines = [_arm_line(arm, fields[trial_id(arm)], found.get(trial_id(arm))) for arm in arms]
     content = {"rule": rule, "bench": search.bench, "arms": lines}
@@ -295,6 +300,7 @@ def _write_for_optuna(log: Path, fields: Mapping[str, list[_Candidate]]) -> None
     from optuna.storages.journal import JournalFileBackend
     from optuna.trial import TrialState, create_trial
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(log)))
     for name, field in fields.items():
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
