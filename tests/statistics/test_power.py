@@ -120,8 +120,8 @@ def test_what_no_number_of_samples_resolves_is_said_with_the_seeds_that_do() -> 
     assert found.samples is None and found.seeds is not None
     assert noise.power(replace(design, seeds=found.seeds), 0.02) >= 0.8
     assert noise.power(replace(design, seeds=found.seeds - 1), 0.02) < 0.8
-    assert "with 3 seeds no number of samples does" in found.sentence
-    assert f"with 32 samples a problem {found.seeds} seeds would" in found.sentence
+    assert "more samples a problem would not do with 3 seeds" in found.sentence
+    assert f"{found.seeds} seeds would do with 32 samples a problem" in found.sentence
 
 
 def test_the_samples_that_are_needed_are_the_fewest_that_do() -> None:
@@ -137,7 +137,7 @@ def test_what_neither_samples_nor_seeds_resolve_needs_more_problems() -> None:
     found = remedy(noise, Design(30, 3, 32), 0.02)
     assert found.samples is None and found.seeds is None and found.problems is not None
     assert noise.power(Design(found.problems, 3, 32), 0.02) >= 0.8
-    assert found.sentence.endswith(f"{found.problems:,} problems would")
+    assert found.sentence.endswith(f"{found.problems:,} problems would do")
 
 
 def test_one_seed_promises_no_seeds() -> None:

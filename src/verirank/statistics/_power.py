@@ -67,22 +67,23 @@ class Remedy:
         """What to do, in words."""
         parts = [self._of_samples(), self._of_seeds()]
         if not self.samples and not self.seeds and self.problems:
-            parts.append(f"{self.problems:,} problems would")
+            parts.append(f"{self.problems:,} problems would do")
         return "; ".join(parts)
 
     def _of_samples(self) -> str:
         seeds = f"{self.design.seeds:g} seed{'s' * (self.design.seeds != 1)}"
         if self.samples:
-            return f"with {seeds} {self.samples:,} sample{'s' * (self.samples != 1)} would"
-        return f"with {seeds} no number of samples does"
+            samples = f"{self.samples:,} sample{'s' * (self.samples != 1)}"
+            return f"{samples} a problem would do with {seeds}"
+        return f"more samples a problem would not do with {seeds}"
 
     def _of_seeds(self) -> str:
         samples = f"{self.design.samples:g} sample{'s' * (self.design.samples != 1)} a problem"
         if self.design.seeds == 1:
             return "one seed speaks for these runs only, not for the methods"
         if self.seeds:
-            return f"with {samples} {self.seeds:,} seeds would"
-        return f"with {samples} no number of seeds does on {self.design.problems:g} problems"
+            return f"{self.seeds:,} seeds would do with {samples}"
+        return f"more seeds would not do with {samples} on {self.design.problems:g} problems"
 
 
 def remedy(
@@ -96,8 +97,7 @@ def remedy(
 
     Each is the smallest number that does while the two others stay as designed. More samples only
     lessen their own noise, and more seeds all but the problems', so either can be out of reach. A
-    design of one seed is about its runs, whose difference other seeds do not tell. With two seeds
-    the power is higher than said, up to twice, because the degrees of freedom vary.
+    design of one seed is about its runs, whose difference other seeds do not tell.
     """
 
     def enough(changed: Design) -> bool:
