@@ -59,6 +59,18 @@ def test_the_help_lists_the_studies_that_have_a_name(command: str) -> None:
     assert not [name for name in study_names() if name not in done.stdout]
 
 
+def test_a_run_says_first_which_methods_an_axis_leaves_out(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(
+        'name = "s"\npreset = "quickstart"\nmethods = ["ia3"]\n[axes]\n"method.rank" = [4]\n'
+    )
+    done = verirank("study", "run", file, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    first, last = done.stderr.splitlines()
+    assert first.endswith("ia3 (no method.rank)")
+    assert "no method has its axes' keys" in last
+
+
 @pytest.mark.slow
 def test_a_finished_study_is_left_as_it_is_with_its_report(tmp_path: Path) -> None:
     file, out = tmp_path / "study.toml", tmp_path / "out"

@@ -70,6 +70,15 @@ def test_a_method_without_an_axis_key_is_left_out_of_a_crossed_study() -> None:
     assert [arm.method.name for arm in arms] == ["lora"]
 
 
+def test_of_the_methods_that_are_named_those_left_out_are_told_with_what_they_lack() -> None:
+    axes = {"method.rank": [1], "training.steps": [2]}
+    named = {**PLAIN, "methods": ["lora", "ia3"], "axes": axes}
+    assert make_study(named).left_out() == {"ia3": ("method.rank",)}
+    assert make_study({**PLAIN, "axes": axes}).left_out() == {}
+    # There the trial as it is stands for a method, too.
+    assert make_study({**named, "design": "one-at-a-time"}).left_out() == {}
+
+
 def test_steps_of_a_method_stand_over_those_of_all() -> None:
     study = make_study({**PLAIN, "methods": ["lora", "ia3"], "steps": {"ia3": 7}})
     assert [arm.training.steps for arm in study.arms()] == [50, 7]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,12 @@ def render_plan(plan: Plan) -> Group:
         shown = [axes] if any(told.values()) else []
         table.add_row(method, *shown, role, *_cells(list(group)))
     return Group(table, Text(_total(plan), style="bold"))
+
+
+def left_out_in_words(left_out: Mapping[str, Sequence[str]]) -> str:
+    """Return which methods a study has no trial of, and the axes' keys that each lacks."""
+    names = (f"{method} (no {', '.join(keys)})" for method, keys in left_out.items())
+    return f"Left out, for want of a setting that is an axis: {', '.join(names)}"
 
 
 def _axes_in_words(plan: Plan) -> dict[str, str]:
@@ -105,6 +112,8 @@ def _assumed(plan: Plan) -> list[str]:
     if plan.unmatched:
         names = ", ".join(plan.unmatched)
         words.append(f"No rank brings these near LoRA's trainable parameters: {names}")
+    if plan.left_out:
+        words.append(left_out_in_words(plan.left_out))
     if plan.unhalved:
         names = ", ".join(plan.unhalved)
         why = "for search.first_steps reach to the end"

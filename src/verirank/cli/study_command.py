@@ -128,10 +128,13 @@ def plan(
 @_execution
 def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
     """Run what the study lacks, and report."""
+    from verirank.cli._plan import left_out_in_words
     from verirank.cli._study import run_and_report
     from verirank.study import read_study
 
     study = read_study(source)
+    if left_out := study.left_out():
+        click.echo(left_out_in_words(left_out), err=True)
     retry = options.pop("retry_failed")
     executor = _executor(**options)
     run_and_report(study, out, store=store, executor=executor, retry_failed=retry)
