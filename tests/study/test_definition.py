@@ -151,6 +151,11 @@ def test_ranks_are_solved_for_loras_own_arm() -> None:
             {"overrides": {"lora": {"rnk": 3}}},
             "'overrides.lora.rnk'; did you mean 'overrides.lora.rank'",
         ),
+        ({"search": {"learning_rates": 3}}, "search is the fair protocol's; set protocol = 'fair'"),
+        (
+            {"protocol": "fair", "seeds": [0, 1, 2], "search": {"bench": "aime"}},
+            "task 'arithmetic' has no bench 'aime'; it has test, ood, selection",
+        ),
         ({"search": {"learning_rate": 3}}, "did you mean 'search.learning_rates'"),
     ],
 )
@@ -158,6 +163,10 @@ def test_a_mistake_is_one_line(settings: dict[str, object], message: str) -> Non
     with pytest.raises(InputError, match=message) as caught:
         make_study({**PLAIN, **settings}, "my.toml").arms()
     assert "\n" not in str(caught.value)
+
+
+def test_a_search_at_its_defaults_may_stand_in_a_study_that_searches_nothing() -> None:
+    assert make_study({**PLAIN, "search": {"learning_rates": 5, "bench": "selection"}}).arms()
 
 
 def test_an_axis_that_no_setting_has_is_refused() -> None:

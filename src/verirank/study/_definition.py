@@ -22,6 +22,7 @@ from verirank.config import (
     plugin_names,
     read_settings,
     resolve,
+    to_toml,
 )
 from verirank.study._confounds import DefectConfig, expect_defects
 from verirank.study._equal_parameters import are_matched, known_to_lora, matched
@@ -96,6 +97,9 @@ class Study(Section):
             raise ValueError("the fair protocol ranks at least three seeds")
         if self.protocol == "fair" and self.search.seed in self.seeds:
             raise ValueError(f"seed {self.search.seed} is the search's; rank others")
+        # A begun study of any protocol spells the defaults out.
+        if self.protocol == "single" and self.search != SearchConfig():
+            raise ValueError("search is the fair protocol's; set protocol = 'fair'")
         if self.protocol == "fair" and "method.learning_rate" in self.axes:
             raise ValueError("the fair protocol searches method.learning_rate; it is no axis there")
         if "seed" in self.axes or "seed" in self.trial:
@@ -129,7 +133,7 @@ class Study(Section):
             for changes in self._combinations(method):
                 arm = self._arm(settings, method, changes)
                 found.setdefault(trial_id(arm), arm)
-        self._refuse_to_select_on_a_test_set(list(found.values()))
+        self._expect_search_bench(list(found.values()))
         if not found:
             raise InputError(f"study {self.name!r} has no trial: no method has its axes' keys")
         return list(found.values())
@@ -193,13 +197,21 @@ class Study(Section):
                     hint = nearest(key, known, section)
                     raise InputError(f"study {self.name!r}: unknown key {section + key!r}{hint}")
 
-    def _refuse_to_select_on_a_test_set(self, arms: Sequence[TrialConfig]) -> None:
-        ranked = {bench for arm in arms for bench in arm.evaluation.benches}
-        if self.protocol == "fair" and self.search.bench in ranked:
+    def _expect_search_bench(self, arms: Sequence[TrialConfig]) -> None:
+        """Refuse to select on a bench that no task has, or on one that is ranked."""
+        from verirank.tasks import load_task
+
+        if self.protocol != "fair":
+            return
+        if self.search.bench in {bench for arm in arms for bench in arm.evaluation.benches}:
             raise InputError(
                 f"search.bench {self.search.bench!r} is one of the benches that are ranked; "
                 "select on another"
             )
+        for config in {to_toml(arm.task): arm.task for arm in arms}.values():
+            task = load_task(config)
+            if self.search.bench not in task.benches:
+                task.bench(self.search.bench, 1)  # says which it has
 
     def _axes_of(self, method: str) -> dict[str, tuple[Any, ...]]:
         """Return the axes but for those of settings that a method has not."""
