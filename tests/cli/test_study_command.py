@@ -31,6 +31,12 @@ def test_a_failed_study_names_what_runs_its_trials_again(
     assert (own in done.stderr) == (lost < 2)
 
 
+def test_scoring_a_study_names_one_of_its_runs(tmp_path: Path, begun_trials: list[Run]) -> None:
+    done = verirank("eval", tmp_path / "out")
+    assert done.returncode == 2
+    assert f"is a study, not a run; one of its runs is {begun_trials[0].folder}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [

@@ -48,6 +48,8 @@ def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
         (("train", "--out", "taken"), ("output folder taken holds something else",)),
         (("train", "--resume", "nowhere"), ("there is no run nowhere: it does not exist",)),
         (("eval", "--set", "training.stepz=1", "micro"), ("mean 'training.steps'?",)),
+        (("eval", "a/study/trials/one"), ("there is no run or model folder a/study/trials/one",)),
+        (("eval", "./one"), ("there is no run or model folder ./one",)),
         (("export", "nowhere", "--to", "lora", "--out", "new"), ("no run nowhere",)),
         (("check", "lorra"), ("did you mean 'lora'?",)),
         (("plan", "paper-2b"), ("no preset or study 'paper-2b'",)),
