@@ -65,6 +65,15 @@ def test_the_help_lists_the_studies_that_have_a_name(command: str) -> None:
     assert not [name for name in study_names() if name not in done.stdout]
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [("watch", "`study status DIR --watch`?"), ("resum", "'resume'?")]
+)
+def test_an_unknown_subcommand_is_answered_with_what_was_meant(given: str, meant: str) -> None:
+    done = verirank("study", given, "out")
+    assert done.returncode == 2
+    assert f"no command {given!r}; did you mean {meant}" in done.stderr
+
+
 def test_a_run_says_first_which_methods_an_axis_leaves_out(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
     file.write_text(
