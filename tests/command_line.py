@@ -30,6 +30,8 @@ def verirank(*arguments: str | Path) -> Done:
         # What `main` would set for the rest of the process.
         patch.setenv("COLUMNS", "200")
         patch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        patch.setenv("OMP_WAIT_POLICY", "passive")
+        patch.setenv("KMP_BLOCKTIME", "0")
         patch.setenv("OPENBLAS_NUM_THREADS", "1")
         with (
             redirect_stdout(printed),

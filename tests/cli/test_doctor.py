@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
+import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -44,6 +47,32 @@ def test_doctor_warns_of_more_threads_than_cores() -> None:
     threads = findings(OMP_NUM_THREADS="9999")["threads"]
     assert threads["status"] == "warn"
     assert "OMP_NUM_THREADS" in threads["advice"]
+
+
+def test_doctor_tells_of_threads_that_spin_only_where_the_user_asked_for_them() -> None:
+    assert "unset OMP_WAIT_POLICY" in findings(OMP_WAIT_POLICY="active")["threads"]["advice"]
+    quiet = findings(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", KMP_BLOCKTIME="0")["threads"]
+    assert quiet["found"] == "OMP_NUM_THREADS=1, OMP_WAIT_POLICY=passive, KMP_BLOCKTIME=0"
+    assert "hold for `verirank train`" in quiet["advice"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's library of threads")
+@pytest.mark.parametrize(("own", "spins"), [(None, False), ("active", True)])
+def test_a_commands_threads_wait_without_spinning_unless_the_user_says_otherwise(
+    own: str | None, spins: bool
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "KMP_"))}
+    environment |= {"OMP_DISPLAY_ENV": "verbose"} | ({"OMP_WAIT_POLICY": own} if own else {})
+    # What torch's library of threads says that it read when it was loaded.
+    done = subprocess.run(
+        [sys.executable, "-m", "verirank", "doctor"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (count,) = re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)
+    assert (int(count) > 0) is spins
 
 
 def test_every_warning_says_what_to_do() -> None:

@@ -31,6 +31,12 @@ def test_a_failed_study_names_what_runs_its_trials_again(
     assert (own in done.stderr) == (lost < 2)
 
 
+def test_scoring_a_study_names_one_of_its_runs(tmp_path: Path, begun_trials: list[Run]) -> None:
+    done = verirank("eval", tmp_path / "out")
+    assert done.returncode == 2
+    assert f"is a study, not a run; one of its runs is {begun_trials[0].folder}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -57,6 +63,27 @@ def test_what_no_executor_can_give_is_refused_by_the_options_name(
 def test_the_help_lists_the_studies_that_have_a_name(command: str) -> None:
     done = verirank("study", command, "--help")
     assert not [name for name in study_names() if name not in done.stdout]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("watch", "`study status DIR --watch`?"), ("resum", "'resume'?")]
+)
+def test_an_unknown_subcommand_is_answered_with_what_was_meant(given: str, meant: str) -> None:
+    done = verirank("study", given, "out")
+    assert done.returncode == 2
+    assert f"no command {given!r}; did you mean {meant}" in done.stderr
+
+
+def test_a_run_says_first_which_methods_an_axis_leaves_out(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(
+        'name = "s"\npreset = "quickstart"\nmethods = ["ia3"]\n[axes]\n"method.rank" = [4]\n'
+    )
+    done = verirank("study", "run", file, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    first, last = done.stderr.splitlines()
+    assert first.endswith("ia3 (no method.rank)")
+    assert "no method has its axes' keys" in last
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Done, verirank
+from verirank.config import learning_rates
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 TINY = [
@@ -47,6 +48,8 @@ def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
         (("train", "--out", "taken"), ("output folder taken holds something else",)),
         (("train", "--resume", "nowhere"), ("there is no run nowhere: it does not exist",)),
         (("eval", "--set", "training.stepz=1", "micro"), ("mean 'training.steps'?",)),
+        (("eval", "a/study/trials/one"), ("there is no run or model folder a/study/trials/one",)),
+        (("eval", "./one"), ("there is no run or model folder ./one",)),
         (("export", "nowhere", "--to", "lora", "--out", "new"), ("no run nowhere",)),
         (("check", "lorra"), ("did you mean 'lora'?",)),
         (("plan", "paper-2b"), ("no preset or study 'paper-2b'",)),
@@ -120,6 +123,25 @@ def test_dry_run_prints_toml_that_trains_the_same(tmp_path: Path) -> None:
     file = tmp_path / "trial.toml"
     file.write_text(first.stdout)
     assert verirank("train", file, "--dry-run").stdout == first.stdout
+
+
+def test_dry_run_tells_what_stands_for_settings_that_are_left_open() -> None:
+    told = verirank("train", "quickstart", "--method", "adalora", "--dry-run").stdout.splitlines()
+    rate = learning_rates()["adalora"]["micro"]
+    for line in (f"learning_rate = {rate}", "alpha = 16.0", "target_rank = 4", "problems = 128"):
+        assert f"# {line}" in told
+    assert {"# samples = 8", "# temperature = 1.0", "# max_new_tokens = 64"} <= set(told)
+    given = ("--set", "method.alpha=4", "--set", "evaluation.samples=2")
+    told = verirank("train", "quickstart", *given, "--dry-run").stdout.splitlines()
+    assert {"alpha = 4.0", "samples = 2", "# problems = 128"} <= set(told)
+    assert not {"# alpha = 4.0", "# samples = 2"} & set(told)
+
+
+def test_dry_run_tells_each_benchs_own_sampling_where_they_differ() -> None:
+    done = verirank(
+        "train", "--task", "math", "--set", 'evaluation.benches=["test", "aime24"]', "--dry-run"
+    )
+    assert "# samples = 8 of test, 32 of aime24" in done.stdout.splitlines(), done.stderr
 
 
 @pytest.mark.slow

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from verirank.cli._watch import Watch
+from verirank.cli._watch import Watch, render
 from verirank.config import to_toml
-from verirank.record import Run, write_trial_list
-from verirank.study import Store, make_study
+from verirank.record import Run, write_file, write_json, write_trial_list
+from verirank.study import Store, make_study, study_status
 from verirank.study._definition import DEFINITION
 from verirank.study._stall import StallClock
 from verirank.study._store import trial_entry
@@ -68,3 +69,43 @@ def test_a_trial_that_failed_and_is_run_again_is_told_as_done_and_counted_once(
         f"[1/2] {again.folder.name}: done",
         f"[2/2] {other.folder.name}: done",
     ]
+
+
+def test_a_trial_that_is_done_is_told_with_its_score_and_seconds(
+    tmp_path: Path, begun_trials: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = begun_trials
+    scores = {"test": {"avg_at_k": 0.5}, "ood": {"avg_at_k": 0.32}}
+    write_json(one.folder / "eval.json", scores)
+    one.update_manifest(status="done", seconds=6.0, seconds_evaluate=2.0)
+    other.update_manifest(status="failed", error="diverged")
+    with Watch(tmp_path / "out") as watch:
+        look(watch)
+    assert capsys.readouterr().out.splitlines() == [
+        f"[1/2] {one.folder.name}: done, 41.0 %, 8 s",
+        f"[2/2] {other.folder.name}: failed (diverged)",
+    ]
+
+
+def test_arms_of_one_method_are_told_apart_by_their_axes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    axes = {"method.rank": [4, 8], "algorithm.name": ["grpo"]}
+    study = make_study({"name": "s", "preset": "quickstart", "methods": ["lora"], "axes": axes})
+    store, out = Store(tmp_path / "store"), tmp_path / "out"
+    entries = []
+    for arm in study.arms():
+        store.start(arm, store.trial(arm))
+        Run(store.trial(arm)).update_manifest(status="done")
+        entries.append(trial_entry(arm, "ranked", store.trial(arm).name))
+    write_file(out / DEFINITION, to_toml(study))
+    write_trial_list(out, store.folder, entries)
+    console = Console(width=200)
+    with console.capture() as printed:
+        console.print(render(study_status(out)))
+    assert "rank 8" in printed.get()
+    with Watch(out) as watch:
+        look(watch)
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"{entries[0].id}: done")
+    assert last.endswith(f"{entries[1].id} (rank 8): done")

@@ -270,6 +270,12 @@ def test_the_four_ablations_are_planned_by_name() -> None:
     assert all(len(change) <= 1 for change in varied), "one axis at a time"
 
 
+def test_small_amounts_are_told_in_three_digits() -> None:
+    done = CliRunner().invoke(command, ["smoke"], catch_exceptions=False, env={"COLUMNS": "200"})
+    assert "0.041 M" in done.output and "0.000474" in done.output
+    assert "0.00 " not in done.output and " 0 hours" not in done.output
+
+
 def test_what_is_not_known_is_one_line() -> None:
     with pytest.raises(InputError, match="unknown GPU 'h10'; did you mean 'h100'"):
         gpu("h10")

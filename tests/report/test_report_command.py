@@ -11,6 +11,7 @@ from synthetic_runs import METHODS, Recipe, write_run
 
 from verirank.cli import main
 from verirank.cli.report_command import command
+from verirank.config import InputError
 
 
 def test_report_writes_everything_into_the_folder_given(tmp_path: Path, study: Path) -> None:
@@ -29,6 +30,18 @@ def test_report_writes_beside_the_runs_when_no_folder_is_given(tmp_path: Path) -
     write_run(tmp_path / "a", "lora", Recipe(0.8, 1000, 30))
     CliRunner().invoke(command, [str(tmp_path)], catch_exceptions=False)
     assert (tmp_path / "report.html").is_file()
+
+
+def test_several_folders_leave_the_report_of_the_first_alone(tmp_path: Path) -> None:
+    for seed, name in enumerate(("a", "b")):
+        write_run(tmp_path / name, "lora", Recipe(0.8, 1000, 30), seed=seed)
+    both = [str(tmp_path / "a"), str(tmp_path / "b")]
+    with pytest.raises(InputError, match=r"say where it goes: --out"):
+        CliRunner().invoke(command, both, catch_exceptions=False)
+    assert not (tmp_path / "a" / "report.html").exists()
+    asked = CliRunner().invoke(command, [*both, "--out", both[0]], catch_exceptions=False)
+    assert asked.exit_code == 0
+    assert (tmp_path / "a" / "report.html").is_file()
 
 
 def test_json_prints_the_leaderboard_alone(tmp_path: Path, study: Path) -> None:

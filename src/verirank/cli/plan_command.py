@@ -15,7 +15,7 @@ from verirank.study import Study, make_study, read_study, study_names
 _HELP = f"""Tell trials, trainable counts, tokens, FLOPs, memory and GPU-hours; needs no model.
 
 An estimate: every group is taken to train and none to be drawn twice. The formula stands in
-docs/planning.md.
+docs/planning.md. `verirank study plan` measures what a study costs on this machine.
 
 PRESET is one of {", ".join(preset_names())}.
 
@@ -69,8 +69,9 @@ def command(
     hours = sum(row["gpu_hours"] * row["trials"] for row in rows)
     trials = sum(row["trials"] for row in rows)
     console.print(
-        f"{trials} trials, about {hours:,.0f} hours of one {on.name} at {100 * utilisation:g} % of "
-        f"its peak; completions of {rows[0]['completion_tokens']:,} tokens on average are assumed."
+        f"{trials} trials, about {_number(hours, 0)} hours of one {on.name} at "
+        f"{100 * utilisation:g} % of its peak; completions of "
+        f"{rows[0]['completion_tokens']:,} tokens on average are assumed."
     )
     return None
 
@@ -133,9 +134,14 @@ def _table(rows: list[dict[str, Any]], name: str) -> Any:
             f"{row['learning_rate']:g}",
             str(row["trials"]),
             f"{row['trainable_parameters']:,}",
-            f"{row['sampled_tokens'] / 1e6:,.1f} M",
-            f"{row['flops'] / 1e15:,.2f}",
+            f"{_number(row['sampled_tokens'] / 1e6, 1)} M",
+            _number(row["flops"] / 1e15, 2),
             f"{row['memory_bytes'] / 1e9:.1f} GB" + ("" if row["fits"] else f" > {name}"),
-            f"{row['gpu_hours']:,.2f}",
+            _number(row["gpu_hours"], 2),
         )
     return table
+
+
+def _number(value: float, decimals: int) -> str:
+    """Return a number in so many decimals; a small one in three significant digits."""
+    return f"{value:,.{decimals}f}" if value >= 10 else f"{value:.3g}"

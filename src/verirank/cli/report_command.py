@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from verirank.cli._uncollected import uncollected
+from verirank.config import InputError
 from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Where to write; the first FOLDER if not given."
+    "--out", type=click.Path(path_type=Path), help="Where to write; FOLDER if it is one alone."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print leaderboard.json, not a table.")
 @uncollected()
@@ -25,6 +26,11 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     report.html, figures/ and data/; of a study with defects, confounds.json and confounds.csv too.
     """
     paths = [Path(folder) for folder in folders]
+    if out is None and len(paths) > 1:
+        raise InputError(
+            f"several folders have no place for one report, and {paths[0]} may hold its own; say "
+            "where it goes: --out FOLDER"
+        )
     out = out or paths[0]
     board = write_report(paths, out)
     if as_json:

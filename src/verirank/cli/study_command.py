@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from verirank.cli._study_argument import STUDY
-from verirank.config import InputError
+from verirank.config import InputError, nearest
 
 
 def _whole_above_one(
@@ -78,7 +78,20 @@ def _execution(command: Any) -> Any:
     return command
 
 
-@click.group(help="Run the question properly: many trials, planned, searched and resumable.")
+class _Commands(click.Group):
+    """The subcommands, of which an unknown one is answered with what was meant."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            meant = "; did you mean `study status DIR --watch`?"
+            hint = meant if cmd_name == "watch" else nearest(cmd_name, self.commands)
+            ctx.fail(f"no command {cmd_name!r}{hint}")
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_Commands, help="Run the question properly: many trials, planned, searched and resumable."
+)
 def command() -> None:
     """See the subcommands."""
 
@@ -128,10 +141,13 @@ def plan(
 @_execution
 def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
     """Run what the study lacks, and report."""
+    from verirank.cli._plan import left_out_in_words
     from verirank.cli._study import run_and_report
     from verirank.study import read_study
 
     study = read_study(source)
+    if left_out := study.left_out():
+        click.echo(left_out_in_words(left_out), err=True)
     retry = options.pop("retry_failed")
     executor = _executor(**options)
     run_and_report(study, out, store=store, executor=executor, retry_failed=retry)

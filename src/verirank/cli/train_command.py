@@ -29,7 +29,6 @@ from verirank.config import (
     preset_names,
     read_settings,
     resolve,
-    to_toml,
 )
 from verirank.record import Run
 
@@ -105,7 +104,9 @@ def command(
         return _resume(resume)
     settings = override(read_settings(config), [*given, *assignments])
     if dry_run:
-        return click.echo(to_toml(resolve(settings)), nl=False)
+        from verirank.cli._resolved import resolved_toml
+
+        return click.echo(resolved_toml(resolve(settings)), nl=False)
     if out is None:
         raise InputError("say where the run goes: --out RUN")
     Run.expect_room(out)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -22,18 +22,15 @@ from verirank.config import (
     plugin_names,
     read_settings,
     resolve,
+    to_toml,
 )
 from verirank.study._confounds import DefectConfig, expect_defects
+from verirank.study._equal_parameters import are_matched, known_to_lora, matched
 from verirank.study._store import trial_id
-
-if TYPE_CHECKING:
-    from verirank.models import ModelShape
 
 DEFINITION = "study.toml"
 LOCK = ".lock"
 """Held in a study's folder while it is being run."""
-_AS_MANY = 1.25
-"""How many times as many trainable parameters still count as matched."""
 _SAME_FOR_ALL = frozenset({"model.name", "model.dtype", "task.name", "evaluation.problems"})
 _SHIPPED = files("verirank.study") / "shipped"
 
@@ -100,6 +97,9 @@ class Study(Section):
             raise ValueError("the fair protocol ranks at least three seeds")
         if self.protocol == "fair" and self.search.seed in self.seeds:
             raise ValueError(f"seed {self.search.seed} is the search's; rank others")
+        # A begun study of any protocol spells the defaults out.
+        if self.protocol == "single" and self.search != SearchConfig():
+            raise ValueError("search is the fair protocol's; set protocol = 'fair'")
         if self.protocol == "fair" and "method.learning_rate" in self.axes:
             raise ValueError("the fair protocol searches method.learning_rate; it is no axis there")
         if "seed" in self.axes or "seed" in self.trial:
@@ -125,15 +125,7 @@ class Study(Section):
         Raises:
             InputError: a method, key or value is wrong.
         """
-        known = _known_keys() if self.axes else set()
-        for key in self.axes:
-            if key not in known:
-                raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
-            if key in _SAME_FOR_ALL:
-                raise InputError(
-                    f"study {self.name!r}: {key} cannot be an axis, for a report compares methods "
-                    "on one base and the same problems; make a study of each value"
-                )
+        self._expect_axes()
         self._refuse_settings_that_no_method_has()
         found: dict[str, TrialConfig] = {}
         settings = self._settings()
@@ -141,25 +133,33 @@ class Study(Section):
             for changes in self._combinations(method):
                 arm = self._arm(settings, method, changes)
                 found.setdefault(trial_id(arm), arm)
-        self._refuse_to_select_on_a_test_set(list(found.values()))
+        self._expect_search_bench(list(found.values()))
         if not found:
             raise InputError(f"study {self.name!r} has no trial: no method has its axes' keys")
         return list(found.values())
 
+    def left_out(self) -> dict[str, tuple[str, ...]]:
+        """Return by each method that is named, but crossed with axes it lacks, their keys.
+
+        Raises:
+            InputError: an axis is no setting.
+        """
+        self._expect_axes()
+        if self.design != "crossed":
+            return {}
+        lacking = {method: set(self.axes) - set(self._axes_of(method)) for method in self.methods}
+        return {method: tuple(sorted(keys)) for method, keys in lacking.items() if keys}
+
     def unmatched(self) -> tuple[str, ...]:
         """Return the methods of `match = "parameters"` that no rank brings near LoRA's number."""
-        from verirank.models import load_shape
-
         if self.match != "parameters":
             return ()
         settings, found = self._settings(), dict[str, None]()
         for method in self.methods or plugin_names("method"):
             for changes in self._combinations(method):
                 arm = self._arm(settings, method, changes)
-                lora = self._arm(settings, "lora", _known_to_lora(changes))
-                shape = load_shape(arm.model)
-                counts = (_count(one.method.model_dump(), shape) for one in (arm, lora))
-                if not _is_as_many(*counts):
+                lora = self._arm(settings, "lora", known_to_lora(changes))
+                if not are_matched(arm, lora):
                     found[method] = None
         return tuple(found)
 
@@ -171,6 +171,18 @@ class Study(Section):
         trial = self._settings()
         methods = self.methods or plugin_names("method")
         return self.model_copy(update={"preset": None, "trial": trial, "methods": methods})
+
+    def _expect_axes(self) -> None:
+        """Refuse axes that are no settings, or that no report could compare."""
+        known = _known_keys() if self.axes else set()
+        for key in self.axes:
+            if key not in known:
+                raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
+            if key in _SAME_FOR_ALL:
+                raise InputError(
+                    f"study {self.name!r}: {key} cannot be an axis, for a report compares methods "
+                    "on one base and the same problems; make a study of each value"
+                )
 
     def _refuse_settings_that_no_method_has(self) -> None:
         """Refuse keys under trial.method and overrides, which a method that lacks them ignores."""
@@ -185,18 +197,29 @@ class Study(Section):
                     hint = nearest(key, known, section)
                     raise InputError(f"study {self.name!r}: unknown key {section + key!r}{hint}")
 
-    def _refuse_to_select_on_a_test_set(self, arms: Sequence[TrialConfig]) -> None:
-        ranked = {bench for arm in arms for bench in arm.evaluation.benches}
-        if self.protocol == "fair" and self.search.bench in ranked:
+    def _expect_search_bench(self, arms: Sequence[TrialConfig]) -> None:
+        """Refuse to select on a bench that no task has, or on one that is ranked."""
+        from verirank.tasks import load_task
+
+        if self.protocol != "fair":
+            return
+        if self.search.bench in {bench for arm in arms for bench in arm.evaluation.benches}:
             raise InputError(
                 f"search.bench {self.search.bench!r} is one of the benches that are ranked; "
                 "select on another"
             )
+        for config in {to_toml(arm.task): arm.task for arm in arms}.values():
+            task = load_task(config)
+            if self.search.bench not in task.benches:
+                task.bench(self.search.bench, 1)  # says which it has
+
+    def _axes_of(self, method: str) -> dict[str, tuple[Any, ...]]:
+        """Return the axes but for those of settings that a method has not."""
+        known = {f"method.{name}" for name in load_plugin("method", method).Config.model_fields}
+        return {k: v for k, v in self.axes.items() if not k.startswith("method.") or k in known}
 
     def _combinations(self, method: str) -> Iterator[dict[str, Any]]:
-        config = load_plugin("method", method).Config
-        known = {f"method.{name}" for name in config.model_fields}
-        axes = {k: v for k, v in self.axes.items() if not k.startswith("method.") or k in known}
+        axes = self._axes_of(method)
         if self.design == "one-at-a-time":
             yield {}
             yield from ({key: value} for key, values in axes.items() for value in values)
@@ -227,7 +250,7 @@ class Study(Section):
                 self._arm(settings, method, {})
             raise InputError(f"study {self.name!r}, {method}: {error}") from None
         if self.match == "parameters" and method != "lora":
-            arm = _matched(arm, self._arm(settings, "lora", _known_to_lora(changes)))
+            arm = matched(arm, self._arm(settings, "lora", known_to_lora(changes)))
         if method in self.steps:
             training = arm.training.model_copy(update={"steps": self.steps[method]})
             arm = arm.model_copy(update={"training": training})
@@ -316,49 +339,6 @@ def _known_keys() -> set[str]:
         for name in plugin_names(kind):
             keys |= {f"{kind}.{key}" for key in load_plugin(kind, name).Config.model_fields}
     return keys
-
-
-def _known_to_lora(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an arm's changes but for settings of its method that LoRA has not."""
-    own = {f"method.{key}" for key in load_plugin("method", "lora").Config.model_fields}
-    return {k: v for k, v in changes.items() if not k.startswith("method.") or k in own}
-
-
-def _matched(arm: TrialConfig, lora: TrialConfig) -> TrialConfig:
-    """Return the arm at the rank whose trainable parameters come closest to those of LoRA's arm.
-
-    Where no rank comes near, as of a method that has none, the arm is left as it is.
-    """
-    from verirank.models import load_shape
-
-    settings = arm.method.model_dump()
-    if "rank" not in settings:
-        return arm
-    shape = load_shape(arm.model)
-    wanted = _count(lora.method.model_dump(), shape)
-    rank, gap = 1, float("inf")
-    for candidate in range(1, shape.hidden + 1):
-        count = _count(settings | {"rank": candidate}, shape)
-        if abs(count - wanted) < gap:
-            rank, gap = candidate, abs(count - wanted)
-        if count > wanted:
-            break
-    if not _is_as_many(wanted + gap, wanted):
-        return arm
-    method = type(arm.method).model_validate(settings | {"rank": rank})
-    return arm.model_copy(update={"method": method})
-
-
-def _is_as_many(count: float, wanted: float) -> bool:
-    """Return whether a number of trainable parameters is within a quarter of another."""
-    return max(count, wanted) <= _AS_MANY * min(count, wanted)
-
-
-def _count(settings: Mapping[str, Any], shape: ModelShape) -> int:
-    from verirank.methods import create_method
-
-    config = load_plugin("method", settings["name"]).Config.model_validate(dict(settings))
-    return create_method(config).count(shape)
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

@@ -72,8 +72,9 @@ class Plan:
     """A study's trials and how many run side by side on this machine by default.
 
     `gpu` is the one that estimates are for. `unmatched` are methods that no rank brings near
-    LoRA's parameters, in a study that solves ranks for that. `unhalved` are methods whose search
-    has its first rung for its last: every learning rate trains to the end.
+    LoRA's parameters, in a study that solves ranks for that. `left_out` are methods that the study
+    names but that have no trial, with the keys of the axes that they lack. `unhalved` are methods
+    whose search has its first rung for its last: every learning rate trains to the end.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Plan:
     gpu: str
     trials: tuple[PlannedTrial, ...]
     unmatched: tuple[str, ...]
+    left_out: dict[str, tuple[str, ...]]
     unhalved: tuple[str, ...]
 
     def totals(self) -> dict[str, float | int | None]:
@@ -156,6 +158,7 @@ def plan_study(
         gpu=device.name,
         trials=tuple(trials),
         unmatched=study.unmatched(),
+        left_out=study.left_out(),
         unhalved=_unhalved(study, arms),
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-from verirank.config import InputError
+from verirank.config import InputError, by_dotted_key
 from verirank.record import Role, Run, TrialEntry, is_held, read_trial_list, step_seconds
 from verirank.study._definition import LOCK, Study, open_study
 from verirank.study._search import expected_work, search_end, search_ends
@@ -35,7 +36,8 @@ class TrialStatus:
 
     `seconds` counts the steps taken, `seconds_evaluate` the scores of one that is done; `rewards`
     holds the mean reward of every step, where the trial is under way. `score` is its latest Avg@k:
-    the mean over its benches where it is done, on the search's bench where it was searched.
+    the mean over its benches where it is done, on the search's bench where it was searched. `axes`
+    are its own values of the study's axes, once it has a folder.
     """
 
     id: str
@@ -52,6 +54,7 @@ class TrialStatus:
     score: float | None = None
     error: str | None
     last_lines: tuple[str, ...] = ()
+    axes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +94,18 @@ def study_status(out: Path) -> StudyStatus:
         raise InputError(f"the study in {out} has not listed its trials yet")
     listed.expect_store(out)
     ends = search_ends(out)
-    trials = tuple(_readable(Run(listed.folder(e)), e, ends) for e in listed.entries)
+    axes = tuple(study.axes)
+    trials = tuple(_readable(Run(listed.folder(e)), e, ends, axes) for e in listed.entries)
     eta, is_run = _eta(trials, study), is_held(out / LOCK)
     return StudyStatus(study.name, study.protocol, trials, eta, is_run)
 
 
-def _readable(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
+def _readable(
+    run: Run, entry: TrialEntry, ends: Mapping[str, int], axes: tuple[str, ...]
+) -> TrialStatus:
     """Return how a trial stands; one of which a file is damaged has failed, and says so."""
     try:
-        return _status(run, entry, ends)
+        return _status(run, entry, ends, axes)
     except InputError as error:
         return TrialStatus(**_listed(entry), state="failed", error=str(error))
 
@@ -110,7 +116,19 @@ def _listed(entry: TrialEntry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in names}
 
 
-def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus:
+@cache
+def _values(folder: Path, axes: tuple[str, ...]) -> dict[str, Any]:
+    """Return a run's values of dotted keys, which never change, so that watching reads them once.
+
+    A key that its method has not is left out.
+    """
+    settings = by_dotted_key(Run(folder).settings)
+    return {key: settings[key] for key in axes if key in settings}
+
+
+def _status(
+    run: Run, entry: TrialEntry, ends: Mapping[str, int], axes: tuple[str, ...]
+) -> TrialStatus:
     manifest = run.manifest
     state = _state(run, manifest)
     if entry.role == "search" and state in ("paused", "stopped", "interrupted"):
@@ -128,6 +146,7 @@ def _status(run: Run, entry: TrialEntry, ends: Mapping[str, int]) -> TrialStatus
         score=_score(run, entry, state),
         error=manifest.get("error"),
         last_lines=tuple(run.last_lines()) if state == "failed" else (),
+        axes=_values(run.folder, axes) if axes and manifest else {},
     )
 
 
