@@ -23,7 +23,7 @@ from verirank.study import (
     study_status,
     trial_id,
 )
-from verirank.study._run import _expect_study
+from verirank.study._run import _expect_same
 
 Make = Callable[..., Study]
 SHIPPED = Path(__file__).parents[2] / "studies" / "micro-confounds.toml"
@@ -101,9 +101,9 @@ def test_a_study_begun_before_there_were_defects_goes_on(small_study: Make, tmp_
     text = to_toml(study).replace("[defects]\n", "")
     (tmp_path / "study.toml").write_text(text)
     assert "defects" not in text
-    _expect_study(study, tmp_path)
+    _expect_same(study, tmp_path)
     with pytest.raises(InputError, match="another study"):
-        _expect_study(small_study("ia3").spelled_out(), tmp_path)
+        _expect_same(small_study("ia3").spelled_out(), tmp_path)
 
 
 @pytest.mark.slow
