@@ -46,7 +46,12 @@ def studies() -> list[str]:
 
 
 @pytest.mark.parametrize("study", studies(), ids=lambda text: tomllib.loads(text)["name"])
-def test_the_studies_in_the_documents_are_studies(study: str) -> None:
+def test_the_studies_in_the_documents_are_studies(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f'{{"id": "{n}", "problem": "{n}+1=", "answer": "{n + 1}"}}\n' for n in range(100)]
+    (tmp_path / "problems.jsonl").write_text("".join(lines), "utf-8")
+    monkeypatch.chdir(tmp_path)
     assert make_study(tomllib.loads(study)).arms()
 
 
