@@ -28,8 +28,8 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     paths = [Path(folder) for folder in folders]
     if out is None and len(paths) > 1:
         raise InputError(
-            f"several folders have no place for one report, and {paths[0]} may hold its own; say "
-            "where it goes: --out FOLDER"
+            f"{str(paths[0])!r} may hold a report of its own; say where one of several folders "
+            "goes: --out FOLDER"
         )
     out = out or paths[0]
     board = write_report(paths, out)
