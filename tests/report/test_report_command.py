@@ -36,7 +36,7 @@ def test_several_folders_leave_the_report_of_the_first_alone(tmp_path: Path) -> 
     for seed, name in enumerate(("a", "b")):
         write_run(tmp_path / name, "lora", Recipe(0.8, 1000, 30), seed=seed)
     both = [str(tmp_path / "a"), str(tmp_path / "b")]
-    with pytest.raises(InputError, match=r"say where it goes: --out"):
+    with pytest.raises(InputError, match=r"say where one of several folders goes: --out"):
         CliRunner().invoke(command, both, catch_exceptions=False)
     assert not (tmp_path / "a" / "report.html").exists()
     asked = CliRunner().invoke(command, [*both, "--out", both[0]], catch_exceptions=False)
