@@ -28,7 +28,7 @@ FILES = (
 HEAD = """# Studies on the micro model
 
 Written by `python docs/results/studies.py docs/results/studies.md {names}` from these
-studies' folders. They share one store, so a trial that two of them name was trained once:
+studies' folders. Where they share a store, a trial that two of them name is trained once:
 
 ```sh
 {commands}
@@ -143,12 +143,16 @@ def section(study: Path) -> str:
 
 def where(studies: Sequence[Path]) -> str:
     """Return where the studies ran, and by which revisions."""
-    manifests = [run.manifest for run in find_runs(studies)]
-    machines = sorted({m["machine"]["processor"] for m in manifests})
-    torch = sorted({m["packages"]["torch"] for m in manifests})
-    revisions = sorted({(m["git"] or "unknown")[:7] for m in manifests})
-    ran = f"Run on {', '.join(machines)}, torch {', '.join(torch)}, one thread a trial, revision "
-    return ran + ", ".join(revisions) + "."
+    manifests = {study.name: [run.manifest for run in find_runs([study])] for study in studies}
+    every = [manifest for some in manifests.values() for manifest in some]
+    machines = sorted({m["machine"]["processor"] for m in every})
+    torch = sorted({m["packages"]["torch"] for m in every})
+    revisions = "; ".join(
+        f"{name} at {', '.join(sorted({(m['git'] or 'unknown')[:7] for m in some}))}"
+        for name, some in manifests.items()
+    )
+    on = f"Run on {', '.join(machines)}, torch {', '.join(torch)}, one thread a trial; revisions: "
+    return fill(f"{on}{revisions}.", 100, break_on_hyphens=False)
 
 
 def keep(study: Path, folder: Path) -> None:
