@@ -18,15 +18,12 @@ from verirank.study._store import trial_entry
 
 
 def test_a_record_that_the_file_system_will_not_give_is_told_once_and_ends_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, begun_trials: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = make_study({"name": "s", "preset": "quickstart", "methods": ["ia3"]})
-    (arm,), store = study.arms(), Store(tmp_path / "trials")
-    (store.trial(arm) / "manifest.json").mkdir(parents=True)  # no file, which no read gets past
-    (tmp_path / DEFINITION).write_text(to_toml(study))
-    entry = trial_entry(arm, "ranked", store.name_of(store.trial(arm)))
-    write_trial_list(tmp_path, store.folder, [entry])
-    watch = Watch(tmp_path)
+    manifest = begun_trials[0].folder / "manifest.json"
+    manifest.unlink()
+    manifest.mkdir()  # no file, which no read gets past
+    watch = Watch(tmp_path / "out")
     assert watch.refresh() is None
     assert watch.refresh() is None
     assert capsys.readouterr().err.count("Is a directory") == 1

@@ -81,10 +81,10 @@ class Watch:
     def _tell(self, status: StudyStatus) -> None:
         from verirank.study import ENDED
 
-        axes = axes_in_words([trial.axes for trial in status.trials])
+        axes, states = axes_in_words([trial.axes for trial in status.trials]), {"running", *ENDED}
         for trial, own in zip(status.trials, axes, strict=True):
             # One that failed before says so until its next attempt has begun, and ends once more.
-            if trial.state not in {"running", *ENDED} or trial.state == self._told.get(trial.id):
+            if trial.state not in states or trial.state == self._told.get(trial.id):
                 continue
             self._told[trial.id] = trial.state
             name = f"{trial.id} ({own})" if own else trial.id

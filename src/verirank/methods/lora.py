@@ -31,8 +31,8 @@ class LoRA(LowRankMethod):
         return self.config.resolved_alpha / self.config.rank
 
     def count(self, shape: ModelShape) -> int:
-        """Return the sum of r (in + out) over the adapted linears."""
-        return sum(self.config.rank * (i + o) for i, o in shape.adapted(self.config.modules))
+        """Return the sum of r (in + out) over the adapted linears: all that it multiplies."""
+        return self.multiplications(shape)
 
     def peft_config(self, model: nn.Module, *, seed: int, total_steps: int) -> Any:
         """Return a LoraConfig without dropout."""

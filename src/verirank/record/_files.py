@@ -8,9 +8,11 @@ import io
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -64,6 +66,28 @@ def read_json(path: Path | str) -> Any:
         return json.loads(content)
     except ValueError as error:
         raise InputError(f"cannot read {path}: {error}") from None
+
+
+def read_trial(path: Path) -> dict[str, Any]:
+    """Return the settings in a trial.toml; nobody may change them.
+
+    The seed stands above all sections, which trials of an arm share: they are one object for all
+    seeds, because parsing them anew takes most of listing thousands of runs.
+
+    Raises:
+        OSError, ValueError: the file is missing or is no TOML.
+    """
+    text = path.read_text("utf-8")
+    top, mark, sections = f"\n{text}".partition("\n[")
+    try:
+        return tomllib.loads(top) | _sections(mark + sections)
+    except tomllib.TOMLDecodeError:
+        return tomllib.loads(text)  # which says where in the whole file
+
+
+@lru_cache(maxsize=4096)
+def _sections(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
 
 
 def as_row(value: DataclassInstance) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shutil
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from verirank.config import InputError, TrialConfig, resolve, to_toml
 from verirank.record._files import (
     PARTIAL,
     read_json,
+    read_trial,
     to_disk,
     whole_file,
     whole_folder,
@@ -142,7 +142,7 @@ class Run:
             InputError: the file cannot be read.
         """
         try:
-            return tomllib.loads((self.folder / "trial.toml").read_text("utf-8"))
+            return read_trial(self.folder / "trial.toml")
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the run in {self.folder}: {error}") from error
 

@@ -11,6 +11,7 @@ import numpy as np
 from verirank.report._arms import AVERAGE, Arm
 from verirank.report.leaderboard import Leaderboard, Row
 from verirank.statistics import (
+    FEWEST_SEEDS,
     Estimate,
     Interval,
     bootstrap_mean,
@@ -20,7 +21,6 @@ from verirank.statistics import (
 )
 
 _SEED = 0
-_FEWEST_SEEDS = 3
 MOST = 40
 """Arms that are aggregated, from the top of the board."""
 
@@ -129,7 +129,7 @@ def _across(arm: Arm, lora: Arm | None, benches: tuple[str, ...]) -> AcrossBench
     better: Estimate | None = None
     if lora is not None and arm is not lora and all(map(lora.entered, benches)):
         of_lora_ST = _means(lora, benches)
-        if min(len(scores_ST), len(of_lora_ST)) >= _FEWEST_SEEDS:
+        if min(len(scores_ST), len(of_lora_ST)) >= FEWEST_SEEDS:
             better = probability_of_improvement(scores_ST, of_lora_ST)
     return AcrossBenches(
         label=arm.label,

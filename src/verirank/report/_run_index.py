@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verirank.record import Run, SamplesIncompleteError, read_parquet, whole_file
+from verirank.record import (
+    Run,
+    SamplesIncompleteError,
+    read_parquet,
+    read_trial,
+    whole_file,
+)
 from verirank.report._curve import Curve, read_curve
 from verirank.report._samples import BenchSamples, bench_samples
 
@@ -43,7 +46,6 @@ _SCHEMA = pa.schema(
     }
 )
 _FILES = ("trial.toml", "metrics.jsonl", "eval.json")
-_SEED = re.compile(r"^seed = \d+$", re.MULTILINE)
 _PROBLEMS = b"problems/4"
 """Key of the file's metadata: the lists of problems, which thousands of runs share.
 
@@ -120,10 +122,8 @@ class RunIndex:
 
 def _settings(run: Run) -> str:
     """Return a run's settings but for its seed, as JSON."""
-    text = (run.folder / "trial.toml").read_text("utf-8")
-    # A trial's seed stands above all sections. Without it, an arm's runs share one text.
-    top, rest = text[: text.find("\n[")], text[text.find("\n[") :]
-    return _as_json(_SEED.sub("", top) + rest)
+    kept = {k: v for k, v in read_trial(run.folder / "trial.toml").items() if k != "seed"}
+    return json.dumps(kept, sort_keys=True, default=str)
 
 
 def _recorded(run: Run) -> str:
@@ -146,12 +146,6 @@ def _benches(run: Run, settings: str) -> list[str]:
     if there and (missing := [bench for bench in asked if bench not in there]):
         raise SamplesIncompleteError(f"it was not evaluated on {', '.join(missing)}")
     return [*(b for b in asked if b in there), *(b for b in there if b not in asked)]
-
-
-@lru_cache(maxsize=1024)
-def _as_json(toml: str) -> str:
-    settings = {key: value for key, value in tomllib.loads(toml).items() if key != "seed"}
-    return json.dumps(settings, sort_keys=True, default=str)
 
 
 def _stamp(run: Run) -> str:

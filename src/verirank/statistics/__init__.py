@@ -1,6 +1,7 @@
 """Scores, intervals, comparisons, power and verdicts: arrays in, numbers out."""
 
 from verirank.statistics._aggregate import (
+    FEWEST_SEEDS,
     Estimate,
     interquartile_mean,
     probability_of_improvement,
@@ -38,6 +39,7 @@ from verirank.statistics._verdict import (
 )
 
 __all__ = [
+    "FEWEST_SEEDS",
     "Assumptions",
     "Claim",
     "Design",

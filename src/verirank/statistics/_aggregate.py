@@ -17,7 +17,8 @@ from scipy import special
 from verirank.statistics._bootstrap import RESAMPLES, TAIL
 from verirank.statistics._scores import FloatArray
 
-_FEWEST_SEEDS = 3
+FEWEST_SEEDS = 3
+"""Fewer support no interval, and say nothing of how often one method beats another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def interquartile_mean(scores_ST: ArrayLike, generator: np.random.Generator) -> 
     scores_ST = _as_scores(scores_ST)
     seeds = len(scores_ST)
     value = float(_middle_half(scores_ST.reshape(1, -1)).mean())
-    if seeds < _FEWEST_SEEDS:
+    if seeds < FEWEST_SEEDS:
         return Estimate(value, None, None)
     drawn_RS = generator.integers(seeds, size=(RESAMPLES, seeds))
     # Places among the few scores that there are sort sooner than the scores themselves.
@@ -93,7 +94,7 @@ def probability_of_improvement(x_ST: ArrayLike, y_ST: ArrayLike) -> Estimate:
     ahead = x_ST[:, None, :] - y_ST[None, :, :]
     chance_XY = ((np.sign(ahead) + 1) / 2).mean(axis=2)
     value = float(chance_XY.mean())
-    if min(chance_XY.shape) < _FEWEST_SEEDS:
+    if min(chance_XY.shape) < FEWEST_SEEDS:
         return Estimate(value, None, None)
     of_x = float(chance_XY.mean(axis=1).var(ddof=1)) / len(x_ST)
     of_y = float(chance_XY.mean(axis=0).var(ddof=1)) / len(y_ST)

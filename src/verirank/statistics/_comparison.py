@@ -13,6 +13,7 @@ from verirank.statistics._bootstrap import (
     Interval,
     bootstrap_mean,
     bootstrap_means,
+    own_noise,
 )
 from verirank.statistics._pairs import p_of_pairs
 from verirank.statistics._scores import FloatArray, as_shares
@@ -86,12 +87,10 @@ def paired_differences(
     if len({score.shape for pair in scores for score in pair}) != 1:
         raise ValueError("pairs need the same seeds and problems, and there must be one")
     differences_BSP = np.stack([a_SP - b_SP for a_SP, b_SP in scores])
-    seeds = differences_BSP.shape[1]
-    noise = None
-    if seeds > 1:
-        own_B = differences_BSP.mean(axis=2).var(axis=1, ddof=1)
+    noise = own_noise(differences_BSP)
+    if noise is not None:
         independent = independent_pairs([(a_SP.tobytes(), b_SP.tobytes()) for a_SP, b_SP in scores])
-        noise = moderated(own_B, seeds - 1, independent)
+        noise = moderated(noise.variance_B, differences_BSP.shape[1] - 1, independent)
     found = bootstrap_means(differences_BSP, generator, noise)
     return [difference.within(-1.0, 1.0) for difference in found]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
@@ -123,17 +122,7 @@ def _values(folder: Path, axes: tuple[str, ...]) -> dict[str, Any]:
 
     A key that its method has not is left out.
     """
-    try:
-        text = (folder / "trial.toml").read_text("utf-8")
-        return _values_of(text[text.find("\n[") :], axes)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the run in {folder}: {error}") from error
-
-
-@lru_cache(maxsize=4096)
-def _values_of(sections: str, axes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the same of a trial's text without its seed, which an arm's trials share."""
-    settings = by_dotted_key(tomllib.loads(sections))
+    settings = by_dotted_key(Run(folder).settings)
     return {key: settings[key] for key in axes if key in settings}
 
 
