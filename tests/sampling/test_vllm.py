@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -23,7 +24,12 @@ def base() -> BaseModel:
 
 
 @pytest.fixture(scope="module")
-def sampler(base: BaseModel) -> Iterator[Sampler]:
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+@pytest.fixture(scope="module")
+def sampler(base: BaseModel, environment: dict[str, str]) -> Iterator[Sampler]:
     with open_sampler(trial("micro"), base, lambda: STEPS.append(None)) as sampler:
         yield sampler
 
@@ -32,6 +38,14 @@ def test_whoever_waits_is_told_of_every_step(sampler: Sampler) -> None:
     before = len(STEPS)
     (made,) = sampler.sample(["12+7="], seeds(1, 1), **DRAW)
     assert len(STEPS) - before >= len(made[0].tokens) > 0
+
+
+def test_children_of_this_process_get_the_environment_they_would_get_without_an_engine(
+    environment: dict[str, str], sampler: Sampler
+) -> None:
+    # vLLM preloads libraries into its workers: in ours, threads of torch would spin.
+    for name in ("LD_PRELOAD", "LOCAL_WORLD_SIZE"):
+        assert os.environ.get(name) == environment.get(name)
 
 
 def restore(sampler: Sampler, base: BaseModel) -> None:

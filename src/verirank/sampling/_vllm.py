@@ -26,6 +26,8 @@ _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
 """What vLLM says and sends of itself, unless the user has decided."""
 _CPU_BLOCK_TOKENS = 32
 """vLLM's own 128 on a CPU would leave prompts shorter than that out of the prefix cache."""
+_INHERITED = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")
+"""What vLLM sets for workers of its own, and what every other child of this process would get."""
 
 
 class VLLMSampler:
@@ -249,12 +251,16 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _process_left_as_it_was() -> Iterator[None]:
-    """Undo what vLLM does to a process that it believes its own: seeds, and threads set fast."""
+    """Undo what vLLM does to a process that it believes its own: seeds, threads, environment."""
     set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     try:
         yield
     finally:
+        for name in _INHERITED:
+            os.environ.pop(name, None)
+        os.environ.update(inherited)
         torch.set_num_threads = set_num_threads
         torch.set_num_threads(threads)
         random.setstate(states[0])
