@@ -82,7 +82,7 @@ def _activations(
 ) -> float:
     """Return the bytes that the backward pass of one micro-batch needs.
 
-    6 H + 3 (H_q + 2 H_k) + 4 I numbers a token and layer, 8 H where weights are held in fp32,
+    6 H + 3 (H_q + 2 H_k) + 3 I numbers a token and layer, 8 H where weights are held in fp32,
     and what the method keeps besides; with gradient checkpointing H, and the others of one layer;
     on a GPU also what fused attention needs (`_fused_attention`). Besides the logits of 256 tokens,
     and in full fine-tuning the gradient of the head, once in fp32 and once in the base's dtype
@@ -92,7 +92,7 @@ def _activations(
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
     numbers = (
-        (6 if width < 4 else 8) * shape.hidden + 3 * (query + 2 * key) + 4 * shape.intermediate
+        (6 if width < 4 else 8) * shape.hidden + 3 * (query + 2 * key) + 3 * shape.intermediate
     )
     numbers += create_method(config.method).kept_activations(shape)
     kept_a_token = numbers * shape.layers

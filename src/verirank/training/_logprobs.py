@@ -11,7 +11,7 @@ from verirank.config import RunFailedError
 from verirank.processes import shard
 from verirank.training._attention import PACKED_ATTENTION, Packing
 from verirank.training._head import chosen_logprobs
-from verirank.training._norm import fuse_norms
+from verirank.training._layers import fuse_layers
 from verirank.training._sequences import Sequences
 
 
@@ -26,12 +26,12 @@ class CompletionLogprobs(nn.Module):
     """
 
     def __init__(self, model: Any, temperature: float) -> None:
-        """Compute by a language model, adapted or plain, whose attention and norms are replaced."""
+        """Compute by a causal language model, adapted or plain, parts of which are replaced."""
         super().__init__()
         self.model = model
         self.temperature = temperature
         model.set_attn_implementation(PACKED_ATTENTION)
-        fuse_norms(model)
+        fuse_layers(model)
 
     def forward(self, sequences: Sequences) -> Tensor:
         """Return N x T, fp32, nats; 0 where there is no token.

@@ -1,0 +1,153 @@
+"""Norms and MLPs are as exact as transformers', and keep less for the backward pass."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm
+from transformers.models.llama.configuration_llama import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
+
+from verirank.config import ModelConfig, resolve
+from verirank.methods import Policy
+from verirank.models import load_base
+from verirank.training._layers import RMSNorm, SwiGLU, fuse_layers
+from verirank.training._logprobs import CompletionLogprobs
+
+H = 96
+
+
+class Model(nn.Module):
+    """As much of a model as is looked at: its dtype and its modules."""
+
+    def __init__(self, part: nn.Module, dtype: torch.dtype = torch.bfloat16) -> None:
+        super().__init__()
+        self.part = part
+        self.dtype = dtype
+
+
+def norm(gain: torch.dtype) -> LlamaRMSNorm:
+    made = LlamaRMSNorm(H, eps=1e-5).to(gain)
+    nn.init.uniform_(made.weight, 0.5, 2, generator=torch.Generator().manual_seed(1))
+    return made
+
+
+def computed(by: nn.Module, x: Tensor) -> list[Tensor]:
+    """Return the output, and what one gradient of it is by x and by the gain."""
+    x = x.clone().requires_grad_()
+    y = by(x)
+    grad = torch.randn(y.shape, generator=torch.Generator().manual_seed(2)).to(y.dtype)
+    return [y.detach(), *torch.autograd.grad(y, [x, by.weight], grad)]
+
+
+@pytest.mark.parametrize("gain", ["as narrow", "fp32"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_outputs_are_llamas_and_gradients_no_further_from_those_of_fp32(
+    dtype: torch.dtype, gain: str
+) -> None:
+    theirs = norm(dtype if gain == "as narrow" else torch.float32)
+    ours = copy.deepcopy(theirs)
+    fuse_layers(Model(ours))
+    assert type(ours) is RMSNorm
+    x = 3 * torch.randn(2, 50, H, generator=torch.Generator().manual_seed(0))
+    x = x.to(dtype)
+    exact = computed(copy.deepcopy(theirs).float(), x.float())
+    for right, their, our in zip(exact, computed(theirs, x), computed(ours, x), strict=True):
+        assert our.dtype == their.dtype
+        torch.testing.assert_close(our.float(), right, rtol=0.02, atol=0.02 * right.abs().max())
+        assert (our - right).norm() <= 1.02 * (their - right).norm()
+
+
+def test_what_is_computed_backward_is_the_formulas_to_fp32s_rounding() -> None:
+    theirs, x = norm(torch.float32), torch.randn(7, H)
+    ours = copy.deepcopy(theirs)
+    ours.__class__ = RMSNorm
+    for their, our in zip(computed(theirs, x), computed(ours, x), strict=True):
+        torch.testing.assert_close(our, their, rtol=1e-5, atol=1e-5)
+
+
+def kept(by: nn.Module) -> int:
+    """Return the bytes that are kept for the backward pass of a thousand tokens."""
+    sizes: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        by(torch.ones(1000, H, dtype=torch.bfloat16, requires_grad=True))
+    return sum(sizes.values())
+
+
+def test_a_norm_keeps_half_as_much() -> None:
+    theirs = norm(torch.bfloat16).requires_grad_(False)
+    ours = copy.deepcopy(theirs)
+    fuse_layers(Model(ours))
+    assert kept(ours) < 0.55 * kept(theirs)
+
+
+def mlp(act: str, dtype: torch.dtype) -> LlamaMLP:
+    config = LlamaConfig(hidden_size=H, intermediate_size=4 * H, hidden_act=act)
+    torch.manual_seed(0)
+    return LlamaMLP(config).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_mlp_computes_the_same_bits_forward_and_backward(dtype: torch.dtype) -> None:
+    theirs = mlp("silu", dtype)
+    ours = copy.deepcopy(theirs)
+    fuse_layers(Model(ours, dtype))
+    assert type(ours) is SwiGLU
+    x = torch.randn(2, 50, H, generator=torch.Generator().manual_seed(0)).to(dtype)
+    for made in (ours, theirs):
+        made.zero_grad()
+        made(x.requires_grad_()).square().sum().backward()
+    pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+    assert all(torch.equal(our.grad, their.grad) for our, their in pairs)
+
+
+def test_an_mlp_keeps_a_fifth_less() -> None:
+    theirs = mlp("silu", torch.bfloat16).requires_grad_(False)
+    ours = copy.deepcopy(theirs)
+    fuse_layers(Model(ours))
+    assert kept(ours) < 0.8 * kept(theirs)
+
+
+def test_an_mlp_with_another_activation_stays() -> None:
+    model = Model(mlp("gelu", torch.bfloat16))
+    fuse_layers(model)
+    assert type(model.part) is LlamaMLP
+
+
+def test_a_norm_of_another_formula_stays_and_one_under_another_name_does_not() -> None:
+    model = Model(nn.ModuleList([Gemma2RMSNorm(H), nn.LayerNorm(H), Qwen3RMSNorm(H)]))
+    fuse_layers(model)
+    assert [type(one) for one in model.part] == [Gemma2RMSNorm, nn.LayerNorm, RMSNorm]
+
+
+@pytest.mark.parametrize(("dtype", "fused"), [("bfloat16", True), ("float32", False)])
+@pytest.mark.parametrize("method", ["lora", "ln-tuning"])
+def test_for_training_all_mlps_and_a_narrow_models_norms_are_fused_and_the_bases_never(
+    dtype: str, method: str, fused: bool
+) -> None:
+    base = load_base(ModelConfig(name="micro", dtype=dtype))
+    config = resolve({"method": {"name": method}}).method
+    policy = Policy.create(base, config, seed=0, total_steps=1)
+    CompletionLogprobs(policy.model, 1.0)
+
+    def having(model: nn.Module, attribute: str) -> list[type]:
+        return [type(m) for m in model.modules() if hasattr(m, attribute)]
+
+    for attribute, ours, replaced in (
+        ("variance_epsilon", RMSNorm, fused),
+        ("act_fn", SwiGLU, True),
+    ):
+        trained, plain = (having(m, attribute) for m in (policy.model, base.model))
+        assert all((kind is ours) is replaced for kind in trained)
+        assert len(trained) >= len(plain) > 0
+        assert ours not in plain
