@@ -142,7 +142,9 @@ def test_sampling_costs_what_is_counted(model: str) -> None:
 
 @pytest.mark.slow
 @needs_smollm2
-@pytest.mark.parametrize(("method", "dtype"), [("lora", "bfloat16"), ("full", "float32")])
+@pytest.mark.parametrize(
+    ("method", "dtype"), [("lora", "bfloat16"), ("full", "float32"), ("full", "bfloat16")]
+)
 def test_memory_is_what_a_run_takes(tmp_path: Path, method: str, dtype: str) -> None:
     config = resolve(
         {

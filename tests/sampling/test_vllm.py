@@ -40,10 +40,10 @@ def test_whoever_waits_is_told_of_every_step(sampler: Sampler) -> None:
     assert len(STEPS) - before >= len(made[0].tokens) > 0
 
 
-def test_children_of_this_process_get_the_environment_they_would_get_without_an_engine(
+def test_children_of_this_process_are_preloaded_with_nothing_of_vllms(
     environment: dict[str, str], sampler: Sampler
 ) -> None:
-    # vLLM preloads libraries into its workers: in ours, threads of torch would spin.
+    # vLLM preloads torch's threads into its workers: in ours they would spin.
     for name in ("LD_PRELOAD", "LOCAL_WORLD_SIZE"):
         assert os.environ.get(name) == environment.get(name)
 

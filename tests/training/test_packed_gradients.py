@@ -65,31 +65,32 @@ def test_gradients_are_those_of_plain_forward_passes(
 
 
 @pytest.mark.parametrize("by_products", [True, False], ids=["products", "fused"])
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("method", ["lora", "full", "ln-tuning", "ia3"])
 def test_in_bf16_packing_adds_no_error_to_that_of_plain_forward_passes(
     base: BaseModel, method: str, by_products: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of = Packing.of
     monkeypatch.setattr(Packing, "of", lambda one, **_: of(one, by_products=by_products))
-    exact, narrow = (
+    exact, narrow, fused = (
         Policy.create(
             load_base(ModelConfig(name="micro", dtype=dtype)),
             resolve({"method": {"name": method}}).method,
             seed=0,
             total_steps=1,
         )
-        for dtype in ("float32", "bfloat16")
+        for dtype in ("float32", "bfloat16", "bfloat16")
     )
+    logprobs = CompletionLogprobs(fused.model, TEMPERATURE)
     usually, packed = [], []
     for seed in range(8):
         sequences, weights = Sequences.pack(families(seed)), torch.linspace(-1, 1, 6)[:, None]
         expected = plainly(exact, seed)
         with narrow.autocast():
             usual = plainly(narrow, seed)
-            found = CompletionLogprobs(narrow.model, TEMPERATURE)(sequences)
+            found = logprobs(sequences)
         right = gradients(exact, (expected * weights).sum())
-        for made, wrong in ((usual, usually), (found, packed)):
-            off = gradients(narrow, (made * weights).sum())
+        for policy, made, wrong in ((narrow, usual, usually), (fused, found, packed)):
+            off = gradients(policy, (made * weights).sum())
             wrong.append((_off([made.detach()], [expected.detach()]), _off(off, right)))
     usual_error, packed_error = (torch.tensor(wrong).mean(0) for wrong in (usually, packed))
     # The root of a mean square, of log-probabilities and of gradients.

@@ -27,6 +27,8 @@ class ModelShape:
     tied_embeddings: bool
     qkv_bias: bool
     qk_norm: bool
+    llamas_layers: bool = True
+    """Whether norms and MLPs compute what Llama's do, so that training keeps less of them."""
 
     def linear(self, name: str) -> tuple[int, int]:
         """Return (in_features, out_features) of one of the seven linears."""
@@ -77,6 +79,10 @@ HUB_SHAPES = {
 """Models of the Hub whose shape is known without asking it."""
 
 
+_AS_LLAMA = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
+"""Types of models whose norms and MLPs are Llama's under another name."""
+
+
 def shape_of(config: PretrainedConfig) -> ModelShape:
     """Read the shape out of a Llama, Qwen2 or Qwen3 transformers configuration."""
     heads = config.num_attention_heads
@@ -91,4 +97,5 @@ def shape_of(config: PretrainedConfig) -> ModelShape:
         tied_embeddings=bool(config.tie_word_embeddings),
         qkv_bias=config.model_type == "qwen2" or bool(getattr(config, "attention_bias", False)),
         qk_norm=config.model_type == "qwen3",
+        llamas_layers=config.model_type in _AS_LLAMA and config.hidden_act == "silu",
     )

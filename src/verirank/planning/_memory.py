@@ -82,19 +82,14 @@ def _activations(
 ) -> float:
     """Return the bytes that the backward pass of one micro-batch needs.
 
-    6 H + 3 (H_q + 2 H_k) + 3 I numbers a token and layer, 8 H where weights are held in fp32,
-    and what the method keeps besides; with gradient checkpointing H, and the others of one layer;
+    `_kept` numbers a token and layer; with gradient checkpointing H, and the others of one layer;
     on a GPU also what fused attention needs (`_fused_attention`). Besides the logits of 256 tokens,
     and in full fine-tuning the gradient of the head, once in fp32 and once in the base's dtype
     where that is another.
     """
-    query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
-    numbers = (
-        (6 if width < 4 else 8) * shape.hidden + 3 * (query + 2 * key) + 3 * shape.intermediate
-    )
-    numbers += create_method(config.method).kept_activations(shape)
+    numbers = _kept(config, shape, width)
     kept_a_token = numbers * shape.layers
     if config.machine.gradient_checkpointing:
         kept_a_token = shape.hidden * shape.layers + numbers
@@ -104,6 +99,22 @@ def _activations(
         head = shape.vocabulary * shape.hidden * (4 + (width if width < 4 else 0))
     fused = _fused_attention(tokens, shape, lengths, width, on) if on else 0
     return tokens * kept_a_token * width + fused + rows * shape.vocabulary * 4 * 3 + head
+
+
+def _kept(config: TrialConfig, shape: ModelShape, width: int) -> int:
+    """Return how many numbers of the base's dtype a layer keeps of a token.
+
+    6 H + 3 (H_q + 2 H_k) + 3 I, and what the method keeps besides. Norms keep 2 H more in fp32, and
+    where they are not as Llama's, whose MLPs keep I less. Full fine-tuning over a narrower base
+    has its norms in fp32, and casts what they return for every linear anew.
+    """
+    query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    hidden = 6 if width < 4 and shape.llamas_layers else 8
+    if config.method.name == "full" and width < 4:
+        hidden = 14
+    intermediate = 3 if shape.llamas_layers else 4
+    numbers = hidden * shape.hidden + 3 * (query + 2 * key) + intermediate * shape.intermediate
+    return numbers + create_method(config.method).kept_activations(shape)
 
 
 def _fused_attention(

@@ -27,7 +27,7 @@ _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
 _CPU_BLOCK_TOKENS = 32
 """vLLM's own 128 on a CPU would leave prompts shorter than that out of the prefix cache."""
 _INHERITED = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")
-"""What vLLM sets for workers of its own, and what every other child of this process would get."""
+"""What vLLM tells workers of its own, and what would mislead every other child of this process."""
 
 
 class VLLMSampler:
@@ -251,7 +251,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _process_left_as_it_was() -> Iterator[None]:
-    """Undo what vLLM does to a process that it believes its own: seeds, threads, environment."""
+    """Undo what vLLM does to a process it believes its own: seeds, threads, what is preloaded."""
     set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}

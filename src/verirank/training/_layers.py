@@ -31,8 +31,16 @@ def fuse_layers(model: PreTrainedModel) -> None:
 
 def _same_forward(one: type[nn.Module], other: type[nn.Module]) -> bool:
     """Return whether two classes' forward passes are the same code, whatever they are called."""
-    codes = [getattr(kind.forward, "__code__", None) for kind in (one, other)]
-    return len({(c.co_code, c.co_names, c.co_consts) if c else None for c in codes}) == 1
+    code = _code(one)
+    return code is not None and code == _code(other)
+
+
+def _code(kind: type[nn.Module]) -> tuple[object, ...] | None:
+    """Return the code of a forward pass; None for a wrapper's, the same whatever it wraps."""
+    code = getattr(kind.forward, "__code__", None)
+    if code is None or code.co_freevars:
+        return None
+    return code.co_code, code.co_names, code.co_consts
 
 
 def _is_silu(function: object) -> bool:
