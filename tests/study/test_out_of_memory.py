@@ -27,7 +27,7 @@ methods = ["lora"]
 seeds = [0]
 
 [trial.sampling]
-problems_per_step = 512
+problems_per_step = 192
 
 [trial.training]
 steps = 1
@@ -47,7 +47,7 @@ def test_a_trial_that_runs_out_of_memory_fails_alone_and_passes_where_there_is_m
 ) -> None:
     (tmp_path / "memory.toml").write_text(STUDY)
     most = psutil.Process().rlimit(psutil.RLIMIT_DATA)[1]
-    limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (5 * 2**29, most))
+    limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (3 * 2**29, most))
 
     def verirank(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "verirank", "study", *arguments]
