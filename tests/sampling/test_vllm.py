@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,12 +23,7 @@ def base() -> BaseModel:
 
 
 @pytest.fixture(scope="module")
-def environment() -> dict[str, str]:
-    return dict(os.environ)
-
-
-@pytest.fixture(scope="module")
-def sampler(base: BaseModel, environment: dict[str, str]) -> Iterator[Sampler]:
+def sampler(base: BaseModel) -> Iterator[Sampler]:
     with open_sampler(trial("micro"), base, lambda: STEPS.append(None)) as sampler:
         yield sampler
 
@@ -38,14 +32,6 @@ def test_whoever_waits_is_told_of_every_step(sampler: Sampler) -> None:
     before = len(STEPS)
     (made,) = sampler.sample(["12+7="], seeds(1, 1), **DRAW)
     assert len(STEPS) - before >= len(made[0].tokens) > 0
-
-
-def test_children_of_this_process_are_preloaded_with_nothing_of_vllms(
-    environment: dict[str, str], sampler: Sampler
-) -> None:
-    # vLLM preloads torch's threads into its workers: in ours they would spin.
-    for name in ("LD_PRELOAD", "LOCAL_WORLD_SIZE"):
-        assert os.environ.get(name) == environment.get(name)
 
 
 def restore(sampler: Sampler, base: BaseModel) -> None:

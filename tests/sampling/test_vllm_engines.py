@@ -6,6 +6,7 @@ Apart from the tests that share an engine: a process has room for one at a time.
 from __future__ import annotations
 
 import json
+import os
 import random
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,12 +30,15 @@ def base() -> BaseModel:
     return load_base(trial("micro").model)
 
 
-def test_opening_the_sampler_leaves_seeds_and_threads_of_the_process_alone(
+def test_opening_the_sampler_leaves_seeds_and_threads_of_the_process_and_its_children_alone(
     base: BaseModel,
 ) -> None:
     set_num_threads = torch.set_num_threads
+    # vLLM preloads torch's threads into its workers: in ours they would spin.
+    inherited = {name: os.environ.get(name) for name in ("LD_PRELOAD", "LOCAL_WORLD_SIZE")}
     states = random.getstate(), torch.get_rng_state()
     with open_sampler(trial("micro"), base):
+        assert {name: os.environ.get(name) for name in inherited} == inherited
         assert torch.set_num_threads is set_num_threads
         assert random.getstate() == states[0]
         assert torch.equal(torch.get_rng_state(), states[1])

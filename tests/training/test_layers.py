@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from keeping import kept_bytes
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm
@@ -76,16 +77,8 @@ def test_what_a_norm_computes_backward_is_autograds_to_fp32s_rounding(size: floa
 
 def kept(by: nn.Module) -> int:
     """Return the bytes that are kept for the backward pass of a thousand tokens."""
-    sizes: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        by(torch.ones(1000, H, dtype=torch.bfloat16, requires_grad=True))
-    return sum(sizes.values())
+    x = torch.ones(1000, H, dtype=torch.bfloat16, requires_grad=True)
+    return kept_bytes(lambda: by(x))
 
 
 def test_a_norm_keeps_half_as_much() -> None:

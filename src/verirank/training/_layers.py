@@ -19,13 +19,15 @@ def fuse_layers(model: PreTrainedModel) -> None:
     Most models' are Llama's to the letter under another name, which the code of their forward pass
     tells. An fp32 model keeps its norms: of its inputs there is no fp32 copy to be spared.
     """
+    from transformers.activations import SiLUActivation
     from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
 
     narrow = model.dtype != torch.float32
     for module in model.modules():
-        if narrow and _same_forward(type(module), LlamaRMSNorm):
+        kind = type(module)
+        if narrow and _same_forward(kind, LlamaRMSNorm):
             module.__class__ = RMSNorm
-        elif _same_forward(type(module), LlamaMLP) and _is_silu(module.act_fn):
+        elif _same_forward(kind, LlamaMLP) and isinstance(module.act_fn, SiLUActivation):
             module.__class__ = SwiGLU
 
 
@@ -41,12 +43,6 @@ def _code(kind: type[nn.Module]) -> tuple[object, ...] | None:
     if code is None or code.co_freevars:
         return None
     return code.co_code, code.co_names, code.co_consts
-
-
-def _is_silu(function: object) -> bool:
-    from transformers.activations import ACT2FN
-
-    return type(function) is type(ACT2FN["silu"])
 
 
 class RMSNorm(nn.Module):
