@@ -24,10 +24,10 @@ from typing import Any
 from machine import WAITING, peak
 from workload import RANK, TOKENS, WORKLOADS, mean_prompt
 
-from verirank.config import resolve
+from verirank.config import resolve, usable_cores
 from verirank.models import load_shape
 from verirank.planning import Lengths, work_of
-from verirank.record import package_versions, processor, source_revision, usable_cores
+from verirank.record import package_versions, processor, source_revision
 
 HERE = Path(__file__).parent
 _INTRODUCTION = f"""\

@@ -27,7 +27,7 @@ from memory import stack
 from workload import RANK, of_rank
 
 from verirank.algorithms import Group
-from verirank.config import TrialConfig, VerifierConfig, plugin_names, resolve
+from verirank.config import CONTENDERS, TrialConfig, VerifierConfig, resolve
 from verirank.models import SHAPES, BaseModel, device_of
 from verirank.planning import GPU, Lengths, Memory, gpu, memory_of, work_of
 from verirank.record import write_csv, write_file
@@ -174,7 +174,7 @@ def main() -> None:
     peak = peak_flops()
     base = random_base()
     rows = []
-    methods = asked.methods or [m for m in plugin_names("method") if m not in LEFT_OUT]
+    methods = asked.methods or [m for m in CONTENDERS if m not in LEFT_OUT]
     with Verifier(VerifierConfig()) as verifier:
         for micro_batch, method in product(MICRO_BATCHES, methods):
             config = trial_of(method, micro_batch)

@@ -15,7 +15,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,11 +25,11 @@ from typing import Any, TypeVar
 import torch
 from workload import FixedLength
 
-from verirank.config import ModelConfig, TrialConfig, resolve
+from verirank.config import ModelConfig, TrialConfig, resolve, usable_cores
 from verirank.models import SHAPES, BaseModel, ModelShape, load_base
 from verirank.planning import Lengths, memory_of
-from verirank.record import package_versions, processor, usable_cores
-from verirank.sampling import Completion, TransformersSampler
+from verirank.record import package_versions, processor
+from verirank.sampling import Completion, Finished, Orders, TransformersSampler
 from verirank.training import Trainer
 from verirank.verifier import Verifier
 
@@ -50,11 +50,11 @@ class MadeUp(TransformersSampler):
 
     length = LENGTHS[0]
 
-    def sample(
-        self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], **how: Any
-    ) -> list[list[Completion]]:
-        """Return the made-up completions; their prompts are as long as each other."""
-        return [[self._completion(seed) for seed in group] for group in seeds]
+    def stream(self, orders: Orders, **how: Any) -> Generator[list[Finished]]:
+        """Yield the made-up completions; their prompts are as long as each other."""
+        while True:
+            order = orders()
+            yield [(order.place, [self._completion(seed) for seed in order.seeds])] if order else []
 
     def _completion(self, seed: int) -> Completion:
         generator = torch.Generator().manual_seed(seed)
@@ -72,8 +72,7 @@ def measure(
     base = load_base(ModelConfig(name=model, dtype="bfloat16")) if model != STACK else stack()
     config, sampler, found = trial(method, checkpointing, max(lengths)), MadeUp(base), []
     with Verifier(config.verifier) as verifier:
-        trainer = Trainer(config, base, sampler, verifier)
-        trainer.task = FixedLength("arithmetic")
+        trainer = Trainer(config, base, sampler, verifier, task=FixedLength("arithmetic"))
         # The first step of all makes the served copy and AdamW's moments once its own peak is over:
         # were it counted, the next one would seem to have grown by them.
         for length in (_WARM_UP, *lengths):
@@ -142,7 +141,7 @@ def stack(layers: int = 2) -> BaseModel:
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.eval().requires_grad_(False)
     tokenizer = load_base(ModelConfig(name="micro")).tokenizer
-    base = BaseModel(name=STACK, source="random weights", model=model, tokenizer=tokenizer)
+    base = BaseModel(ModelConfig(name=STACK), "random weights", model, tokenizer)
     assert base.shape == shape
     return base
 

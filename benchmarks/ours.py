@@ -46,8 +46,7 @@ def main() -> None:
     }
     config = resolve(settings)
     with Verifier(VerifierConfig()) as verifier, open_sampler(config, base) as sampler:
-        trainer = Trainer(config, base, sampler, verifier)
-        trainer.task = FixedLength(work.task)
+        trainer = Trainer(config, base, sampler, verifier, task=FixedLength(work.task))
         trainer.max_new_tokens = trainer.task.max_new_tokens
         started = since_start()
         together, steps, seconds = Together(**asked["together"]), [], []

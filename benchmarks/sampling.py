@@ -24,10 +24,11 @@ import torch
 from machine import peak
 from workload import TOKENS, WORKLOADS, endless_base
 
-from verirank.config import TaskConfig, TrialConfig, resolve
+from verirank.config import TaskConfig, TrialConfig, resolve, usable_cores
+from verirank.kernels import _prepacked
 from verirank.models import BaseModel
-from verirank.record import package_versions, processor, usable_cores
-from verirank.sampling import _packed, open_sampler, sample_seed
+from verirank.record import package_versions, processor
+from verirank.sampling import open_sampler, sample_seed
 from verirank.tasks import load_task
 
 SAMPLERS = {
@@ -58,7 +59,7 @@ def serve(sampler: str) -> None:
     """
     torch.set_num_threads(usable_cores())
     if sampler == "plain":
-        _packed.PACKED_FROM = sys.maxsize
+        _prepacked.PACKED_FROM = sys.maxsize
     config, base = settings(sampler), endless_base(_WORK)
     task = load_task(TaskConfig(name=_WORK.task))
     with ExitStack() as stack:

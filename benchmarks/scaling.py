@@ -26,7 +26,7 @@ from typing import Any
 import altair as alt
 from workload import WORKLOADS, FixedLength, endless_base, of_rank
 
-from verirank.config import VerifierConfig, plugin_names, resolve
+from verirank.config import CONTENDERS, VerifierConfig, resolve
 from verirank.record import processor, write_csv, write_file
 from verirank.sampling import TransformersSampler
 from verirank.training import Trainer
@@ -113,8 +113,8 @@ def _trainer(method: str, setting: dict[str, Any], verifier: Verifier) -> Traine
             "training": {"steps": 100},
         }
     )
-    trainer = Trainer(config, base, TransformersSampler(base), verifier)
-    trainer.task = FixedLength(work.task)
+    task = FixedLength(work.task)
+    trainer = Trainer(config, base, TransformersSampler(base), verifier, task=task)
     trainer.max_new_tokens = setting["tokens"]
     return trainer
 
@@ -218,7 +218,7 @@ def main() -> None:
         print(json.dumps(measure(asked.method, asked.rounds)))
         return
     rows: list[dict[str, Any]] = []
-    for method in plugin_names("method"):
+    for method in CONTENDERS:
         command = [sys.executable, "-W", "ignore", __file__, "--out", str(asked.out)]
         command += ["--rounds", str(asked.rounds), "--method", method]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -25,9 +25,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verirank.config import TrialConfig, to_toml
-from verirank.record import TrialEntry, processor, usable_cores, write_trial_list
-from verirank.study import Store, Study, make_study, trial_id
+from verirank.config import TrialConfig, to_toml, usable_cores
+from verirank.record import TrialEntry, processor, write_trial_list
+from verirank.study import Store, Study, make_study
+from verirank.trial import trial_id
 
 STEPS, PROBLEMS, SAMPLES = 60, 128, 8
 BENCHES = {"test": 0.0, "ood": -0.2}
@@ -68,9 +69,9 @@ def build(study: Study, out: Path) -> int:
     columns = {bench: _columns(bench) for bench in BENCHES}
     entries: list[TrialEntry] = []
     for number, arm in enumerate(study.arms()):
-        settings = to_toml(arm.model_copy(update={"seed": -1}))
+        settings = to_toml(arm.trial(-1))
         for seed in study.seeds:
-            trial = arm.model_copy(update={"seed": seed})
+            trial = arm.trial(seed)
             _write_run(store.trial(trial), trial, settings, columns, number)
             entries.append(_entry(trial))
     (out / "study.toml").write_text(to_toml(study.spelled_out()), encoding="utf-8")
@@ -191,7 +192,7 @@ def timed(*arguments: str) -> Cost:
 def measure(out: Path) -> dict[str, Cost]:
     """Return what every command costs on a study in a folder, by what it does."""
     folder = str(out)
-    index = out / "runs_index.parquet"
+    index = out / "runs_index.sqlite"
     index.unlink(missing_ok=True)
     return {
         "status": timed("study", "status", folder),

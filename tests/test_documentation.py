@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
+import linecache
 import re
 import shlex
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -13,7 +16,9 @@ import pytest
 from scaling import head, page
 
 from verirank.cli import _root
-from verirank.study import make_study
+from verirank.config import TrialConfig
+from verirank.record import cache_folder
+from verirank.study import make_study, plan_study
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
@@ -35,14 +40,14 @@ def test_every_command_in_the_documents_parses(line: str) -> None:
         command = _root.get_command(root, arguments[0])
         assert command is not None
         rest = arguments[1:]
-        while isinstance(command, click.Group):
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
             command, rest = command.commands[rest[0]], rest[1:]
         command.make_context(arguments[0], rest)
 
 
 def studies() -> list[str]:
-    text = (ROOT / "docs" / "studies.md").read_text("utf-8")
-    return re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    texts = [(ROOT / name).read_text("utf-8") for name in ("README.md", "docs/studies.md")]
+    return [found for t in texts for found in re.findall(r"```toml\n(.*?)```", t, re.DOTALL)]
 
 
 @pytest.mark.parametrize("study", studies(), ids=lambda text: tomllib.loads(text)["name"])
@@ -52,7 +57,7 @@ def test_the_studies_in_the_documents_are_studies(
     lines = [f'{{"id": "{n}", "problem": "{n}+1=", "answer": "{n + 1}"}}\n' for n in range(100)]
     (tmp_path / "problems.jsonl").write_text("".join(lines), "utf-8")
     monkeypatch.chdir(tmp_path)
-    assert make_study(tomllib.loads(study)).arms()
+    assert plan_study(make_study(tomllib.loads(study)), probe=False).trials
 
 
 def test_the_make_targets_of_the_documents_exist() -> None:
@@ -78,3 +83,65 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for document in DOCUMENTS:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
             assert (document.parent / link).exists(), f"{document}: {link}"
+
+
+def python_blocks() -> list[str]:
+    text = (ROOT / "docs" / "python.md").read_text("utf-8")
+    return [block.strip() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_notebook_runs_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # A cache of its own for what the notebook defines; proofs are made once for all tests.
+    proofs = cache_folder() / "conformance"
+    proofs.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cache_folder().mkdir(parents=True)
+    (cache_folder() / "conformance").symlink_to(proofs)
+    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))["cells"]
+    scope: dict[str, object] = {"__name__": "notebook"}
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "code":
+            source, name = "".join(cell["source"]), f"<cell {number}>"
+            # As a notebook does it, so that a function's source can be read.
+            linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+            exec(compile(source, name, "exec"), scope)
+    assert "Leaderboard(" in capsys.readouterr().out
+
+
+def test_the_notebook_is_the_page_of_the_documentation() -> None:
+    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))["cells"]
+    code = ["".join(cell["source"]).strip() for cell in cells if cell["cell_type"] == "code"]
+    assert code == python_blocks()
+
+
+def test_the_page_of_claims_gives_the_verdicts_of_the_study() -> None:
+    page = (ROOT / "docs" / "claims.md").read_text("utf-8").lower()
+    folder = ROOT / "docs" / "results"
+    verdicts = json.loads((folder / "micro-fair" / "verdicts.json").read_text("utf-8"))
+    names = {"ln-tuning": "ln tuning", "full": "full fine-tuning"}
+    for claim in verdicts["claims"]:
+        words = [names.get(word, word) for word in claim["part"].split()]
+        assert f"| {' '.join(words)} | {claim['outcome'].replace('_', ' ')} |" in page
+
+
+def is_setting(section: str, key: str) -> bool:
+    """Return whether a trial has a setting of that name: sections are called like rooms."""
+    field = TrialConfig.model_fields.get(section)
+    return field is not None and key in getattr(field.annotation, "model_fields", {})
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "how-a-trial-runs.md"])
+def test_the_functions_that_the_pages_walk_through_exist(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    rooms = {folder.name for folder in (ROOT / "src" / "verirank").iterdir() if folder.is_dir()}
+    named = [
+        pair
+        for pair in re.findall(r"`(\w+)\.(\w+)`", text)
+        if pair[0] in rooms and pair[1] != "toml" and not is_setting(*pair)
+    ]
+    assert named
+    for room, name in named:
+        assert hasattr(import_module(f"verirank.{room}"), name), f"{room}.{name}"

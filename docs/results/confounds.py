@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
+from changes import effect_changes
 from tables import points, table
 
+from verirank.ranking import Confounds, Effect, read_confounds
 from verirank.record import Run, find_runs, read_trial_list
-from verirank.report import Confounds, Effect, read_confounds
 from verirank.study import open_study
 
 FILES = (
@@ -75,6 +77,12 @@ def summary_row(defect: str, effects: list[Effect]) -> list[str]:
 def by_defect(effects: Iterable[Effect]) -> dict[str, list[Effect]]:
     """Return the effects of each defect, in the study's order."""
     return {name: list(group) for name, group in groupby(effects, key=lambda one: one.defect)}
+
+
+def vars_of(effect: Effect) -> dict[str, Any]:
+    """Return what `effect_changes` compares of an effect."""
+    keys = ("defect", "label", "difference", "low", "high", "p_holm")
+    return {key: getattr(effect, key) for key in keys}
 
 
 def sections(found: Confounds) -> Iterator[str]:
@@ -138,7 +146,9 @@ def main(study: Path, page: Path) -> None:
         "defect | Avg@k moved | Pass@k moved | largest changes of Avg@k, points",
         (summary_row(*one) for one in by_defect(found.main).items()),
     )
-    page.write_text("\n\n".join([head, summary, *sections(found), LIMITS]) + "\n", "utf-8")
+    changed = effect_changes(page.stem, [vars_of(effect) for effect in found.main])
+    parts = [head, summary, *changed, *sections(found), LIMITS]
+    page.write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 HEAD = """# Was it the set-up?
@@ -192,6 +202,10 @@ ABOUT = {
         "base's drift is that after the last step, relative to its norm, mean over the seeds. "
         "Only the sampler's copy drifts here; in the released code the trainer's did too. The fair "
         "trials serve fp32, so these lines hold what serving bf16 does by itself, too."
+    ),
+    "adapter-dropout": (
+        "The adapter drops 5 % of its inputs in the trainer's forward pass and none in the "
+        "sampler's, so the importance ratio is noise around 1. Methods that add a product B A."
     ),
     "redrawn-residual": (
         "The trained adapter is merged onto another frozen weight than it was trained on: "

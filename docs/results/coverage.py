@@ -3,11 +3,13 @@
     python docs/results/coverage.py docs/results/coverage.md
 
 The model is `verirank.statistics.StudyModel`: beta-distributed problems that are as hard as AIME's
-are for a 1.5B model, seeds that move a method's accuracy, binomial samples. A few minutes.
+are for a 1.5B model, seeds that move a method's accuracy, binomial samples. Names of sections
+behind the page's measure these alone and leave the others as they stand.
 """
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +22,14 @@ from verirank.statistics import (
     Difficulty,
     Estimate,
     StudyModel,
+    accuracy_intervals,
     bootstrap_means,
+    collapsed_seeds,
+    compare_all_pairs,
     holm,
-    interquartile_mean,
     own_noise,
     paired_differences,
     probability_of_improvement,
-    rank_with_ties,
 )
 
 STUDIES, BATCH, SAMPLES = 2000, 50, 8
@@ -52,6 +55,7 @@ SPREADS = {
     "six 3 times as much": [3.0] * 6 + [1.0] * (METHODS - 6),
 }
 Shares = dict[str, float]
+Rows = Callable[[], Iterator[list[str]]]
 
 
 def coverage(seed_sd: float, seeds: int, problems: int, studies: int = STUDIES) -> Shares:
@@ -83,11 +87,11 @@ def _covers(values_BSP: NDArray[np.float64], generator: np.random.Generator, com
     return lambda truth: int(np.sum((low_B <= truth) & (truth <= high_B)))
 
 
-def aggregate_coverage(seeds: int, studies: int = STUDIES) -> tuple[float, float, float]:
-    """Return the coverage of interquartile mean and probability of improvement, and the abstained.
+def aggregate_coverage(seeds: int, studies: int = STUDIES) -> tuple[float, float]:
+    """Return the coverage of the probability of improvement, and the share without an interval.
 
     Five tasks; a seed moves all scores by SD 2 points together and each by 2 more on its own; the
-    one method is 3 points better. The last share is that of studies without a second interval.
+    one method is 3 points better.
     """
     generator = np.random.default_rng(seeds)
 
@@ -95,16 +99,13 @@ def aggregate_coverage(seeds: int, studies: int = STUDIES) -> tuple[float, float
         shared = generator.normal(0, SEED_SD, (runs, 1))
         return TASK_MEANS + better + shared + generator.normal(0, SEED_SD, (runs, len(TASK_MEANS)))
 
-    true_mean = float(stats.trim_mean(scores(20_000), 0.25, axis=None))
     true_chance = stats.norm.cdf(0.03 / (2 * SEED_SD))
-    middles = [interquartile_mean(scores(seeds), generator) for _ in range(studies)]
-    chances = [probability_of_improvement(scores(seeds, 0.03), scores(seeds)) for _ in middles]
+    chances = [
+        probability_of_improvement(scores(seeds, 0.03), scores(seeds)) for _ in range(studies)
+    ]
     given = [chance for chance in chances if chance.low is not None]
-    return (
-        float(np.mean([_holds(middle, true_mean) for middle in middles])),
-        float(np.mean([_holds(chance, true_chance) for chance in given])),
-        1 - len(given) / studies,
-    )
+    covered = float(np.mean([_holds(chance, true_chance) for chance in given]))
+    return covered, 1 - len(given) / studies
 
 
 def _holds(estimate: Estimate, truth: float) -> bool:
@@ -127,16 +128,16 @@ def false_findings(
         values_MSP = 0.5 + scale_M11 * generator.normal(size=(len(spreads), seeds, 1))
         # Problems differ a little, or there would be nothing to resample.
         values_MSP = values_MSP + generator.normal(0, 1e-4, (len(spreads), seeds, 8))
-        values_MSPK = values_MSP[..., None]
-        methods = {str(place): values_SPK for place, values_SPK in enumerate(values_MSPK)}
-        false[0] += any(one.rank > 1 for one in rank_with_ties(methods, generator))
-        *others, last = values_MSPK
+        methods = {str(place): values_SP for place, values_SP in enumerate(values_MSP)}
+        ranks = compare_all_pairs(methods, generator).ranks()
+        false[0] += any(best > 1 for best, _ in ranks.values())
+        *others, last = values_MSP[..., None]
         pairs = paired_differences([(other, last) for other in others], generator)
         false[1] += holm([pair.p for pair in pairs]).min() <= 0.05
         a, b = str(len(spreads) - 2), str(len(spreads) - 1)
         better = methods | {a: methods[a] + 0.1}
-        ranks = {one.method: one.rank for one in rank_with_ties(better, generator)}
-        false[2] += ranks[a] < ranks[b]
+        ranks = compare_all_pairs(better, generator).ranks()
+        false[2] += ranks[a][0] < ranks[b][0]
     in_ranking, against_one, found = (false / studies).tolist()
     return in_ranking, against_one, found
 
@@ -155,6 +156,46 @@ def power(seeds: int, problems: int, samples: int, difference: float) -> tuple[f
         intervals = bootstrap_means(differences_BSP, generator, own_noise(differences_BSP))
         found += sum(interval.p <= 0.05 for interval in intervals)
     return said, found / STUDIES
+
+
+def accuracy_coverage(
+    accuracy: float, problems: int, samples: int, seeds: int, studies: int = 1000
+) -> float:
+    """Return how often the interval of one arm's accuracy covers the truth.
+
+    A seed moves it by SD 1 point, or less where that would lead out of [0, 1].
+    """
+    difficulty = Difficulty(accuracy)
+    model = StudyModel(difficulty, min(0.01, difficulty.sample_variance / 4))
+    generator = np.random.default_rng([round(1000 * accuracy), problems, samples, seeds])
+    hits = 0
+    for _ in range(studies // BATCH):
+        drawn = model.draw(BATCH, seeds, problems, samples, generator)
+        intervals = accuracy_intervals(drawn.a_BSP)
+        hits += sum(one.low <= accuracy <= one.high for one in intervals)
+    return hits / studies
+
+
+def collapses(seeds: int, chance: float, studies: int = 200) -> tuple[float, float, float]:
+    """Return, of equal arms whose seeds collapse with a chance, what the tests make of them.
+
+    The share of collapsed seeds that are found, of studies where another seed is called collapsed,
+    and of studies where any two arms are told apart.
+    """
+    generator = np.random.default_rng([seeds, round(100 * chance)])
+    found = fallen = mistaken = apart = 0
+    for _ in range(studies):
+        low_MS = generator.random((METHODS, seeds)) < chance
+        means_MS = 0.5 + generator.normal(0, SEED_SD, low_MS.shape) - 0.2 * low_MS
+        noise_MSP = generator.normal(0, 0.05, (*low_MS.shape, 64))
+        values = {str(m): one for m, one in enumerate(means_MS[:, :, None] + noise_MSP)}
+        called_MS = np.stack(collapsed_seeds([one.mean(axis=1) for one in values.values()]))
+        found, fallen = found + int((called_MS & low_MS).sum()), fallen + int(low_MS.sum())
+        mistaken += bool((called_MS & ~low_MS).any())
+        names = [str(m) for m in np.flatnonzero(called_MS.any(axis=1))]
+        ranks = compare_all_pairs(values, generator, collapsed=names).ranks()
+        apart += max(best for best, _ in ranks.values()) > 1
+    return found / max(fallen, 1), mistaken / studies, apart / studies
 
 
 def table(head: str, rows: Iterator[list[str]]) -> str:
@@ -194,32 +235,123 @@ def finding_rows() -> Iterator[list[str]]:
             yield [name, str(seeds), *percent(*false_findings(spreads, seeds))]
 
 
-def main(out: Path) -> None:
-    """Measure and write the page."""
-    edges = table("SD of seeds, points | seeds | problems | mean | difference", edge_rows())
-    aggregates = table(
-        "seeds | interquartile mean | probability of improvement | no interval for the latter",
-        ([str(s), *percent(*aggregate_coverage(s))] for s in (3, 5, 10)),
-    )
-    powers = table(
-        "seeds | problems | samples | difference, points | formula | simulated",
-        (
-            [*map(str, design[:3]), f"{100 * design[3]:g}", *percent(*power(*design))]
-            for design in DESIGNS
+def accuracy_rows() -> Iterator[list[str]]:
+    """Yield the coverage of one arm's accuracy over seeds and samples."""
+    for accuracy in (0.05, 0.1, 0.3, 0.9, 0.95):
+        for problems in (30, 40, 256, 500):
+            shares = [
+                accuracy_coverage(accuracy, problems, samples, seeds)
+                for seeds in (3, 5, 10)
+                for samples in (1, 8, 32)
+            ]
+            yield [f"{100 * accuracy:g}", str(problems), *percent(*shares)]
+
+
+def aggregate_rows() -> Iterator[list[str]]:
+    """Yield the coverage of the probability of improvement."""
+    for seeds in (3, 5, 10):
+        yield [str(seeds), *percent(*aggregate_coverage(seeds))]
+
+
+def power_rows() -> Iterator[list[str]]:
+    """Yield the power that the formula says, and what is found."""
+    for design in DESIGNS:
+        shares = percent(*power(*design))
+        yield [*map(str, design[:3]), f"{100 * design[3]:g}", *shares]
+
+
+def collapse_rows() -> Iterator[list[str]]:
+    """Yield what becomes of seeds that collapse."""
+    for seeds in (3, 5, 10):
+        for chance in (0.0, 0.1):
+            yield [str(seeds), f"{100 * chance:g}", *percent(*collapses(seeds, chance))]
+
+
+def sections() -> dict[str, tuple[str, str, Rows]]:
+    """Return by name each section: its words, the head of its table, and its rows, in order."""
+    import coverage_arms as arms
+    import coverage_searches as searches
+
+    columns = " | ".join(f"S = {s}, k = {k}" for s in (3, 5, 10) for k in (1, 8, 32))
+    apart = "S = 3 | S = 5 | S = 10 | falls short by | says | rates at the end"
+    return {
+        "main": (
+            _HEAD,
+            "seeds | problems | the truth meant | mean | difference | "
+            "mean, of the method | difference, of the method",
+            main_rows,
         ),
-    )
-    main_table = table(
-        "seeds | problems | the truth meant | mean | difference | "
-        "mean, of the method | difference, of the method",
-        main_rows(),
-    )
-    findings = table(
-        "seeds move | seeds | in the ranking | against one method | power in the ranking",
-        finding_rows(),
-    )
-    sections = [_HEAD, main_table, _EDGES, edges, _FINDINGS, findings]
-    sections += [_AGGREGATES, aggregates, _POWER, powers]
-    out.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+        "edges": (_EDGES, "SD of seeds, points | seeds | problems | mean | difference", edge_rows),
+        "findings": (
+            _FINDINGS,
+            "seeds move | seeds | in the ranking | against one method | power in the ranking",
+            finding_rows,
+        ),
+        "aggregates": (
+            _AGGREGATES,
+            "seeds | probability of improvement | no interval",
+            aggregate_rows,
+        ),
+        "power": (
+            _POWER,
+            "seeds | problems | samples | difference, points | formula | simulated",
+            power_rows,
+        ),
+        "searches": (
+            _SEARCHES,
+            "a decade off costs, points | seeds | one search seed, its best score | not counted | "
+            "counted | falls short by | says",
+            searches.search_rows,
+        ),
+        "responses": (_RESPONSES, f"response | {apart}", searches.response_rows),
+        "rules": (_RULES, f"rule | {apart}", searches.rule_rows),
+        "accuracies": (_ACCURACIES, f"accuracy, % | problems | {columns}", accuracy_rows),
+        "levels": (
+            _LEVELS,
+            "one arm scatters, times | seeds | at .05 | at .05 / 9 | at .05 / 78 | "
+            "any of 13 found, %",
+            arms.size_rows,
+        ),
+        "collapses": (
+            _COLLAPSES,
+            "seeds | collapse, % | found | a wrong one | two arms told apart",
+            collapse_rows,
+        ),
+        "leader": (
+            _LEADER,
+            "SD of true means, points | seeds | optimistic by, points | said | its interval covers "
+            "| without what is said",
+            arms.leader_rows,
+        ),
+        "chances": (
+            _CHANCES,
+            "arms | seeds | SD of true means, errors | times | said, % | right, %",
+            arms.chance_rows,
+        ),
+    }
+
+
+def main(out: Path, *only: str) -> None:
+    """Measure and write the page, or some of its sections and leave the others as they stand."""
+    known = sections()
+    if unknown := set(only) - known.keys():
+        sys.exit(f"no section {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    standing = _standing(out) if only else {}
+    for name, (words, head, rows) in known.items():
+        if not only or name in only:
+            standing[_title(words)] = f"{words}\n\n{table(head, rows())}"
+            in_order = [standing.get(_title(words), "") for words, *_ in known.values()]
+            out.write_text("\n\n".join(filter(None, in_order)) + "\n", encoding="utf-8")
+
+
+def _standing(page: Path) -> dict[str, str]:
+    """Return the sections of a page by their title."""
+    parts = re.split(r"\n\n(?=## )", page.read_text("utf-8").strip())
+    return {_title(part): part for part in parts}
+
+
+def _title(section: str) -> str:
+    return section.partition("\n")[0]
 
 
 _HEAD = f"""# How often the intervals cover the truth
@@ -248,11 +380,11 @@ _FINDINGS = f"""## False differences among equal methods
 
 {METHODS} methods that are equally good, and how often any two are told apart; {RANKINGS:,} studies
 each, so that a true 5 shows as 3.6 to 6.4. Seeds move a method's mean by SD {100 * SEED_SD:g}
-points, some methods' by more or less. `rank_with_ties` compares all pairs, `paired_differences` all
-with one of them; both with Holm's correction at 5 %. The last column is no error: a method that
+points, some methods' by more or less. `compare_all_pairs` compares all pairs, `paired_differences`
+all with one of them; both with Holm's correction at 5 %. The last column is no error: a method that
 moves by the SD itself is better by 10 points there, and is told from another that does."""
 
-_AGGREGATES = """## Aggregates over five tasks
+_AGGREGATES = """## Probability of improvement over five tasks
 
 Seeds alone are chance here. Two seeds get no interval. Where every seed of the one beats every
 seed of the other on every task, there is no spread to judge by and no interval is given."""
@@ -263,5 +395,65 @@ A paired difference at 5 % two-sided, seeds' SD 1 point. The formula takes the d
 that are expected; the two agree within 5 in 100."""
 
 
+_SEARCHES = """## Two methods that are equal at their best learning rates
+
+How often a paired test at 5 % tells them apart, 400 studies each. Each method's score
+falls by a parabola over the log10 of the rate, from a best rate anywhere within half a decade of
+the middle of five rates half a decade apart; seeds move it by SD 1.5 points. Columns: the best
+score of one search seed wins, and the search is not counted; the search of the fair protocol with
+3 seeds, not counted; and counted, as reports do. The last two are root mean squares,
+in points: what the chosen rate falls short of the best one, and what the search says of that.
+Measured before the search was held to a quarter of the way to the next rate; the first row of the
+next table is newer."""
+
+
+_ACCURACIES = """## Low and high accuracies
+
+How often the interval of one arm's accuracy covers it, 1,000 studies a cell, so that a true 95
+shows as 93.6 to 96.4. Seeds' SD is 1 point, or a quarter of E[p (1 - p)] where that is less.
+They are too wide, 97 to 99, with one sample a problem and 3 or 5 seeds on 30 or 40 problems."""
+
+_LEVELS = """## Changes from the base at small levels
+
+Size over level where 13 arms do not change and seeds alone are chance, with the noise that the arms
+tell together (`noise_of_arms`) and the floor of their own seeds (`mean_tests`); 2,000 studies. One
+arm's seeds may scatter more than the others'. At .05 / 78 a true 1 shows as 0.5 to 1.5. The last
+column is what is promised, at 5 %: how often any of the 13 is found to change, corrected by
+Holm."""
+
+_COLLAPSES = f"""## Seeds that collapse
+
+{METHODS} equal arms, seeds' SD {100 * SEED_SD:g} points; a seed falls by 20 points with a chance.
+In percent: of these seeds, those that `collapsed_seeds` finds; of 200 studies, those where it calls
+another seed so, and those where any two arms are told apart."""
+
+_RESPONSES = """## Where the response to the rate is no parabola
+
+Two methods that are equal at their best rates, each searched with 3 seeds, told apart by 3, 5 and
+10 fresh seeds, percent of 200 studies, so that a true 6 shows as 2.6 to 9.4. What a rate loses that
+lies u decades above the best one: a parabola of 12 points a decade; the same with a fall of 40
+points a tenth of a decade above the best; a ramp of 4 points a decade that ends in such a fall;
+nothing within half a decade; two tops 1.2 decades apart, the second a point lower; and a top of 3
+points that is half gone an eighth of a decade away. The grid's rates are half a decade apart."""
+
+_RULES = """## Searches that would be cheaper
+
+The same on the parabola, 100 studies. A search that begins with the three middle rates and goes on
+only at an edge that leads scores fewer rates."""
+
+_LEADER = """## The leader
+
+13 arms on 256 problems with 8 samples, seeds' SD 1.5 points, 100 studies a row. How far the
+highest score lies above the truth of its arm, beside what all arms have in common, and what
+`posterior` says of that; and how often the leader's 95 % interval covers its truth, as it stands
+and moved down by what is said."""
+
+_CHANCES = """## The chance of being best
+
+Where the best arm is called so with a chance of 90 % and more: how often in 200 studies, the mean
+chance that is said, and how often it is right. True means scatter by that many standard errors of
+an arm's mean."""
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -43,7 +43,7 @@ def main(out: Path, n: int, kind: str, steps: int) -> None:
     }
     (arm,) = make_study(settings).arms()
     store = Store(out.absolute() / "trials")
-    trials = [arm.model_copy(update={"seed": seed}) for seed in range(n + ALONE + 1)]
+    trials = [arm.trial(seed) for seed in range(n + ALONE + 1)]
     run_trials(trials[-1:], store.folder)
     alone = timed(LocalExecutor(1), store, trials[n : n + ALONE])[1] / ALONE
     slots = usable_cores()

@@ -23,8 +23,8 @@ Table = dict[str, dict[float, float]]
 
 def trial(method: str, rate: float) -> TrialConfig:
     """Return the quickstart's trial of a method at another rate, scored for selection."""
-    (config,) = make_study({"name": "rates", "preset": "quickstart", "methods": [method]}).arms()
-    settings = config.model_dump(mode="json", exclude_none=True)
+    (arm,) = make_study({"name": "rates", "preset": "quickstart", "methods": [method]}).arms()
+    settings = arm.settings.model_dump(mode="json", exclude_none=True)
     changes = ["training.steps=60", f"method.learning_rate={rate}"]
     changes += ['evaluation.benches=["selection"]']
     return resolve(override(settings, changes))

@@ -16,6 +16,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from changes import verdict_changes
 from tables import points, table
 
 from verirank.record import Run, find_runs, read_trial_list
@@ -23,11 +24,19 @@ from verirank.study import open_study
 
 FILES = (
     *("leaderboard.json", "leaderboard.csv", "verdicts.json", "comparisons.json"),
-    *("equal_time.json", "equal_parameters.json", "search.json", "report.html"),
+    *("equal_time.json", "equal_parameters.json", "search.json"),
+    *("race.json", "report.html"),
 )
+NOTES = {
+    "micro-race": (
+        "Run with PiSSA's alpha at twice its rank, which is its rank by default now, and with 5 % "
+        "as the chance below which an arm idles, 4 % now. Its rates are the default ones."
+    ),
+}
+"""What a study ran with that has another default now."""
 HEAD = """# Studies on the micro model
 
-Written by `python docs/results/studies.py docs/results/studies.md {names}` from these
+Written by `python docs/results/studies.py docs/results/{page} {names}` from these
 studies' folders. Where they share a store, a trial that two of them name is trained once:
 
 ```sh
@@ -116,6 +125,27 @@ def claims(study: Path) -> Iterator[str]:
     if lines:
         yield f"What it says to the published claims, corrected by Holm over {len(lines)} tests:"
         yield table("claim | here | effect, points (95 %) | Holm p | verdict | because", lines)
+        yield from verdict_changes(study.name, found)
+
+
+def race(study: Path) -> Iterator[str]:
+    """Yield what a race spent beside a fixed design, and how each arm ended."""
+    found = read(study, "race.json")
+    if found is None:
+        return
+    trained = sum(arm["seeds"] for arm in found["arms"])
+    most = found["most_trials"]
+    yield fill(found["rule"], 100, break_on_hyphens=False)
+    yield (
+        f"It spent {trained} ranked trials, {100 * trained / most:.0f} % of the {most} of a fixed "
+        f"design with {found['looks'][-1]} seeds of every arm"
+        f"{'; its budget ended it' if found['out_of_budget'] else ''}."
+    )
+    lines = [
+        [arm["method"], arm["end"], str(arm["seeds"]), f"{100 * arm['mean']:.1f}"]
+        for arm in sorted(found["arms"], key=lambda arm: -(arm["mean"] or 0.0))
+    ]
+    yield table("arm | how it ended | seeds | mean of these, %", lines)
 
 
 def cost(study: Path) -> str:
@@ -137,8 +167,13 @@ def section(study: Path) -> str:
     files = [name for name in FILES if (study / name).is_file()]
     links = ", ".join(f"[{name}]({study.name}/{name})" for name in files)
     question = open_study(study).question
-    parts = [f"## {study.name}", f"{question} {cost(study)}", ranking(study)]
-    return "\n\n".join([*parts, *search(study), *claims(study), f"Its files: {links}."])
+    parts = [f"## {study.name}", f"{question} {cost(study)}"]
+    if note := NOTES.get(study.name):
+        parts.append(fill(note, 100))
+    parts.append(ranking(study))
+    return "\n\n".join(
+        [*parts, *race(study), *search(study), *claims(study), f"Its files: {links}."]
+    )
 
 
 def where(studies: Sequence[Path]) -> str:
@@ -176,7 +211,7 @@ def main(page: Path, studies: Sequence[Path]) -> None:
         for study in studies
     )
     names = " ".join(study.name for study in studies)
-    head = HEAD.format(names=names, commands=commands, where=where(studies))
+    head = HEAD.format(page=page.name, names=names, commands=commands, where=where(studies))
     text = "\n\n".join([head.rstrip(), *(section(study) for study in studies)])
     page.write_text(text + "\n", "utf-8")
 

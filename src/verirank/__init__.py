@@ -1,12 +1,51 @@
-"""VeriRank: which PEFT method to use for reinforcement learning with verifiable rewards."""
+"""VeriRank: which PEFT method to use for reinforcement learning with verifiable rewards.
+
+The names below load torch when they are first used, not when the package is imported.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verirank.api import (
+        compare,
+        define_task,
+        evaluate,
+        load_model,
+        open_run,
+        preview,
+        read_table,
+        train,
+    )
+
+# Where it is installed, peft imports it, and it asks for a package of kernels that it does without.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 __version__: str
-__all__ = ["__version__"]
+__all__ = [
+    "__version__",
+    "compare",
+    "define_task",
+    "evaluate",
+    "load_model",
+    "open_run",
+    "preview",
+    "read_table",
+    "train",
+]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("verirank")
+    if name in __all__:
+        from verirank import api
+
+        return getattr(api, name)
     raise AttributeError(f"module 'verirank' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

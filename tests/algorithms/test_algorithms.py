@@ -1,4 +1,4 @@
-"""What the three algorithms say beyond the loss that TRL shares with them."""
+"""What the algorithms say beyond the loss that TRL shares with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -19,7 +19,21 @@ from verirank.sampling import Completion
 from verirank.tasks import Problem
 from verirank.verifier import Reward
 
-NAMES = ("grpo", "dapo", "dr-grpo")
+NAMES = (
+    "bnpo",
+    "cispo",
+    "dapo",
+    "dr-grpo",
+    "gspo",
+    "grpo",
+    "luspo",
+    "reinforce-pp",
+    "rloo",
+    "sapo",
+    "vespo",
+)
+OTHERS = tuple(name for name in NAMES if name != "dapo")
+SEQUENCE_RATIOS = {"gspo", "luspo", "rloo", "vespo"}
 LIMIT = 20
 
 
@@ -64,6 +78,7 @@ lengths_of_sequences = st.lists(st.integers(1, LIMIT), min_size=2, max_size=8)
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)  # the first call of torch in a process can take seconds
 @given(lengths=lengths_of_sequences, cut=st.integers(1, 7), seed=st.integers(0, 99))
 def test_micro_batches_add_up_to_the_whole_batch(name, lengths, cut, seed) -> None:
     chosen, logprobs_NT, tokens = batch(name, lengths, seed)
@@ -117,7 +132,7 @@ def test_a_sequence_weighs_the_same_in_any_micro_batch(name: str) -> None:
     assert torch.equal(torch.cat(parts_N), whole_N)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - SEQUENCE_RATIOS))
 def test_the_first_update_is_plain_policy_gradient(name: str) -> None:
     chosen, logprobs_NT, tokens = batch(name, [3, 20, 7], seed=1, importance_cap=0)
     tokens = TokenBatch(tokens.mask_NT, tokens.advantages_N, tokens.weights_N, tokens.sampler_NT)
@@ -187,7 +202,7 @@ def test_dapo_selects_by_correctness_not_by_the_reward_value() -> None:
     assert not algorithm("dapo").selects(group(True, True, values=(1.0, 0.4)))
 
 
-@pytest.mark.parametrize("name", ["grpo", "dr-grpo"])
+@pytest.mark.parametrize("name", OTHERS)
 def test_the_others_take_every_group_in_one_round(name: str) -> None:
     assert algorithm(name).sampling_rounds == 1
     assert algorithm(name).selects(group(False, False))
@@ -223,19 +238,54 @@ def test_overlong_punishment_can_be_turned_off() -> None:
     assert torch.equal(dapo.shape_rewards(rewards_PG, lengths_PG, 6), rewards_PG)
 
 
-@pytest.mark.parametrize("name", ["grpo", "dr-grpo"])
+@pytest.mark.parametrize("name", OTHERS)
 def test_the_others_leave_long_answers_unpunished(name: str) -> None:
     rewards_PG, lengths_PG = torch.tensor([[1.0, 0.0]]), torch.tensor([[6, 6]])
     assert torch.equal(algorithm(name).shape_rewards(rewards_PG, lengths_PG, 6), rewards_PG)
 
 
 def test_dapo_clips_higher_and_the_others_symmetrically() -> None:
-    clips = {name: algorithm(name).config for name in NAMES}
+    clips = {name: algorithm(name).config for name in ("grpo", "dapo", "dr-grpo")}
     assert {n: (c.clip_low, c.clip_high) for n, c in clips.items()} == {
         "grpo": (0.2, 0.2),
         "dapo": (0.2, 0.28),
         "dr-grpo": (0.2, 0.2),
     }
+
+
+def test_rloo_compares_each_reward_with_the_mean_of_the_others() -> None:
+    rewards_PG = torch.tensor([[1.0, 0.0, 0.0, 1.0], [0.5, 0.0, 0.0, 0.0]])
+    expected_PG = [[2 / 3, -2 / 3, -2 / 3, 2 / 3], [0.5, -1 / 6, -1 / 6, -1 / 6]]
+    torch.testing.assert_close(algorithm("rloo").advantages(rewards_PG), torch.tensor(expected_PG))
+
+
+def test_rloo_clips_the_ratio_of_the_whole_completion() -> None:
+    old_NT = torch.tensor([[-1.0, -2.0], [-1.0, -2.0]])
+    logprobs_NT = (old_NT + torch.tensor([[0.05, 0.05], [0.1, 0.2]])).requires_grad_()
+    advantages_N, weights_N = torch.tensor([2.0, 1.0]), torch.full((2,), 1 / 4)
+    tokens = TokenBatch(torch.ones(2, 2), advantages_N, weights_N, old_NT, old_NT)
+    loss, _ = algorithm("rloo").loss(logprobs_NT, tokens)
+    (gradient,) = torch.autograd.grad(loss, logprobs_NT)
+    assert loss.item() == pytest.approx(-(2 * math.exp(0.1) + 1.2) / 2, rel=1e-6)
+    assert gradient[0].tolist() == pytest.approx([-math.exp(0.1)] * 2, rel=1e-6)
+    assert gradient[1].tolist() == [0, 0]
+
+
+def test_reinforce_pp_divides_by_the_standard_deviation_of_the_batch() -> None:
+    rewards_PG = torch.tensor([[1.0, 0.0], [4.0, 0.0]])
+    std = math.sqrt((2 * 0.25 + 2 * 4) / 3)
+    expected_PG = torch.tensor([[0.5, -0.5], [2.0, -2.0]]) / (std + 1e-4)
+    torch.testing.assert_close(algorithm("reinforce-pp").advantages(rewards_PG), expected_PG)
+
+
+@pytest.mark.parametrize("name", sorted(SEQUENCE_RATIOS - {"rloo"}))
+def test_the_first_gradient_of_a_sequence_is_its_policy_gradient(name: str) -> None:
+    chosen, logprobs_NT, tokens = batch(name, [3, 20, 7], seed=1, importance_cap=0)
+    tokens = TokenBatch(tokens.mask_NT, tokens.advantages_N, tokens.weights_N, tokens.sampler_NT)
+    loss, _ = chosen.loss(logprobs_NT, tokens)
+    (gradient,) = torch.autograd.grad(loss, logprobs_NT)
+    weighted_N1 = (tokens.weights_N * tokens.advantages_N)[:, None]
+    torch.testing.assert_close(gradient.float(), -weighted_N1 * tokens.mask_NT)
 
 
 def test_dapo_refuses_a_kl_penalty() -> None:

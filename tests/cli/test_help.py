@@ -24,6 +24,23 @@ def test_every_option_of_a_command_is_explained(name: str) -> None:
     assert not [option.name for option in options if not option.help]
 
 
+def options_of(command: click.Command) -> list[click.Option]:
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    its = [p for p in command.params if isinstance(p, click.Option)]
+    return its + [option for one in inner for option in options_of(one)]
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_no_option_of_a_command_takes_a_number_that_is_not_finite(name: str) -> None:
+    command = _root.get_command(click.Context(_root), name)
+    assert command is not None
+    fractional = [option for option in options_of(command) if option.type.name.startswith("float")]
+    for option in fractional:
+        for number in ("nan", "inf", "-inf", "1e999"):
+            with pytest.raises(click.BadParameter):
+                option.type.convert(number, option, None)
+
+
 def test_the_root_lists_every_command() -> None:
     done = CliRunner().invoke(_root, ["--help"])
     assert done.exit_code == 0

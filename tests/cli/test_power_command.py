@@ -22,7 +22,7 @@ def power(*arguments: str):
 def rows(*arguments: str) -> list[dict]:
     done = power(*arguments, "--json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.output)["rows"]
+    return json.loads(done.stdout)["rows"]
 
 
 def test_a_table_says_what_each_number_of_seeds_can_resolve() -> None:
@@ -30,6 +30,7 @@ def test_a_table_says_what_each_number_of_seeds_can_resolve() -> None:
     assert done.exit_code == 0
     assert "30 problems; a difference of 2 points" in done.output
     assert "no k does" in done.output and "these runs" in done.output
+    assert "this design resolves" in done.output and "with 80 % power" in done.output
 
 
 def test_json_says_what_no_number_of_samples_reaches_and_how_many_seeds_do() -> None:
@@ -46,9 +47,9 @@ def test_the_samples_that_are_needed_have_the_power() -> None:
     assert rows(*asked, "--samples", str(needed))[0]["power"] >= 0.8
 
 
-def test_more_comparisons_resolve_less() -> None:
+def test_more_methods_resolve_less() -> None:
     asked = ("--bench", "math-500", "--difference", "2", "--seeds", "5")
-    alone, of_many = rows(*asked)[0], rows(*asked, "--comparisons", "12")[0]
+    alone, of_many = rows(*asked)[0], rows(*asked, "--arms", "12")[0]
     assert of_many["detectable"] > alone["detectable"]
 
 
@@ -68,7 +69,19 @@ def test_one_seed_is_about_these_runs() -> None:
 def test_an_unknown_bench_is_refused_with_the_nearest_name() -> None:
     done = power("--bench", "aime42", "--difference", "2")
     assert isinstance(done.exception, InputError)
-    assert "unknown bench 'aime42'; did you mean" in str(done.exception)
+    assert "no bench 'aime42'; did you mean" in str(done.exception)
+
+
+@pytest.mark.parametrize("number", ["nan", "-nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("option", ["--difference", "--seed-sd", "--effect-sd", "--accuracy"])
+def test_a_number_that_is_not_finite_is_refused(option: str, number: str) -> None:
+    done = power("--bench", "aime24", "--difference", "2", option, number)
+    assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("extreme", ["--seeds=1" + 23 * "0", "--accuracy=0.001", "--arms=1000000"])
+def test_an_extreme_design_is_answered(extreme: str) -> None:
+    assert rows("--bench", "aime24", "--difference", "2", extreme)
 
 
 @pytest.mark.parametrize("points", ["0", "-1", "100", "two"])
@@ -83,3 +96,17 @@ def test_a_bench_has_as_many_problems_as_its_file(bench: str) -> None:
         pytest.skip("the benches' problems are not beside the repository")
     lines = file.read_text("utf-8").splitlines()
     assert benches()[bench].problems == len([line for line in lines if line.strip()])
+
+
+def test_problems_of_ones_own_are_a_number_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("question,answer\n" + "".join(f"What is {n}+1?,{n + 1}\n" for n in range(40)))
+    asked = ("--difference", "5", "--seeds", "3")
+    by_number = power("--problems", "40", *asked)
+    assert by_number.exit_code == 0, by_number.output
+    assert by_number.output.startswith("your own: 40 problems; a difference of 5 points")
+    assert rows("--problems", "40", *asked) == rows("--bench", str(file), *asked)
+    assert rows("--bench", "aime24", "--problems", "300", *asked) != rows(
+        "--bench", "aime24", *asked
+    )
+    assert "give --bench NAME, or --problems N" in str(power(*asked).exception)

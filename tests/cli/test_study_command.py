@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,26 @@ def test_scoring_a_study_names_one_of_its_runs(tmp_path: Path, begun_trials: lis
     done = verirank("eval", tmp_path / "out")
     assert done.returncode == 2
     assert f"is a study, not a run; one of its runs is {begun_trials[0].folder}" in done.stderr
+
+
+@pytest.mark.slow
+def test_many_trials_that_fail_alike_are_one_line(tmp_path: Path) -> None:
+    rows = [f'{{"id": "{n}", "problem": "Which is {n}?", "answer": "none"}}\n' for n in range(40)]
+    (tmp_path / "words.jsonl").write_text("".join(rows))
+    file = tmp_path / "study.toml"
+    file.write_text(
+        'name = "s"\nmethods = ["ia3"]\nseeds = [0, 1, 2]\n[trial]\n'
+        f'task.name = "{tmp_path / "words.jsonl"}"\ntraining.steps = 1\n'
+        "sampling = {problems_per_step = 2, group_size = 2, max_new_tokens = 4}\n"
+        "evaluation.samples = 2\n"
+    )
+    done = verirank("study", "run", file, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "base on training problems: 0.0 %" in done.stdout
+    failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 1
+    assert failed[0].startswith("failed: 3 trials, among them ia3-")
+    assert "nothing can be learned from equal rewards" in failed[0]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +118,9 @@ def test_a_finished_study_is_left_as_it_is_with_its_report(tmp_path: Path) -> No
     done = verirank("study", "run", file, "--out", out)
     assert done.returncode == 0, done.stderr
     assert f"report: {out / 'report.html'}" in done.stdout
+    (base,) = [line for line in done.stdout.splitlines() if line.startswith("base on")]
+    assert re.fullmatch(r"base on training problems: .*; rewards differ in \d+ of 16 groups", base)
+    assert re.search(r"expected of each trial of ia3: about .+, \d\.\d GB", done.stdout)
     before = {f: f.stat().st_mtime_ns for f in out.rglob("*") if f.is_file()}
     again = verirank("study", "resume", out)
     assert again.returncode == 0, again.stderr
@@ -106,5 +130,6 @@ def test_a_finished_study_is_left_as_it_is_with_its_report(tmp_path: Path) -> No
     # A study that was stopped before its report was written owes it, though all trials are there.
     (trial,) = out.glob("trials/*/manifest.json")
     trial.touch()
+    assert "base on" not in again.stdout
     verirank("study", "resume", out)
     assert (out / "report.html").stat().st_mtime_ns > trial.stat().st_mtime_ns

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from command_line import Done, verirank
-from verirank.config import learning_rates
+from verirank.config import load_plugin
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 TINY = [
@@ -22,7 +23,7 @@ TINY = [
 ]  # fmt: skip
 
 
-def assert_refused(done: Done | subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_refused(done: Done, *words: str) -> None:
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -37,47 +38,64 @@ def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("train", "--method", "dorra", "--out", "new"), ("unknown method 'dorra'",)),
-        (("train", "--algorithm", "grppo", "--out", "new"), ("did you mean 'grpo'?",)),
-        (("train", "nothing.toml", "--out", "new"), ("no file or preset 'nothing.toml'",)),
-        (("train", "--task", "none.jsonl", "--out", "new"), ("there is no file none.jsonl",)),
-        (("train", "--set", "training.stepz=1", "--out", "new"), ("mean 'training.steps'?",)),
-        (("train", "--out", "taken"), ("output folder taken holds something else",)),
-        (("train", "--resume", "nowhere"), ("there is no run nowhere: it does not exist",)),
-        (("eval", "--set", "training.stepz=1", "micro"), ("mean 'training.steps'?",)),
-        (("eval", "a/study/trials/one"), ("there is no run or model folder a/study/trials/one",)),
-        (("eval", "./one"), ("there is no run or model folder ./one",)),
-        (("export", "nowhere", "--to", "lora", "--out", "new"), ("no run nowhere",)),
-        (("check", "lorra"), ("did you mean 'lora'?",)),
-        (("plan", "paper-2b"), ("no preset or study 'paper-2b'",)),
-        (("quickstart", "--methods", "lora,dorra"), ("did you mean 'dora'?",)),
-        (("study", "plan", "nothing"), ("no study 'nothing'",)),
-        (("study", "run", "nothing", "--out", "new"), ("no study 'nothing'",)),
-        (("study", "status", "nowhere"), ("there is no study nowhere: it does not exist",)),
-    ],
-    ids=lambda value: " ".join(value[:3]) if value[0] in ("train", "eval") else value[0],
-)
+CHEAP_MISTAKES: list[tuple[tuple[str, ...], str]] = [
+    (("train", "--method", "dorra", "--out", "new"), "unknown method 'dorra'"),
+    (("train", "--algorithm", "grppo", "--out", "new"), "did you mean 'grpo'?"),
+    (("train", "nothing.toml", "--out", "new"), "no file or preset 'nothing.toml'"),
+    (("train", "--task", "none.jsonl", "--out", "new"), "there is no file none.jsonl"),
+    (("train", "--set", "training.stepz=1", "--out", "new"), "mean 'training.steps'?"),
+    (("train", "--out", "taken"), "output folder taken holds something else"),
+    (("train", "--resume", "nowhere"), "there is no run nowhere: it does not exist"),
+    (("eval", "--set", "training.stepz=1", "micro"), "mean 'training.steps'?"),
+    (("eval", "a/study/trials/one"), "there is no run or model folder a/study/trials/one"),
+    (("eval", "./one"), "there is no run or model folder ./one"),
+    (("export", "nowhere", "--to", "lora", "--out", "new"), "no run nowhere"),
+    (("check", "lorra"), "did you mean 'lora'?"),
+    (("plan", "paper-2b"), "no preset or study 'paper-2b'"),
+    (("quickstart", "--methods", "lora,dorra"), "did you mean 'dora'?"),
+    (("study", "plan", "nothing"), "no study 'nothing'"),
+    (("study", "run", "nothing", "--out", "new"), "no study 'nothing'"),
+    (("study", "status", "nowhere"), "there is no study nowhere: it does not exist"),
+]
+WITHOUT_TORCH = """
+import json, os, sys
+sys.modules["torch"] = None
+import verirank.study
+from verirank.cli import main
+from verirank.config import plugin_names
+plugin_names("method")  # finds the plugins once for all
+for number, arguments in enumerate(json.loads(sys.argv[1])):
+    if os.fork() == 0:
+        for stream, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(f"{name}-{number}", os.O_WRONLY | os.O_CREAT), stream)
+        sys.argv = ["verirank", *arguments]
+        main()
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def refused_without_torch(tmp_path_factory: pytest.TempPathFactory) -> list[Done]:
+    """What every cheap mistake gives in a process that cannot load torch."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    (folder / "taken").mkdir()
+    (folder / "taken" / "file").write_text("")
+    asked = json.dumps([arguments for arguments, _ in CHEAP_MISTAKES])
+    command = [sys.executable, "-c", WITHOUT_TORCH, asked]
+    codes = subprocess.check_output(command, text=True, env=ENVIRONMENT, cwd=folder).split()
+    printed = [
+        [(folder / f"{name}-{number}").read_text() for name in ("stdout", "stderr")]
+        for number in range(len(codes))
+    ]
+    return [Done(int(code), *texts) for code, texts in zip(codes, printed, strict=True)]
+
+
+@pytest.mark.parametrize("number", range(len(CHEAP_MISTAKES)))
 def test_a_cheap_mistake_is_told_before_torch_is_loaded(
-    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+    refused_without_torch: list[Done], number: int
 ) -> None:
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "file").write_text("")
-    script = (
-        "import sys; sys.modules['torch'] = None; from verirank.cli import main;"
-        "sys.argv[0] = 'verirank'; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert_refused(done, *words)
+    done = refused_without_torch[number]
+    assert_refused(done, CHEAP_MISTAKES[number][1])
     assert done.stdout == ""
 
 
@@ -118,16 +136,33 @@ def test_a_run_needs_a_place(tmp_path: Path) -> None:
 
 def test_dry_run_prints_toml_that_trains_the_same(tmp_path: Path) -> None:
     first = verirank("train", "quickstart", "--method", "vera", "--set", "seed=7", "--dry-run")
-    # The quickstart's rank is one that VeRA has too.
     assert first.returncode == 0, first.stderr
     file = tmp_path / "trial.toml"
     file.write_text(first.stdout)
     assert verirank("train", file, "--dry-run").stdout == first.stdout
 
 
+@pytest.mark.parametrize("method", ["full", "ia3", "ln-tuning"])
+def test_a_presets_rank_is_dropped_for_a_method_without_one_and_a_users_is_refused(
+    method: str,
+) -> None:
+    words = ("train", "quickstart", "--method", method, "--dry-run")
+    done = verirank(*words)
+    assert done.returncode == 0, done.stderr
+    assert "rank" not in tomllib.loads(done.stdout)["method"]
+    assert_refused(verirank(*words, "--set", "method.rank=4"), "unknown key 'method.rank'")
+
+
+def test_a_presets_rank_is_not_veras_but_a_users_is() -> None:
+    words = ("train", "quickstart", "--method", "vera", "--dry-run")
+    assert tomllib.loads(verirank(*words).stdout)["method"]["rank"] == 256
+    told = verirank(*words, "--set", "method.rank=4").stdout
+    assert tomllib.loads(told)["method"]["rank"] == 4
+
+
 def test_dry_run_tells_what_stands_for_settings_that_are_left_open() -> None:
     told = verirank("train", "quickstart", "--method", "adalora", "--dry-run").stdout.splitlines()
-    rate = learning_rates()["adalora"]["micro"]
+    rate = load_plugin("method", "adalora").default_rates.micro
     for line in (f"learning_rate = {rate}", "alpha = 16.0", "target_rank = 4", "problems = 128"):
         assert f"# {line}" in told
     assert {"# samples = 8", "# temperature = 1.0", "# max_new_tokens = 64"} <= set(told)
@@ -146,27 +181,19 @@ def test_dry_run_tells_each_benchs_own_sampling_where_they_differ() -> None:
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_no_finished_run(tmp_path: Path) -> None:
-    if shutil.which("unshare") is None or os.geteuid() != 0:
-        pytest.skip("needs root and unshare to mount a small disk")
-    script = (
-        f"mount -t tmpfs -o size=600k tmpfs {tmp_path} && {sys.executable} -m verirank train "
-        f"{' '.join(TINY)} --method full --out {tmp_path}/run; code=$?; "
-        f"{sys.executable} -m verirank eval {tmp_path}/run && exit 3; "
-        f"grep -q done {tmp_path}/run/manifest.json && exit 4; exit $code"
-    )
-    probe = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
-    if probe.returncode:
-        pytest.skip("this machine does not let a test mount a disk")
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert "disk is full" in done.stderr
-    assert "is not trained to its end" in done.stderr
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        trained = verirank("train", *TINY, "--method", "full", "--out", tmp_path / "run")
+        assert trained.returncode == 2, trained.stderr
+        assert "disk is full" in trained.stderr
+        assert '"done"' not in (tmp_path / "run" / "manifest.json").read_text()
+        scored = verirank("eval", tmp_path / "run")
+        assert scored.returncode == 2
+        assert "is not trained to its end" in scored.stderr
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
 def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
@@ -183,14 +210,10 @@ def test_a_model_that_is_neither_here_nor_on_the_hub_is_refused_in_one_line(
     assert_refused(done, "no folder here", "nowhere/nothing")
 
 
-def test_the_vllm_sampler_without_vllm_says_how_to_install_it(tmp_path: Path) -> None:
-    hidden = "import sys; sys.modules['vllm'] = None; from verirank.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", hidden, "train", "--sampler", "vllm", "--out", tmp_path / "run"],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
+def test_the_vllm_sampler_without_vllm_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    done = verirank("train", "--sampler", "vllm", "--out", tmp_path / "run")
     assert_refused(done, "vLLM", "not installed", "pip install 'verirank[vllm]'", "make vllm")
     assert not (tmp_path / "run").exists()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from verirank import study
+from command_line import start
+from verirank import trial
 from verirank.cli import main
 from verirank.config import TrialConfig
 from verirank.record import Run
@@ -29,19 +29,16 @@ def has_come_to(run: Path, place: str) -> bool:
 @pytest.mark.parametrize("place", [BEFORE, WHILE])
 def test_sigterm_stops_a_run_before_and_while_it_trains(tmp_path: Path, place: str) -> None:
     run = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "verirank", "train", "--steps", "500", "--out", run],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path)},
-        text=True,
-    )
+    # Without proofs, it is stopped while it makes them.
+    unproven = {"XDG_CACHE_HOME": str(tmp_path)} if place == BEFORE else {}
+    process = start("train", "--steps", "500", "--out", run, environment=unproven)
     while not has_come_to(run, place):
-        assert process.poll() is None, process.communicate()
+        assert process.is_running, process.wait()
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    said, errors = process.communicate(timeout=300)
-    assert process.returncode == 130, errors
+    process.send(signal.SIGTERM)
+    done = process.wait()
+    said, errors = done.stdout, done.stderr
+    assert done.returncode == 130, errors
     assert said.startswith(f"a new run, recorded in {run}; ")
     said_last = [line for line in errors.splitlines() if line][-2:]
     goes_on = f"the run goes on with: verirank train --resume {run}"
@@ -53,13 +50,13 @@ def test_sigterm_stops_a_run_before_and_while_it_trains(tmp_path: Path, place: s
 def test_ctrl_c_just_after_a_run_exists_says_how_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    begin = study.start_trial
+    begin = trial.start_trial
 
-    def begin_and_stop(config: TrialConfig, folder: Path) -> Run:
+    def begin_and_stop(config: TrialConfig, folder: Path, **given: Any) -> Run:
         begin(config, folder)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study, "start_trial", begin_and_stop)
+    monkeypatch.setattr(trial, "start_trial", begin_and_stop)
     run = tmp_path / "run"
     monkeypatch.setattr(sys, "argv", ["verirank", "train", "--out", str(run)])
     with pytest.raises(SystemExit) as ended:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from verirank.cli._watch import Watch, render
+from verirank.cli.tables import Watch, render
 from verirank.config import to_toml
 from verirank.record import Run, write_file, write_json, write_trial_list
-from verirank.study import Store, make_study, study_status
-from verirank.study._definition import DEFINITION
-from verirank.study._stall import StallClock
-from verirank.study._store import trial_entry
+from verirank.study import Store, StudyStatus, TrialStatus, make_study, study_status
+from verirank.study.executors._stall import StallClock
+from verirank.trial import trial_entry
 
 
 def test_a_record_that_the_file_system_will_not_give_is_told_once_and_ends_nothing(
@@ -91,11 +91,11 @@ def test_arms_of_one_method_are_told_apart_by_their_axes(
     study = make_study({"name": "s", "preset": "quickstart", "methods": ["lora"], "axes": axes})
     store, out = Store(tmp_path / "store"), tmp_path / "out"
     entries = []
-    for arm in study.arms():
-        store.start(arm, store.trial(arm))
-        Run(store.trial(arm)).update_manifest(status="done")
-        entries.append(trial_entry(arm, "ranked", store.trial(arm).name))
-    write_file(out / DEFINITION, to_toml(study))
+    for trial in (arm.trial(0) for arm in study.arms()):
+        store.start(trial, store.trial(trial))
+        Run(store.trial(trial)).update_manifest(status="done")
+        entries.append(trial_entry(trial, "ranked", store.trial(trial).name))
+    write_file(out / "study.toml", to_toml(study))
     write_trial_list(out, store.folder, entries)
     console = Console(width=200)
     with console.capture() as printed:
@@ -106,3 +106,30 @@ def test_arms_of_one_method_are_told_apart_by_their_axes(
     first, last = capsys.readouterr().out.splitlines()
     assert first.endswith(f"{entries[0].id}: done")
     assert last.endswith(f"{entries[1].id} (rank 8): done")
+
+
+def test_every_trial_is_named_in_a_terminal_of_80_columns() -> None:
+    trials = tuple(
+        TrialStatus(
+            id=f"lora-plus-seed{seed}-2a0ecd7af6",
+            role="ranked",
+            method="lora-plus",
+            seed=seed,
+            learning_rate=3.3e-4,
+            state="running",
+            step=10,
+            steps=200,
+            rewards=(0.3,) * 30,
+            error=None,
+            axes={"method.rank": 4 * (seed + 1)},
+        )
+        for seed in range(3)
+    )
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(render(StudyStatus("s", "single", trials, 100.0, True), console.width))
+    shown = console.export_text()
+    for trial in trials:
+        (line,) = [line for line in shown.splitlines() if trial.id in line]
+        assert f"rank {4 * (trial.seed + 1)} " in line or trial.seed == 0
+        assert "0.00033  running  10/200" in line and " 0.30" in line
+    assert "…" not in shown

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from verirank.config import (
     InputError,
+    for_methods,
     learning_rate_of,
-    learning_rates,
+    load_plugin,
     override,
     plugin_names,
     preset_names,
@@ -21,11 +22,13 @@ from verirank.config import (
 )
 
 
+@pytest.mark.parametrize("method", plugin_names("method"))
 @pytest.mark.parametrize("preset", preset_names())
-def test_every_preset_resolves(preset: str) -> None:
-    settings = read_settings(preset)
-    settings.get("method", {}).setdefault("name", "lora")
-    assert resolve(settings).training.steps > 0
+def test_every_preset_resolves_for_every_method(preset: str, method: str) -> None:
+    shared = for_methods(read_settings(preset), method)
+    trial = resolve(override(shared, [f"method.name={method}"]))
+    rate = read_settings(preset)["method"].get("learning_rate")
+    assert (trial.method.name, trial.method.learning_rate) == (method, rate)
 
 
 @pytest.mark.parametrize("method", plugin_names("method"))
@@ -51,7 +54,7 @@ def test_overrides_survive_the_round_trip(seed: int, steps: int, cap: float) -> 
         ("training.step=4", "unknown key 'training.step'; did you mean 'training.steps'?"),
         ("trainin.steps=4", "unknown key 'trainin'; did you mean 'training'?"),
         ("method.name=loraa", "unknown method 'loraa'; did you mean 'lora'?"),
-        ("algorithm.name=gppo", "unknown algorithm 'gppo'; did you mean 'grpo'?"),
+        ("algorithm.name=grpoo", "unknown algorithm 'grpoo'; did you mean 'grpo'?"),
         ("task.name=arithmetics", "unknown task 'arithmetics'; did you mean 'arithmetic'?"),
         ("method.rank=0", "method.rank = 0: input should be greater than or equal to 1"),
         ("model.dtype=float16", "model.dtype = 'float16'"),
@@ -76,9 +79,73 @@ def test_a_missing_file_names_the_presets() -> None:
 
 
 def test_every_method_has_a_default_learning_rate_that_can_be_overridden() -> None:
-    assert set(plugin_names("method")) == set(learning_rates())
+    rates = {name: load_plugin("method", name).default_rates for name in plugin_names("method")}
+    assert all(rate.how_found for rate in rates.values())
     config = resolve({"method": {"name": "dora"}}).method
-    assert learning_rate_of(config, "micro") == learning_rates()["dora"]["micro"]
-    assert learning_rate_of(config, "a/folder") == learning_rates()["dora"]["other"]
+    assert learning_rate_of(config, "micro") == rates["dora"].micro
+    assert learning_rate_of(config, "a/folder") == rates["dora"].other
     given = resolve({"method": {"name": "dora", "learning_rate": 0.5}}).method
     assert learning_rate_of(given, "micro") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("lr", "method.learning_rate"),
+        ("r", "method.rank"),
+        ("lora_alpha", "method.alpha"),
+        ("kl_coef", "algorithm.kl_coefficient"),
+        ("beta", "algorithm.kl_coefficient"),
+        ("num_generations", "sampling.group_size"),
+        ("algorithm.beta", "algorithm.kl_coefficient"),
+        ("training.lr", "method.learning_rate"),
+    ],
+)
+def test_a_name_of_another_library_gets_the_key_that_has_its_meaning(written, meant):
+    with pytest.raises(InputError, match=f"did you mean '{meant}'"):
+        resolve(override({}, [f"{written}=1"]))
+
+
+@pytest.mark.parametrize("key", ["adam", "optim", "training.optimiser"])
+def test_an_optimiser_is_answered_with_the_key_that_names_one(key):
+    with pytest.raises(InputError, match=r"did you mean 'training\.optimizer'|'optimizer'"):
+        resolve(override({}, [f"{key}='sgd'"]))
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("LoRA", "did you mean 'lora'"),
+        ("lora_fa", "did you mean 'lora-fa'"),
+        ("qlora", "not quantised"),
+    ],
+)
+def test_a_methods_name_is_found_whatever_its_case_and_hyphens(written, hint):
+    with pytest.raises(InputError, match=hint):
+        resolve({"method": {"name": written}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "example"),
+    [
+        ({"evaluation": {"benches": "test"}}, r'such as \["test"\]'),
+        ({"training": {"betas": 1}}, r"such as \[1\]"),
+    ],
+)
+def test_a_value_where_a_list_belongs_is_answered_with_an_example(settings, example):
+    with pytest.raises(InputError, match=example):
+        resolve(settings)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("method.learning_rate", "method.alpha", "training.max_grad_norm"),
+        *("training.weight_decay", "sampling.temperature", "algorithm.clip_high"),
+        "evaluation.temperature",
+    ],
+)
+def test_a_setting_that_is_not_finite_is_refused(key, number):
+    with pytest.raises(InputError, match="finite"):
+        resolve(override({}, [f"{key}={number}"]))

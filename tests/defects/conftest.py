@@ -31,7 +31,7 @@ def small() -> Callable[..., TrialConfig]:
     def make(method: str) -> TrialConfig:
         settings = {"name": "small", "preset": "quickstart", "methods": [method], "trial": _SMALL}
         (arm,) = make_study(settings).arms()
-        return arm
+        return arm.trial(0)
 
     return make
 

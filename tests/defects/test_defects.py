@@ -17,7 +17,7 @@ from verirank.methods import Policy
 from verirank.models import BaseModel
 from verirank.record import Run
 from verirank.sampling import Sampler, TransformersSampler
-from verirank.study import run_trial, start_trial, trial_id
+from verirank.trial import run_trial, start_trial, trial_id
 
 Small = Callable[[str], TrialConfig]
 
@@ -147,7 +147,7 @@ def test_one_evaluation_seed_draws_the_first_sample_k_times(base: BaseModel) -> 
     assert texts(defect_named("one-evaluation-seed").evaluation_sampler(sampler)) == 8 * fair[:1]
 
 
-@pytest.mark.parametrize("name", [name for name in defect_names() if name != "in-place-merging"])
+@pytest.mark.parametrize("name", ["redrawn-residual", "one-evaluation-seed"])
 def test_a_defect_of_evaluation_leaves_training_alone(
     name: str, base: BaseModel, small: Small, place: Path
 ) -> None:
@@ -171,6 +171,45 @@ def test_a_defect_is_part_of_a_trials_name_and_its_manifest(small: Small, tmp_pa
 def test_a_defect_that_is_not_known_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match=r"no defect 'in-place-merge'.*in-place-merging"):
         defect_named("in-place-merge")
+
+
+def test_dropout_in_the_adapter_parts_the_trainer_from_its_sampler(
+    base: BaseModel, small: Small, tmp_path: Path
+) -> None:
+    apart = {}
+    for name, defect in (("fair", None), ("dropping", "adapter-dropout")):
+        run = start_trial(small("lora"), tmp_path / name, defect)
+        run_trial(run, base)
+        apart[name] = [abs(line["kl_train_sampler"]) for line in run.metrics()]
+    # B is 0 in the first step, so there is nothing to drop.
+    assert apart["dropping"][0] == apart["fair"][0]
+    assert all(d > 10 * f for d, f in zip(apart["dropping"][1:], apart["fair"][1:], strict=True))
+
+
+def test_dropout_in_the_adapter_is_resumed_to_the_same_bits(
+    base: BaseModel, small: Small, tmp_path: Path
+) -> None:
+    runs = [start_trial(small("pissa"), tmp_path / n, "adapter-dropout") for n in ("cut", "whole")]
+
+    def cut(step) -> None:
+        if step.metrics["step"] == 3:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run_trial(runs[0], base, on_step=cut)
+    for run in runs:
+        run_trial(run, base)
+    assert len({(run.folder / "eval.json").read_text() for run in runs}) == 1
+    cut_off, whole = ([_lasting(line) for line in run.metrics()] for run in runs)
+    assert cut_off == whole
+
+
+def test_dropout_suits_only_methods_that_add_a_product(
+    base: BaseModel, small: Small, place: Path
+) -> None:
+    run = start_trial(small("ia3"), place, "adapter-dropout")
+    with pytest.raises(InputError, match="adds no product"):
+        run_trial(run, base)
 
 
 class Interrupted(Exception):

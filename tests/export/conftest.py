@@ -8,7 +8,7 @@ import pytest
 
 from verirank.config import ModelConfig, override, resolve
 from verirank.models import BaseModel, load_base
-from verirank.study import run_trial, start_trial
+from verirank.trial import run_trial, start_trial
 
 
 @pytest.fixture(scope="session")

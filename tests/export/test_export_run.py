@@ -19,8 +19,8 @@ from verirank.record import Run
 
 FILES = {
     "merged": {"config.json", "model.safetensors", "tokenizer.json", "README.md"},
-    "adapter": {"adapter_config.json", "adapter_model.safetensors", "README.md"},
-    "lora": {"adapter_config.json", "adapter_model.safetensors", "README.md"},
+    "adapter": {"adapter_config.json", "adapter_model.safetensors", "README.md", "verirank.json"},
+    "lora": {"adapter_config.json", "adapter_model.safetensors", "README.md", "verirank.json"},
 }
 
 
@@ -44,14 +44,18 @@ def set_manifest(run: Path, **entries: object) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_code_in_the_card_loads_the_served_policy(form, pissa_run, base, tmp_path, monkeypatch):
+def test_the_code_in_the_card_loads_the_served_policy_and_completes_a_prompt(
+    form, pissa_run, base, tmp_path, monkeypatch, capsys
+):
     out = tmp_path / "shipped"
     assert export(monkeypatch, pissa_run, form, out) == 0
     assert {file.name for file in out.iterdir()} >= FILES[form]
     (code,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
     monkeypatch.chdir(out)
     names: dict = {}
+    capsys.readouterr()
     exec(code, names)
+    assert capsys.readouterr().out.strip()
     expected = served(load_policy(base, pissa_run / "adapter"))
     rounding = 3e-6 * float(expected.abs().max())  # some twenty-five ULP of fp32
     torch.testing.assert_close(logits(names["model"]), expected, rtol=0, atol=rounding)

@@ -15,7 +15,7 @@ from command_line import Done, verirank
 from verirank.config import override, resolve
 from verirank.geometry import FRACTIONS
 from verirank.models import load_base
-from verirank.study import run_trial, start_trial
+from verirank.trial import run_trial, start_trial
 
 STEPS = 2
 SMALL = (

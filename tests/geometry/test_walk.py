@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from verirank.config import MethodConfig, ModelConfig, RunFailedError, plugin_names
+from installed_methods import METHODS
+from verirank.config import MethodConfig, ModelConfig, RunFailedError
 from verirank.geometry._walk import walk
 from verirank.methods import Policy
 from verirank.models import BaseModel, load_base
@@ -20,7 +21,7 @@ def policy_of(base: BaseModel, name: str) -> Policy:
     return Policy.create(base, MethodConfig(name=name), seed=0, total_steps=10)
 
 
-@pytest.mark.parametrize("name", plugin_names("method"))
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_walked_in_the_order_of_the_model(base: BaseModel, name: str) -> None:
     changeable = {key for key, _ in policy_of(base, name).effective_weights()}
     walked = [key for key, _, _ in walk([policy_of(base, name)])]

@@ -11,7 +11,7 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, TrainerCallback
 
-from verirank.config import InputError, ModelConfig, TaskConfig, VerifierConfig, plugin_names
+from verirank.config import CONTENDERS, InputError, ModelConfig, TaskConfig, VerifierConfig
 from verirank.integrations.trl import TRLParts, parts_for_trl, reward_function, training_rows
 from verirank.methods import method_config
 from verirank.models import BaseModel, load_base
@@ -108,7 +108,17 @@ class Rates(TrainerCallback):
         self.found = [group["lr"] for group in optimizer.param_groups]
 
 
-@pytest.mark.parametrize("method", plugin_names("method"))
+KINDS = {"lora", "dora", "pissa", "ia3", "full"}
+"""One method of a kind; AdaLoRA, LoRA-FA and LoRA+ have tests of their own below."""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(name, marks=() if name in KINDS else pytest.mark.thorough)
+        for name in CONTENDERS
+    ],
+)
 def test_a_method_trains_in_trl_and_the_base_stays_as_it_was(
     method, base, task, verifier, tmp_path
 ):

@@ -31,6 +31,17 @@ def test_ranks_shrink_to_the_target_and_differ_between_layers(toy):
     assert len(set(ranks(policy))) > 1
 
 
+def test_the_parameters_that_remain_are_those_of_the_singular_values_that_are_left(toy):
+    policy = adalora(toy, rank=8, target_rank=3)
+    take_steps(policy, optimizer_of(policy), range(1, STEPS + 1))
+    factors = {n: p for n, p in policy.trainable().items() if "lora_A" in n or "lora_B" in n}
+    sizes = [max(p.shape) for p in factors.values()]
+    assert policy.trainable_parameters == 8 * (sum(sizes) + len(sizes) // 2)
+    left = policy.method.remaining_parameters(policy)
+    assert left < policy.trainable_parameters / 2
+    assert left >= 3 * len(ranks(policy)) * 2 * min(sizes)
+
+
 def test_ranks_stay_put_when_nobody_allocates(toy):
     policy = adalora(toy, rank=8)
     optimizer = optimizer_of(policy)

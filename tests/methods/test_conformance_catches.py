@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from toy_model import save_mixture
 
-from verirank.config import MethodConfig, ModelConfig, plugin_names
+from verirank.config import CONTENDERS, MethodConfig, ModelConfig
 from verirank.methods import (
     Policy,
     Report,
@@ -206,27 +207,56 @@ CASES = {
 }
 
 
-def reports_on(cases: dict[str, Broken], folder: Path) -> dict[str, Report]:
+def lora_instead(base, config, *, seed, total_steps) -> Policy:
+    return Policy.create(base, MethodConfig(name="lora"), seed=seed, total_steps=total_steps)
+
+
+def post_attention_norms_alone(base, config, *, seed, total_steps) -> Policy:
+    def half(self, model) -> set[str]:
+        return {n for n, _ in model.named_modules() if n.endswith("post_attention_layernorm")}
+
+    kind = type(create_method(config))
+    method = type("LNTuning", (kind,), {"targets": half})(config)
+    model = method.attach(base.share(), seed=seed, total_steps=total_steps).eval()
+    return Policy(base, method, model, seed, total_steps, {})
+
+
+HALF_OF_THE_NORMS = Broken(
+    {"name": "ln-tuning"},
+    post_attention_norms_alone,
+    {"adapted-modules", "trainable-parameters", OWN},
+)
+OTHERS = sorted(set(CONTENDERS) - {"lora"})
+ALL_LORA = {f"lora as {n}": Broken({"name": n}, lora_instead, {"dispatch"}) for n in OTHERS}
+CLAIMING = ("dora", "rslora", "pissa", "milora", "adalora", "vera", "ia3", "miss")
+ALL_CLAIMS = {
+    f"lora that says it is {n}": Broken({"name": n}, claimed({"name": "lora"}), {"dispatch"})
+    for n in CLAIMING
+}
+
+
+@pytest.fixture(scope="module")
+def broken(toy_folder: Path) -> dict[str, Report]:
     """Check all cases at once: they share the process that loads what was saved."""
+    cases = CASES | ALL_LORA | ALL_CLAIMS | {"half of the norms": HALF_OF_THE_NORMS}
     factories = iter([case.factory for case in cases.values()])
 
     def build(base, config, *, seed, total_steps) -> Policy:
         return next(factories)(base, config, seed=seed, total_steps=total_steps)
 
     configs = [method_config(case.asked) for case in cases.values()]
-    reports = check_methods(configs, ModelConfig(name=str(folder)), build)
+    reports = check_methods(configs, ModelConfig(name=str(toy_folder)), build)
     return dict(zip(cases, reports, strict=True))
 
 
-@pytest.fixture(scope="module")
-def broken(toy_folder: Path) -> dict[str, Report]:
-    return reports_on(CASES, toy_folder)
+def failing(report: Report) -> dict[str, str]:
+    return {check.name: check.detail for check in report.checks if not check.passed}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_exactly_the_check_meant_for_it_catches(case, broken):
-    failing = {check.name: check.detail for check in broken[case].checks if not check.passed}
-    assert failing.keys() == CASES[case].failing, failing
+    found = failing(broken[case])
+    assert found.keys() == CASES[case].failing, found
     assert not broken[case].passed
 
 
@@ -245,53 +275,79 @@ def test_the_details_say_what_is_wrong(broken):
     assert detail("another optimiser", "dispatch") == "optimiser SGD"
 
 
-def lora_instead(base, config, *, seed, total_steps) -> Policy:
-    return Policy.create(base, MethodConfig(name="lora"), seed=seed, total_steps=total_steps)
+@pytest.mark.parametrize("case", ALL_LORA)
+def test_plain_lora_trained_under_another_name_is_caught(case, broken):
+    assert "dispatch" in failing(broken[case])
 
 
-OTHERS = sorted(set(plugin_names("method")) - {"lora"})
+@pytest.mark.parametrize("case", ALL_CLAIMS)
+def test_plain_lora_that_claims_to_be_another_method_is_caught(case, broken):
+    assert "dispatch" in failing(broken[case])
 
 
-@pytest.fixture(scope="module")
-def all_lora(toy_folder: Path) -> dict[str, Report]:
-    return reports_on(
-        {name: Broken({"name": name}, lora_instead, {"dispatch"}) for name in OTHERS}, toy_folder
-    )
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_plain_lora_trained_under_another_name_is_caught(name, all_lora):
-    assert "dispatch" in {check.name for check in all_lora[name].checks if not check.passed}
+def test_ln_tuning_of_the_post_attention_norms_alone_is_caught(broken):
+    assert failing(broken["half of the norms"]).keys() >= HALF_OF_THE_NORMS.failing
 
 
 @pytest.fixture(scope="module")
-def all_claims(toy_folder: Path) -> dict[str, Report]:
-    names = ("dora", "rslora", "pissa", "milora", "adalora", "vera", "ia3", "miss")
-    cases = {n: Broken({"name": n}, claimed({"name": "lora"}), {"dispatch"}) for n in names}
-    return reports_on(cases, toy_folder)
+def mixture(tmp_path_factory: pytest.TempPathFactory) -> ModelConfig:
+    return save_mixture(tmp_path_factory.mktemp("mixture"), chooses=True)
 
 
-def test_plain_lora_that_claims_to_be_another_method_is_caught(all_claims):
-    for name, report in all_claims.items():
-        failing = {check.name for check in report.checks if not check.passed}
-        assert "dispatch" in failing, name
+def experts_layers(policy: Policy, number: str = "") -> list[Any]:
+    layers = adapted_layers(policy.model).items()
+    return [layer for name, layer in layers if f".experts.{number}" in name]
 
 
-def test_ln_tuning_of_the_post_attention_norms_alone_is_caught(toy_folder):
-    def half(self, model) -> set[str]:
-        return {n for n, _ in model.named_modules() if n.endswith("post_attention_layernorm")}
+def skip_the_experts_adapters(policy: Policy) -> None:
+    for layer in experts_layers(policy):
+        layer.forward = layer.base_layer.forward
 
-    def factory(base, config, *, seed, total_steps) -> Policy:
-        kind = type(create_method(config))
-        method = type("LNTuning", (kind,), {"targets": half})(config)
-        model = method.attach(base.share(), seed=seed, total_steps=total_steps).eval()
-        return Policy(base, method, model, seed, total_steps, {})
 
-    report = check_method(
-        MethodConfig(name="ln-tuning"), ModelConfig(name=str(toy_folder)), factory
-    )
-    failing = {check.name for check in report.checks if not check.passed}
-    assert failing >= {"adapted-modules", "trainable-parameters", OWN}
+def skip_one_experts_adapters(policy: Policy) -> None:
+    for layer in experts_layers(policy, "0."):
+        layer.forward = layer.base_layer.forward
+
+
+def multiply_by_the_whole_stacks(policy: Policy) -> None:
+    plain = dict(policy.base.share().named_modules())
+    for name, module in policy.model.named_modules():
+        if name.endswith(".experts"):
+            module.forward = plain[name.removeprefix("base_model.model.")].forward
+
+
+def detach_a_of_the_experts(policy: Policy) -> None:
+    for layer in experts_layers(policy):
+        a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+        scale = layer.scaling["default"]
+        layer.forward = lambda x, base=layer.base_layer, a=a, b=b, scale=scale: (
+            base(x) + scale * x @ a.detach().T @ b.T
+        )
+
+
+TAKING_NO_PART = {
+    "every expert's adapters": (skip_the_experts_adapters, "experts.0.gate_up_proj"),
+    "one expert's adapters": (skip_one_experts_adapters, "experts.0.gate_up_proj"),
+    "the experts' own forward pass": (multiply_by_the_whole_stacks, "experts.0.gate_up_proj"),
+    "one matrix of the experts": (detach_a_of_the_experts, "lora_A"),
+}
+
+
+@pytest.mark.parametrize("case", TAKING_NO_PART)
+def test_adapters_of_experts_that_take_no_part_are_caught(case: str, mixture: ModelConfig) -> None:
+    change, said = TAKING_NO_PART[case]
+    found = failing(check_method(MethodConfig(name="lora"), mixture, changed(change)))
+    # Another process steps with the right forward pass.
+    assert found.keys() - {FRESH} == {"every-tensor-moves"}, found
+    assert said in found["every-tensor-moves"]
+
+
+@pytest.mark.parametrize("method", ["lora", "ia3"])
+def test_experts_without_a_token_are_no_fault(method: str, tmp_path: Path) -> None:
+    report = check_method(MethodConfig(name=method), save_mixture(tmp_path, chooses=False))
+    assert not failing(report)
+    moved = next(check.detail for check in report.checks if check.name == "every-tensor-moves")
+    assert moved.endswith("of experts without a token")
 
 
 def train_in_the_bases_dtype(policy: Policy) -> None:
@@ -302,6 +358,6 @@ def train_in_the_bases_dtype(policy: Policy) -> None:
 def test_parameters_trained_in_bf16_are_caught_where_the_trial_has_a_bf16_base(toy_folder):
     model = ModelConfig(name=str(toy_folder), dtype="bfloat16")
     report = check_method(MethodConfig(name="ia3"), model, changed(train_in_the_bases_dtype))
-    failing = {check.name: check.detail for check in report.checks if not check.passed}
-    assert failing.keys() == {"trainable-parameters"}
-    assert failing["trainable-parameters"].endswith("torch.bfloat16")
+    found = failing(report)
+    assert found.keys() == {"trainable-parameters"}
+    assert found["trainable-parameters"].endswith("torch.bfloat16")

@@ -8,7 +8,8 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from verirank.config import resolve
-from verirank.methods import _low_rank, create_method
+from verirank.kernels import _low_rank
+from verirank.methods import create_method
 from verirank.methods._dora_layer import ClosedFormDora
 
 
@@ -25,7 +26,7 @@ class _Toy(nn.Module):
 def test_forward_and_gradients_are_those_of_peft(
     wide: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_low_rank, "_WIDE", wide)
+    monkeypatch.setattr(_low_rank, "_PRODUCTS", wide)
     torch.manual_seed(0)
     config = LoraConfig(r=4, lora_alpha=8, target_modules=["linear"], use_dora=True)
     model = get_peft_model(_Toy(), config).eval()

@@ -63,13 +63,17 @@ def saved(toy, folder: Path) -> Policy:
 
 
 def test_a_saved_policy_is_judged_by_what_another_process_computes_with_it(toy, tmp_path):
-    """A state file that was changed after saving gives other bits elsewhere."""
-    policy = saved(toy, tmp_path)
-    model = ModelConfig(name=toy.source)
-    assert digests_elsewhere(model, [tmp_path]) == [digest(policy)]
-    state = load_file(tmp_path / "state.safetensors")
-    save_file({name: t + 1e-6 for name, t in state.items()}, tmp_path / "state.safetensors")
-    assert digests_elsewhere(model, [tmp_path]) != [digest(policy)]
+    whole, moved, damaged = (tmp_path / name for name in ("whole", "moved", "damaged"))
+    policy, other = saved(toy, whole), saved(toy, damaged)
+    state = load_file(damaged / "state.safetensors")
+    save_file({name: t + 1e-6 for name, t in state.items()}, damaged / "state.safetensors")
+    for parameter in other.trainable().values():
+        parameter.data += 1e-6
+    save_policy(other, moved)
+    found = digests_elsewhere(ModelConfig(name=toy.source), [whole, moved, damaged])
+    assert found[:2] == [digest(policy), digest(other)]
+    assert found[0] != found[1]
+    assert found[2].startswith("DamagedError")
 
 
 def test_a_process_that_stood_by_answers_as_a_new_one_and_ends_with_who_forked_it(toy, tmp_path):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from toy_model import TOTAL_STEPS, optimizer_of, take_steps
 
-from verirank.config import InputError, MethodConfig, ModelConfig, plugin_names
+from installed_methods import METHODS, OTHERS
+from verirank.config import CONTENDERS, InputError, MethodConfig, ModelConfig
 from verirank.methods import (
     Policy,
     check_methods,
@@ -20,8 +22,9 @@ from verirank.methods import (
 )
 from verirank.models import BaseModel
 
-METHODS = plugin_names("method")
 SVD_INITIALISED = ("pissa", "milora")
+ROUNDED_AT_START = ("frod", "hra")
+"""Methods whose initial product is the identity, or the weight, up to fp32 rounding."""
 every_method = pytest.mark.parametrize("name", METHODS)
 
 
@@ -45,22 +48,28 @@ def assert_same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Ten
 
 
 def test_the_thirteen_methods_of_the_design_are_installed():
-    assert set(METHODS) >= {
+    assert set(CONTENDERS) == {
         *("full", "lora", "dora", "adalora", "miss", "pissa", "milora", "lora-plus"),
         *("rslora", "lora-fa", "vera", "ia3", "ln-tuning"),
     }
 
 
 @pytest.fixture(scope="module")
-def reports(toy_folder: Path):
-    configs = [MethodConfig(name=name) for name in METHODS]
-    found = check_methods(configs, ModelConfig(name=str(toy_folder), dtype="bfloat16"))
-    return {report.method: report for report in found}
+def report_of(toy_folder: Path):
+    """The report on a method, checked together with the contenders or with the others."""
+
+    @cache
+    def reports(names: tuple[str, ...]):
+        configs = [MethodConfig(name=name) for name in names]
+        found = check_methods(configs, ModelConfig(name=str(toy_folder), dtype="bfloat16"))
+        return {report.method: report for report in found}
+
+    return lambda name: reports(CONTENDERS if name in CONTENDERS else OTHERS)[name]
 
 
 @every_method
-def test_passes_all_ten_conformance_checks(name, reports):
-    report = reports[name]
+def test_passes_all_ten_conformance_checks(name, report_of):
+    report = report_of(name)
     assert len(report.checks) == 10
     assert [(check.name, check.detail) for check in report.checks if not check.passed] == []
     assert report.passed
@@ -108,15 +117,15 @@ def test_published_weights_share_no_storage_with_base_or_policy(name, toy):
 
 
 @every_method
-def test_a_hundred_publishes_leave_the_base_as_it_was(name, toy):
+def test_ten_publishes_leave_the_base_as_it_was(name, toy):
     before = toy.fingerprint()
     policy = trained(toy, name)
-    for _ in range(100):
+    for _ in range(10):
         plain_model(policy, torch.bfloat16)
     assert toy.fingerprint() == before
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "full"])
+@pytest.mark.parametrize("name", [m for m in METHODS if m != "full"])
 def test_published_weights_agree_with_pefts_own_merge(name, toy):
     policy = trained(toy, name)
     merged = copy.deepcopy(policy.model).merge_and_unload().state_dict()
@@ -137,7 +146,10 @@ def test_over_a_bf16_base_it_starts_at_the_base_with_fp32_trainables(name, toy_b
     counted = sum(p.numel() for p in policy.trainable().values())
     assert counted == policy.method.count(toy_bf16.shape)
     for key, weight in policy.effective_weights():
-        assert torch.equal(weight, base[key].float()), key
+        if name in ROUNDED_AT_START:
+            torch.testing.assert_close(weight, base[key].float(), rtol=0, atol=1e-6)
+        else:
+            assert torch.equal(weight, base[key].float()), key
 
 
 @every_method
@@ -182,7 +194,7 @@ def test_its_optimiser_is_adamw_over_every_trainable_tensor_once(name, toy):
 def test_a_saved_policy_that_lacks_a_file_is_refused(toy, tmp_path):
     save_policy(policy_of(toy, "lora"), tmp_path)
     (tmp_path / "state.safetensors").unlink()
-    with pytest.raises(InputError, match="holds no saved policy"):
+    with pytest.raises(InputError, match=r"state\.safetensors is missing"):
         load_policy(toy, tmp_path)
 
 

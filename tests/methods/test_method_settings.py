@@ -49,8 +49,19 @@ def test_alpha_is_twice_the_rank_unless_set():
     assert create_method(method_config({"name": "lora", "rank": 8, "alpha": 8})).scale == 1.0
 
 
-def test_rslora_divides_by_the_root_of_the_rank():
-    assert create_method(method_config({"name": "rslora", "rank": 16})).scale == 8.0
+def test_pissas_alpha_is_its_rank_unless_set():
+    scales = [create_method(method_config({"name": "pissa", "rank": r})).scale for r in (4, 32)]
+    assert scales == [1.0, 1.0]
+    assert create_method(method_config({"name": "pissa", "rank": 8, "alpha": 16})).scale == 2.0
+
+
+def test_rslora_divides_one_alpha_by_the_root_of_the_rank():
+    scales = [
+        create_method(method_config({"name": "rslora", "rank": r})).scale for r in (4, 16, 64)
+    ]
+    assert scales == [8.0, 4.0, 2.0]
+    given = {"name": "rslora", "rank": 16, "alpha": 32.0}
+    assert create_method(method_config(given)).scale == 8.0
 
 
 def test_adalora_needs_ranks_to_give_away():

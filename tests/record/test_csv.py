@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,13 @@ from verirank.record import write_csv
 def test_rows_stand_under_their_header_in_the_order_of_the_first(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", [{"x": 1, "y": "a,b"}, {"y": None, "x": 2.5}])
     assert (tmp_path / "a.csv").read_text() == 'x,y\n1,"a,b"\n2.5,\n'
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@sum", "\t=1"])
+def test_no_text_is_a_formula_and_numbers_stay(tmp_path: Path, text: str) -> None:
+    write_csv(tmp_path / "a.csv", [{"x": text, "y": -1.5}])
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["x", "y"], [f"'{text}", "-1.5"]]
 
 
 @pytest.mark.parametrize("row", [{"x": 1, "y": 2, "z": 3}, {"x": 1}, {"x": 1, "z": 3}])

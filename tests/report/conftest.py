@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from synthetic_runs import write_study
 
+from synthetic_runs import write_study
 from verirank.report import write_report
 
 

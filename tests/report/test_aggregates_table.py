@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from synthetic_runs import METHODS, write_run
 
-from verirank.report import build_leaderboard, write_report
-from verirank.report._aggregates import across_benches, bench_scores
+from synthetic_runs import METHODS, write_run
+from verirank.ranking import across_benches, bench_scores, build_leaderboard
+from verirank.report import write_report
 
 
 @pytest.fixture
@@ -48,13 +48,12 @@ def test_each_bench_has_its_pass_interval_its_votes_and_what_is_left_without_ove
     assert average.pass_at_k == pytest.approx(sum(row.pass_at_k for row in both) / 2)
 
 
-def test_aggregates_are_over_seeds_and_benches(runs: Path) -> None:
+def test_the_chance_to_beat_lora_is_over_seeds_and_benches(runs: Path) -> None:
     lora, vera = across_benches(build_leaderboard([runs]))
     assert (lora.label, vera.label) == ("lora", "vera")
     assert lora.benches == 2
     assert lora.better is None
     assert vera.better is not None and vera.better < 0.2
-    assert vera.iqm_low is not None and vera.iqm_low < vera.iqm < lora.iqm
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -65,7 +64,7 @@ def test_fewer_than_three_seeds_have_neither_an_interval_nor_a_chance(
         for seed in range(seeds):
             write_run(tmp_path / f"{method}{seed}", method, METHODS[method], seed=seed)
     for found in across_benches(build_leaderboard([tmp_path])):
-        assert (found.iqm_low, found.iqm_high, found.better) == (None, None, None)
+        assert (found.better, found.better_low) == (None, None)
 
 
 def test_they_stand_on_the_page_and_in_files_beside_it(runs: Path, tmp_path: Path) -> None:
@@ -76,5 +75,5 @@ def test_they_stand_on_the_page_and_in_files_beside_it(runs: Path, tmp_path: Pat
     for name, rows in (("benches", 8), ("aggregates", 2)):
         with (out / "data" / f"{name}.csv").open(encoding="utf-8") as file:
             assert len(list(csv.DictReader(file))) == rows
-    again = build_leaderboard([runs], out / "runs_index.parquet")
+    again = build_leaderboard([runs], out / "runs_index.sqlite")
     assert bench_scores(again) == bench_scores(build_leaderboard([runs]))

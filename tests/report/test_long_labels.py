@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from synthetic_runs import Recipe, write_run
-
 from verirank.report import write_report
 from verirank.report._palette import FILE, names_axis, panel_title
 

@@ -9,6 +9,7 @@ import shlex
 from dataclasses import fields
 from html import unescape
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,16 +18,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from altair.utils.schemapi import validate_jsonschema
-from synthetic_runs import METHODS, Recipe, write_run, write_solved
 
+from synthetic_runs import METHODS, Recipe, write_run, write_solved
 from verirank.geometry import Curve, Geometry, Identity, Pool, Summary
-from verirank.report import Confounds, Effect, build_leaderboard, write_report
+from verirank.ranking import (
+    PUBLISHED_BENCHES,
+    Confounds,
+    Effect,
+    GeometryReport,
+    Searches,
+    build_leaderboard,
+)
+from verirank.report import write_report
 from verirank.report._evidence import gather_evidence
 from verirank.report._evidence_figures import geometry_figures
-from verirank.report._geometry import GeometryReport
 from verirank.report._palette import FILE
-from verirank.report._published import BENCHES
-from verirank.report._rate_chart import Searches
 from verirank.report.figures import build_figures, confound_figure, energy_figure
 
 COMMAND = r"verirank ([a-z]+ [^<\n]+)"
@@ -77,8 +83,44 @@ def test_the_answer_stands_first(report: Path) -> None:
 
 def test_every_method_and_the_base_have_a_row(report: Path) -> None:
     shown = page(report).partition('<tbody data-bench="average">')[2].partition("</tbody>")[0]
-    assert len(re.findall(r"<tr class=\"standing-\d\"", shown)) == len(METHODS)
+    assert len(re.findall(r"<tr class=\"standing-\d(?: unproven)?\"", shown)) == len(METHODS)
     assert "base model" in page(report)
+
+
+def test_the_recommendation_stands_above_the_leaderboard(report: Path, tmp_path: Path) -> None:
+    above = page(report).partition('id="leaderboard"')[0]
+    assert "No recommendation." in above and "share 1 seed" in above
+    for method, seed in product(("lora", "ia3"), range(3)):
+        write_run(tmp_path / f"{method}-{seed}", method, METHODS[method], seed=seed)
+    write_report([tmp_path], tmp_path / "out")
+    above = page(tmp_path / "out").partition('id="leaderboard"')[0]
+    assert "Use lora, learning rate 0.0003." in above
+
+
+def test_rank_and_gain_are_separate_marks(tmp_path: Path) -> None:
+    for method in ("vera", "lora"):
+        write_run(tmp_path / method, method, Recipe(0.35, 10, 30))
+    write_report([tmp_path], tmp_path / "out")
+    text = page(tmp_path / "out")
+    assert text.count('<tr class="standing-0 unproven"') == 2
+    assert "<small>gain not proven</small>" in text
+
+
+def test_one_method_that_is_best_and_cheapest_leaves_no_frontier_to_draw(tmp_path: Path) -> None:
+    for method, recipe in {"lora": Recipe(0.8, 10, 10), "vera": Recipe(0.5, 20, 20)}.items():
+        write_run(tmp_path / method, method, recipe)
+    figures = build_figures(build_leaderboard([tmp_path]), Searches([], []))
+    (chart,) = [f.specification(FILE) for f in figures if f.name == "parameters"]
+    (line,) = [v for v in chart["hconcat"][0]["layer"] if v.get("mark", {}).get("type") == "line"]
+    assert line["data"]["values"] == []
+
+
+def test_claims_stand_after_the_studys_own_numbers(tmp_path: Path) -> None:
+    for method in ("lora", "dora", "miss"):
+        write_run(tmp_path / method, method, METHODS[method])
+    write_report([tmp_path], tmp_path / "out")
+    order = re.findall(r'<section id="(\w+)"', page(tmp_path / "out"))
+    assert order.index("verdicts") > order.index("completions") > order.index("leaderboard")
 
 
 def test_the_figure_of_differences_names_its_bench_and_that_nothing_is_corrected(
@@ -227,20 +269,16 @@ def test_nothing_but_whole_files_is_left(report: Path) -> None:
 
 
 @pytest.mark.parametrize("right", [False, True])
-def test_an_interval_without_width_is_not_shown_as_certainty(tmp_path: Path, right: bool) -> None:
+def test_an_accuracy_of_0_or_1_is_not_shown_as_certainty(tmp_path: Path, right: bool) -> None:
     write_solved(tmp_path / "a", "vera", right=right)
     write_run(tmp_path / "b", "lora", METHODS["lora"], problems=30)
     write_report([tmp_path], tmp_path / "out")
-    text = page(tmp_path / "out")
-    note = "every sample equal for vera on test"
-    assert re.search(rf"<p class=\"note\" id=\"without-width\">† [^<]*{note}", text)
-    assert text.count(">†</a>") == 1
-    charts = [a for _, a in Tags(text).tags if a.get("class") == "chart"]
-    assert sum(note in (chart.get("aria-label") or "") for chart in charts) == 3
-
-
-def test_a_page_whose_intervals_have_width_has_no_such_note(report: Path) -> None:
-    assert "every sample equal" not in page(report)
+    rows = json.loads((tmp_path / "out" / "leaderboard.json").read_text("utf-8"))["rows"]
+    (row,) = (row for row in rows if row["method"] == "vera" and row["bench"] == "test")
+    assert row["avg_at_k"] == float(right)
+    assert row["high"] - row["low"] > 0.1
+    low, high = (f"{100 * row[end]:.1f}" for end in ("low", "high"))
+    assert f"{low} – {high}" in page(tmp_path / "out")
 
 
 def test_methods_that_share_no_seed_stand_on_the_page_without_ranks(tmp_path: Path) -> None:
@@ -250,7 +288,7 @@ def test_methods_that_share_no_seed_stand_on_the_page_without_ranks(tmp_path: Pa
     text = page(tmp_path / "out")
     assert "leads" not in text.partition("</title>")[0]
     assert "level with the best" not in text
-    assert text.count('data-value="0">–</td>') == 2
+    assert text.count('data-value="0"></td>') == 2
 
 
 def test_metrics_that_a_step_without_signal_lacks_are_read(tmp_path: Path) -> None:
@@ -263,17 +301,19 @@ def test_metrics_that_a_step_without_signal_lacks_are_read(tmp_path: Path) -> No
         assert [line["step"] for line in csv.DictReader(curves)] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("named", [("aime24", "aime25"), tuple(sorted(BENCHES))])
+@pytest.mark.parametrize("named", [("aime24", "aime25"), tuple(sorted(PUBLISHED_BENCHES))])
 def test_a_score_stands_beside_the_papers_only_on_its_benches(
     tmp_path: Path, named: tuple[str, ...]
 ) -> None:
     benches = dict.fromkeys(named, 0.0)
     write_run(tmp_path / "a", "lora", METHODS["lora"], problems=4, benches=benches)
     write_report([tmp_path / "a"], tmp_path / "out")
-    with (tmp_path / "out" / "data" / "published.csv").open(encoding="utf-8") as file:
-        (row,) = csv.DictReader(file)
-    assert bool(row["here"]) == (len(named) == 6)
-    assert float(row["published"]) == 0.425
+    published = tmp_path / "out" / "data" / "published.csv"
+    assert published.is_file() == (len(named) == 6)
+    assert ('id="published-title"' in page(tmp_path / "out")) == published.is_file()
+    if published.is_file():
+        (row,) = csv.DictReader(published.read_text("utf-8").splitlines())
+        assert float(row["here"]) > 0 and float(row["published"]) == 0.425
 
 
 def test_runs_of_several_revisions_are_told_in_a_line_and_listed(tmp_path: Path) -> None:
@@ -282,7 +322,7 @@ def test_runs_of_several_revisions_are_told_in_a_line_and_listed(tmp_path: Path)
         write_run(tmp_path / "runs" / name, name, METHODS[name], manifest=manifest)
     write_report([tmp_path / "runs"], tmp_path / "out")
     text = page(tmp_path / "out")
-    assert "These runs are a mixture: 2 of code." in text
+    assert "These runs were not made under the same conditions: 2 of code." in text
     assert "<dd>aaa111; bbb222</dd>" in text
     with (tmp_path / "out" / "data" / "audit.csv").open(encoding="utf-8") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}

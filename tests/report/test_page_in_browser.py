@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from html import unescape
 from itertools import product
 from pathlib import Path
 
 import pytest
-from synthetic_runs import METHODS, write_run
 
+from synthetic_runs import METHODS, write_run
 from verirank.report import write_report
 
 BROWSER = next(
@@ -73,10 +74,10 @@ pytestmark = [
 ]
 
 
-def opened(page: Path, profile: Path) -> tuple[str, list[str]]:
+def opened(address: str, profile: Path) -> tuple[str, list[str]]:
     """Open a page; return its document once drawn, and what it wrote to the console."""
     done = subprocess.run(
-        [BROWSER, *QUIET, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()],
+        [BROWSER, *QUIET, f"--user-data-dir={profile}", "--dump-dom", address],
         check=True,
         capture_output=True,
         text=True,
@@ -85,14 +86,14 @@ def opened(page: Path, profile: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
-def asked(page: Path, steps: str, tmp_path: Path) -> dict[str, str]:
+def asked(page: Path, steps: str, tmp_path: Path, link: str = "") -> dict[str, str]:
     """Take steps in a page once it is ready; return what they said, and the document as `all`."""
     # The page's policy would refuse this test's script, so the copy does without a policy.
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text("utf-8"))
     copy = tmp_path / "copy.html"
     script = WHEN_READY.replace("STEPS", steps)
     copy.write_text(text.replace("</head>", script, 1), encoding="utf-8")
-    document, console = opened(copy, tmp_path / "profile")
+    document, console = opened(copy.as_uri() + link, tmp_path / "profile")
     assert console == []
     root = document.partition("<html")[2].partition(">")[0]
     return dict(re.findall(r'data-(\w+)="([^"]*)"', root)) | {"all": document}
@@ -101,7 +102,7 @@ def asked(page: Path, steps: str, tmp_path: Path) -> dict[str, str]:
 def test_the_page_shows_every_chart_without_a_word_on_the_console(
     report: Path, tmp_path: Path
 ) -> None:
-    document, console = opened(report / "report.html", tmp_path / "profile")
+    document, console = opened((report / "report.html").as_uri(), tmp_path / "profile")
     assert console == []
     assert 'data-ready="true"' in document
     assert len(re.findall(r'<svg [^>]*class="marks"', document)) == 6
@@ -128,6 +129,24 @@ def test_the_page_is_filtered_by_method_family_and_bench(report: Path, tmp_path:
     assert told["told"] == "2 of 13 methods"
     assert set(told["family"].split()) == {"pissa", "milora"}
     assert told["bench"] == "ood"
+
+
+VIEW = """
+  if (location.hash) {
+    say("view", methods());
+  } else {
+    heading("Method").querySelector("button").click();
+    heading("Method").querySelector("button").click();
+    type("method", "dora, ia3");
+    say("link", document.querySelector(".view").getAttribute("href"));
+  }
+"""
+
+
+def test_a_link_opens_the_view_that_it_was_taken_from(report: Path, tmp_path: Path) -> None:
+    link = asked(report / "report.html", VIEW, tmp_path)["link"]
+    again = asked(report / "report.html", VIEW, tmp_path, unescape(link))
+    assert again["view"].split() == ["ia3", "dora"]
 
 
 def test_a_hundred_runs_fit_5_megabytes_and_are_interactive_within_a_second(
@@ -158,6 +177,6 @@ def test_a_script_that_slips_into_the_page_does_not_run(report: Path, tmp_path: 
     slipped = "<script>document.documentElement.dataset.slipped = 'ran';</script></body>"
     copy = tmp_path / "copy.html"
     copy.write_text(text.replace("</body>", slipped, 1), encoding="utf-8")
-    document, console = opened(copy, tmp_path / "profile")
+    document, console = opened(copy.as_uri(), tmp_path / "profile")
     assert 'data-slipped="ran"' not in document
     assert any("Content Security Policy" in line for line in console)

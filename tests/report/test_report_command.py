@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from synthetic_runs import METHODS, Recipe, write_run
 
+from synthetic_runs import METHODS, Recipe, write_run
 from verirank.cli import main
 from verirank.cli.report_command import command
 from verirank.config import InputError
@@ -21,7 +21,7 @@ def test_report_writes_everything_into_the_folder_given(tmp_path: Path, study: P
     assert {path.name for path in out.iterdir()} == {
         "leaderboard.json", "leaderboard.csv", "verdicts.json", "equal_time.json", "report.html",
         "equal_parameters.json", "comparisons.json",
-        "figures", "data", "runs_index.parquet",
+        "figures", "data", "runs_index.sqlite",
     }  # fmt: skip
     assert str(out / "report.html") in done.stdout
 

@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from synthetic_runs import METHODS, Recipe, write_run
 
+from synthetic_runs import METHODS, Recipe, write_run
 from verirank.cli.show_command import command
-from verirank.config import InputError, TrialConfig
-from verirank.tasks import load_task
+from verirank.config import InputError
 
 HOSTILE = (
     "</pre><script>alert(1)</script>\x1b[2J\x1b]0;owned\x07\u202egnihton\u202c\r\x9b31m\x00\n"
@@ -36,6 +35,8 @@ def run(tmp_path: Path) -> Path:
             "step": 1, "problem": f"p{p}", "completion": f"answer {g}", "reward": float(g < p),
             "reason": "exact" if g < p else "numbers differ", "length": 5 + g,
             "truncated": g == 3, "seed": g,
+            # One right of four: (1 - 1/4) / sd with GRPO's sample standard deviation of 1/2.
+            "advantage": (1.5 if g < p else -0.5) if p == 1 else 0.0,
         }
         for p in (1, 4)
         for g in range(4)
@@ -55,9 +56,8 @@ def test_the_overview_tells_how_answers_ended_and_which_problems_stand_out(run: 
         assert word in told
 
 
-def test_a_step_shows_reward_and_the_advantage_of_the_runs_algorithm(run: Path) -> None:
+def test_a_step_shows_the_reward_and_the_recorded_advantage_of_each_completion(run: Path) -> None:
     told = show(str(run), "--step", "1", "--problem", "p1", "-n", "10")
-    # One right of four: (1 - 1/4) / sd with GRPO's sample standard deviation of 1/2.
     assert "reward 1; advantage +1.5" in told
     assert told.count("advantage -0.5") == 3
     assert "4 of 4 shown" in told
@@ -107,27 +107,4 @@ def test_signs_are_told_before_and_after_training(run: Path) -> None:
     told = show(str(run))
     assert "tokens: 0.0 % before, 0.0 % after" in told
     assert "cut off: 0.0 % before, 0.0 % after" in told
-    assert "one text is the right answer to 48 problems" in told
-
-
-def test_what_an_earlier_version_did_not_record_is_asked_of_the_task(tmp_path: Path) -> None:
-    task = load_task(TrialConfig().task)
-    run = write_run(tmp_path / "r", "lora", METHODS["lora"], problems=2, settings=GROUPS)
-    file = run / "eval" / "test.parquet"
-    asked = task.bench("test", 2)
-    names = {f"test-{place:03d}": problem.id for place, problem in enumerate(asked)}
-    rows = [r | {"problem": names[r["problem"]]} for r in pq.read_table(file).to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows).drop_columns(["prompt", "gold"]), file)
-    second = task.training_problem(0, 1)
-    rows = [
-        {
-            "step": 1, "problem": task.training_problem(0, place).id, "completion": "x",
-            "reward": 0.0, "reason": "r", "length": 1, "truncated": False, "seed": 0,
-        }
-        for place in (0, 0, 0, 0, 1, 1, 1, 1)
-    ]  # fmt: skip
-    (run / "rollouts").mkdir()
-    pq.write_table(pa.Table.from_pylist(rows), run / "rollouts" / "steps-000001-000001.parquet")
-    assert f"gold: {asked[0].answer}" in show(str(run), "--bench", "test", "--problem", asked[0].id)
-    told = show(str(run), "--step", "1", "--problem", second.id)
-    assert f"question: {second.prompt}\ngold: {second.answer}" in told
+    assert "one text is the correct answer to 48 problems" in told

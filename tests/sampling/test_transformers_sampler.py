@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 from threading import Event
+from typing import Any
 
 import pytest
 import torch
 
 from verirank.config import ModelConfig
+from verirank.kernels import DecodeCache
 from verirank.models import SHAPES, BaseModel, load_base
 from verirank.sampling import (
-    Completion,
+    Finished,
+    Order,
+    Orders,
     TransformersSampler,
+    _hands,
     _transformers,
     cache_bytes,
     most_rows,
     sample_seed,
 )
-from verirank.sampling._cache import DecodeCache
-from verirank.sampling._memory import Stretch, chunks, shared
-from verirank.sampling._transformers import _Batch, _draw, _room_to_draw, _side_by_side
+from verirank.sampling._decoder import parts_of
+from verirank.sampling._drawing import draw, storage_for_drawing
+from verirank.sampling._hands import Dispatch, side_by_side
 
 PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
 DRAW = {"temperature": 1.0, "max_new_tokens": 48, "stop": None}
@@ -62,11 +71,15 @@ def test_nearly_zero_temperature_equals_greedy_generate(base: BaseModel) -> None
         assert completion.tokens == tuple(greedy[tokens.shape[1] :].tolist())
 
 
-def test_a_sample_depends_on_its_seed_and_not_on_its_neighbours(base: BaseModel) -> None:
-    sampler = TransformersSampler(base)
-    together = sampler.sample(PROMPTS, seeds(3, 4), **DRAW)
-    alone = sampler.sample(PROMPTS[1:2], [seeds(3, 4)[1][2:3]], **DRAW)
-    assert alone[0][0].tokens == together[1][2].tokens
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_sample_is_the_same_to_the_bit_whatever_stands_beside_it(dtype: str) -> None:
+    sampler = TransformersSampler(load_base(ModelConfig(name="micro", dtype=dtype)))
+    prompts = [*PROMPTS, *(f"{n}*{n % 7}+3=" for n in range(2, 15))]
+    together = sampler.sample(prompts, seeds(16, 4), **DRAW)
+    assert sampler.sample(prompts[1:2], [seeds(3, 4)[1]], **DRAW) == [together[1]]
+    assert sampler.sample(prompts[1:2], [seeds(3, 4)[1][2:3]], **DRAW) == [[together[1][2]]]
+    backwards = sampler.sample(prompts[::-1], seeds(16, 4)[::-1], **DRAW)
+    assert backwards[::-1] == together
 
 
 @pytest.mark.parametrize("rows", [1, 3, 5])
@@ -74,11 +87,60 @@ def test_samples_do_not_depend_on_how_many_the_memory_holds(base: BaseModel, row
     wide = TransformersSampler(base).sample(PROMPTS, seeds(3, 4), **DRAW)
     longest = len(wide[1][0].prompt_tokens) + DRAW["max_new_tokens"]
     held = rows * cache_bytes(base.shape, longest, base.dtype.itemsize)
-    narrow = TransformersSampler(base, cache_bytes=held).sample(PROMPTS, seeds(3, 4), **DRAW)
-    for whole, cut in zip(wide, narrow, strict=True):
-        assert [(c.tokens, c.seed, c.text) for c in cut] == [
-            (c.tokens, c.seed, c.text) for c in whole
-        ]
+    assert TransformersSampler(base, cache_bytes=held).sample(PROMPTS, seeds(3, 4), **DRAW) == wide
+
+
+def orders(
+    chosen: list[int], more: Callable[[], bool] = lambda: True
+) -> Callable[[], Order | None]:
+    """Return what gives orders of 4 samples, whose limits differ, for problems in some order."""
+    waiting = iter(chosen)
+
+    def following() -> Order | None:
+        place = next(waiting, None) if more() else None
+        if place is None:
+            return None
+        limits = [4 + (7 * place + 11 * g) % 40 for g in range(4)]
+        group = [sample_seed("orders", place, g) for g in range(4)]
+        return Order(place, f"({place}+3)*2=", group, limits)
+
+    return following
+
+
+def stream(base: BaseModel, following: Orders, rows: int) -> Iterator[Finished]:
+    held = rows * cache_bytes(base.shape, 64, base.dtype.itemsize)
+    sampler = TransformersSampler(base, cache_bytes=held)
+    turns = sampler.stream(following, longest=64, temperature=1.0, stop=None)
+    with closing(turns):
+        for finished in turns:
+            yield from finished
+
+
+def test_samples_that_join_others_under_way_are_the_same_to_the_bit(base: BaseModel) -> None:
+    alone = dict(next(stream(base, orders([place]), rows=4)) for place in range(12))
+    for shuffle in (None, 1, 2):
+        places = list(range(12))
+        if shuffle is not None:
+            random.Random(shuffle).shuffle(places)
+        finished = list(islice(stream(base, orders(places), rows=10), 12))
+        assert dict(finished) == alone
+        assert [place for place, _ in finished] != places, "short ones overtake long ones"
+    limits = [4 + (7 * 3 + 11 * g) % 40 for g in range(4)]
+    assert all(len(c.tokens) <= n for c, n in zip(alone[3], limits, strict=True))
+
+
+def test_orders_that_come_later_are_taken_and_what_is_unfinished_is_given_up(
+    base: BaseModel,
+) -> None:
+    asked, sampler = Event(), TransformersSampler(base)
+    turns = sampler.stream(orders([1, 2], asked.is_set), longest=64, temperature=1.0, stop=None)
+    assert [next(turns) for _ in range(3)] == [[], [], []]
+    asked.set()
+    finished = next(turn for turn in turns if turn)
+    turns.close()
+    assert len(finished) == 1
+    again = sampler.sample(PROMPTS, seeds(3, 2), **DRAW)
+    assert again == TransformersSampler(base).sample(PROMPTS, seeds(3, 2), **DRAW)
 
 
 def test_threads_share_the_samples_and_are_as_many_afterwards(
@@ -100,45 +162,59 @@ def test_threads_share_the_samples_and_are_as_many_afterwards(
     assert shared == [alone, alone]
 
 
-@pytest.mark.parametrize(
-    ("sizes", "rows", "samples"),
-    [
-        ([8] * 8, 128, [32, 32]),
-        ([8] * 5, 128, [24, 16]),
-        ([8] * 3, 128, [16, 8]),
-        ([1], 128, [1]),
-        ([5], 128, [3, 2]),
-        ([8] * 5, 8, [8] * 5),
-        ([4, 4], 1, [1] * 8),
-    ],
-)
-def test_two_hands_have_a_part_each_where_the_memory_holds_all(
-    sizes: list[int], rows: int, samples: list[int]
+def test_one_hand_has_the_orders_until_it_has_enough_then_the_one_with_the_fewest_samples() -> None:
+    dispatch = Dispatch[str](orders(list(range(6))), 2, enough=6)  # orders of four samples
+    takes = [dispatch.take(*asks) for asks in ((1, 0), (0, 0), (1, 0), (0, 4), (0, 8), (1, 0))]
+    assert [take and take.place for take in takes] == [None, 0, None, 1, None, 2]
+    assert dispatch.take(1, 4) is not None, "which has not enough yet"
+    assert [dispatch.take(0, 8) is None, dispatch.take(0, 12) is None] == [False, True]
+
+
+def test_a_hand_with_few_samples_leaves_them_to_the_first_one() -> None:
+    dispatch = Dispatch[str](orders([]), 2, enough=6)
+    assert dispatch.take(0, 4) is None
+    assert (
+        not dispatch.may_give(1, 3) and not dispatch.may_give(0, 2) and not dispatch.may_give(1, 0)
+    )
+    assert dispatch.may_give(1, 2)
+    dispatch.give("samples", 2)
+    assert not dispatch.may_give(1, 1), "the first one has six by now"
+    assert [dispatch.given(1, 9), dispatch.given(0, 1)] == [None, None]
+    assert [dispatch.given(0, 2), dispatch.given(0, 2)] == ["samples", None]
+
+
+@pytest.mark.parametrize("enough", [1, 6, 40])
+def test_completions_are_the_same_to_the_bit_when_hands_leave_samples_to_each_other(
+    base: BaseModel, monkeypatch: pytest.MonkeyPatch, enough: int
 ) -> None:
-    parts = shared(sizes, rows, 2)
-    assert [sum(part.end - part.start for part in chunk) for chunk in parts] == samples
+    places = list(range(12))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = dict(islice(stream(base, orders(places), rows=64), 12))
+        torch.set_num_threads(2)
+        monkeypatch.setattr(_transformers, "_LEAST_MATRIX", 0)
+        monkeypatch.setattr(_hands, "_ENOUGH", enough)
+        assert dict(islice(stream(base, orders(places), rows=64), 12)) == alone
+    finally:
+        torch.set_num_threads(before)
 
 
-def test_an_error_of_one_hand_stops_the_other_within_a_token(base: BaseModel) -> None:
-    def complete(part: list[Stretch], stopped: Event) -> list[list[Completion]]:
-        if part[0].prompt == 0:
+def test_an_error_of_one_hand_stops_the_other_within_a_token() -> None:
+    def decode(dispatch: Dispatch[Any], hand: int) -> Iterator[list[Finished]]:
+        if hand == 0:
             raise ZeroDivisionError
-        assert stopped.wait(60)
-        return []
+        while True:
+            yield []
 
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
         with pytest.raises(ZeroDivisionError):
-            list(_side_by_side(complete, [[Stretch(0, 0, 1)], [Stretch(1, 0, 1)]], 2))
+            list(side_by_side(decode, orders([]), 2, 4))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    batch = _Batch(base.tokenizer, [(5, 6, 7)], [[1, 2]], 40, torch.device("cpu"))
-    stopped = Event()
-    stopped.set()
-    TransformersSampler(base)._decode(batch, 1.0, torch.tensor([-1]), stopped)
-    assert batch.lengths_N.tolist() == [1, 1]
 
 
 def test_no_uniform_number_draws_a_token_without_probability() -> None:
@@ -150,7 +226,7 @@ def test_no_uniform_number_draws_a_token_without_probability() -> None:
     block = (logits[:, :256].double() - 30).exp().sum(1) / (logits.double() - 30).exp().sum(1)
     edges = [torch.full((64,), least), torch.full((64,), most), block, block - 2.0**-53]
     for uniforms in (edge.double() for edge in edges):
-        tokens, logprobs = _draw(logits, uniforms, 1.0, _room_to_draw(logits))
+        tokens, logprobs = draw(logits, uniforms, 1.0, storage_for_drawing(logits))
         assert (tokens < 700).all()
         expected = logits.double().log_softmax(-1).gather(1, tokens[:, None])[:, 0]
         torch.testing.assert_close(logprobs.double(), expected, atol=1e-5, rtol=1e-6)
@@ -159,7 +235,7 @@ def test_no_uniform_number_draws_a_token_without_probability() -> None:
 def test_a_row_that_is_not_a_number_is_drawn_as_such() -> None:
     logits = torch.tensor([[1.0, float("nan"), 2.0], [1.0, float("inf"), 2.0]])
     uniforms = torch.tensor([0.5, 0.5], dtype=torch.float64)
-    tokens, logprobs = _draw(logits, uniforms, 1.0, _room_to_draw(logits))
+    tokens, logprobs = draw(logits, uniforms, 1.0, storage_for_drawing(logits))
     assert (tokens < 3).all() and logprobs.isnan().all()
 
 
@@ -168,10 +244,10 @@ def test_the_cache_of_samples_side_by_side_keeps_to_its_bytes(
 ) -> None:
     largest, keep = [0], DecodeCache.next_token
 
-    def next_token(cache: DecodeCache):
-        held = [room for layer in cache._layers for room in (layer.key_room, layer.value_room)]
+    def next_token(cache: DecodeCache, writing: torch.Tensor):
+        held = [room for layer in cache._layers for room in (layer.key_store, layer.value_store)]
         largest[0] = max(largest[0], sum(room.nbytes for room in held))
-        return keep(cache)
+        return keep(cache, writing)
 
     monkeypatch.setattr(DecodeCache, "next_token", next_token)
     long = DRAW | {"max_new_tokens": 400}
@@ -189,9 +265,9 @@ def test_long_completions_of_the_1_5b_model_are_few_at_a_time() -> None:
     assert most_rows(shape, 10**7, width=2) == 1
 
 
-def test_samples_go_in_order_and_a_group_is_cut_only_where_it_is_too_large() -> None:
-    found = [[(s.prompt, s.start, s.end) for s in chunk] for chunk in chunks([4, 4, 9, 1], 6)]
-    assert found == [[(0, 0, 4)], [(1, 0, 4)], [(2, 0, 6)], [(2, 6, 9), (3, 0, 1)]]
+def test_a_group_is_cut_only_where_it_is_larger_than_the_memory() -> None:
+    sizes = [[len(part.seeds) for part in parts_of(0, (1,), range(9), [5] * 9, n)] for n in (6, 9)]
+    assert sizes == [[6, 3], [9]]
 
 
 def test_the_samples_of_one_problem_differ(base: BaseModel) -> None:

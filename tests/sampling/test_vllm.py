@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from served import DRAW, FP32_NATS, GREEDY, NEEDS_VLLM, flat, gap, moved_policy, seeds, trial
 
-from verirank.config import InputError, plugin_names
+from verirank.config import CONTENDERS, InputError
 from verirank.models import BaseModel, load_base
-from verirank.sampling import Sampler, TransformersSampler, open_sampler
+from verirank.sampling import Completion, Order, Sampler, TransformersSampler, open_sampler
 
 pytestmark = NEEDS_VLLM
 PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
@@ -82,7 +83,7 @@ def test_the_same_seeds_give_the_same_draws_and_others_other_ones(sampler: Sampl
     assert len({c.tokens for c in first[2]}) > 3
 
 
-@pytest.mark.parametrize("method", plugin_names("method"))
+@pytest.mark.parametrize("method", CONTENDERS)
 def test_a_published_policy_is_served_and_the_base_comes_back(
     base: BaseModel, sampler: Sampler, method: str
 ) -> None:
@@ -118,6 +119,36 @@ def test_prompts_too_many_to_be_read_at_once_are_each_read_whole(sampler: Sample
 
 
 def test_a_prompt_that_does_not_fit_is_one_line(base: BaseModel, sampler: Sampler) -> None:
-    with pytest.raises(InputError, match=r"^a prompt of 600 tokens .* context of 256; .*$"):
-        sampler.sample(["1+" * 300], seeds(1, 1), **DRAW)
+    with pytest.raises(InputError, match=r"^a prompt of 1200 tokens .* context of 1024; .*$"):
+        sampler.sample(["1+" * 600], seeds(1, 1), **DRAW)
     assert sampler.sample(PROMPTS, seeds(3, 1), **DRAW)
+
+
+def test_the_engine_takes_orders_while_it_decodes_and_gives_up_what_is_not_wanted(
+    sampler: Sampler,
+) -> None:
+    def order(place: int) -> Order:
+        return Order(
+            place, f"({place}+3)*2=", seeds(place + 1, 4)[place], [3, 20 * place + 4, 5, 6]
+        )
+
+    waiting = iter(map(order, range(6)))
+    turns = sampler.stream(lambda: next(waiting, None), longest=128, temperature=1.0, stop=None)
+    with closing(turns):
+        first = next(turn for turn in turns if turn)
+    assert [len(completions) for _, completions in first] == [4] * len(first)
+    assert len(first) < 6
+    waiting = iter(map(order, range(6)))
+    turns = sampler.stream(lambda: next(waiting, None), longest=128, temperature=1.0, stop=None)
+    made: dict[int, list[Completion]] = {}
+    with closing(turns):
+        while len(made) < 6:
+            made |= next(turns)
+    for place, completions in first:
+        assert [c.tokens for c in made[place]] == [c.tokens for c in completions]
+    limits = [order(place).limits for place in range(6)]
+    assert all(
+        len(c.tokens) <= most
+        for place in range(6)
+        for c, most in zip(made[place], limits[place], strict=True)
+    )

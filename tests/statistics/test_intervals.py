@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from time import perf_counter
 
 import numpy as np
@@ -9,21 +10,30 @@ import pytest
 from scipy import stats
 
 from verirank.statistics import (
+    AllPairs,
+    Difficulty,
     SeedNoise,
-    bootstrap_accuracy,
+    StudyModel,
+    accuracy_interval,
+    accuracy_intervals,
+    as_shares,
     bootstrap_mean,
     bootstrap_means,
+    compare_all_pairs,
     holm,
     noise_of_differences,
     paired_difference,
     paired_differences,
-    rank_with_ties,
 )
-from verirank.statistics._pairs import p_of_pairs
+from verirank.statistics._bootstrap import variance_of_the_mean
 
 
 def sample(generator, chances_SP, k: int = 8) -> np.ndarray:
     return generator.random((*chances_SP.shape, k)) < chances_SP[..., None]
+
+
+def ranked(runs: dict[str, np.ndarray], generator: np.random.Generator) -> AllPairs:
+    return compare_all_pairs({arm: as_shares(one) for arm, one in runs.items()}, generator)
 
 
 @pytest.mark.parametrize("problems", [30, 128])
@@ -32,7 +42,7 @@ def test_the_interval_over_problems_covers_the_true_mean_95_times_in_100(problem
     covered = 0
     for _ in range(500):
         chances = generator.beta(0.5, 1.0, size=(1, problems))
-        interval = bootstrap_accuracy(sample(generator, chances), generator)
+        interval = accuracy_interval(sample(generator, chances))
         covered += interval.low <= 1 / 3 <= interval.high
     assert 0.93 <= covered / 500 <= 0.97
 
@@ -40,19 +50,18 @@ def test_the_interval_over_problems_covers_the_true_mean_95_times_in_100(problem
 def test_the_interval_over_three_seeds_covers_a_mean_that_seeds_move() -> None:
     generator = np.random.default_rng(0)
     covered = 0
-    for _ in range(1000):
+    for _ in range(4000):
         seeds = generator.normal(0, 0.05, size=(3, 1))
         chances = 0.2 + 0.6 * generator.random((1, 64)) + seeds
-        interval = bootstrap_accuracy(sample(generator, chances), generator)
+        interval = accuracy_interval(sample(generator, chances))
         covered += interval.low <= 0.5 <= interval.high
-    assert 0.93 <= covered / 1000 <= 0.97
+    assert 0.93 <= covered / 4000 <= 0.97
 
 
 def test_with_one_seed_the_interval_names_problems_and_samples_only() -> None:
     correct = np.random.default_rng(0).random((2, 20, 4)) < 0.5
-    generator = np.random.default_rng(0)
-    assert bootstrap_accuracy(correct[:1], generator).over == ("problems", "samples")
-    assert bootstrap_accuracy(correct, generator).over == ("seeds", "problems", "samples")
+    assert accuracy_interval(correct[:1]).over == ("problems", "samples")
+    assert accuracy_interval(correct).over == ("seeds", "problems", "samples")
 
 
 @pytest.mark.parametrize("problems", [8, 40])
@@ -76,8 +85,9 @@ def test_two_seeds_alone_give_the_wide_interval_of_one_degree_of_freedom() -> No
 def test_accuracies_stay_within_their_range() -> None:
     correct = np.zeros((2, 10, 4), bool)
     correct[0] = True
-    interval = bootstrap_accuracy(correct, np.random.default_rng(0))
-    assert (interval.low, interval.high) == (0.0, 1.0)
+    interval = accuracy_interval(correct)
+    assert 0.0 <= interval.low < 1e-6
+    assert 1 - 1e-6 < interval.high <= 1.0
 
 
 def test_the_noise_that_other_methods_tell_narrows_what_two_seeds_alone_cannot_tell() -> None:
@@ -103,13 +113,13 @@ def test_pairing_removes_the_difficulty_of_the_problems() -> None:
     generator = np.random.default_rng(3)
     chances = generator.beta(0.3, 0.3, size=(1, 128))
     a, b = sample(generator, chances), sample(generator, chances)
-    single, paired = bootstrap_accuracy(a, generator), paired_difference(a, b, generator)
+    single, paired = accuracy_interval(a), paired_difference(a, b, generator)
     assert paired.high - paired.low < 0.5 * (single.high - single.low)
 
 
 def test_the_same_generator_gives_the_same_interval() -> None:
     correct = np.random.default_rng(0).random((1, 20, 4)) < 0.5
-    first, second = (bootstrap_accuracy(correct, np.random.default_rng(7)) for _ in range(2))
+    first, second = (accuracy_interval(correct) for _ in range(2))
     assert first == second
 
 
@@ -120,7 +130,7 @@ def test_values_without_variance_have_an_interval_of_no_width() -> None:
 
 @pytest.mark.parametrize("bad", [[[0.1, np.nan]], [[0.1]], [0.1, 0.2], np.zeros((0, 4))])
 def test_missing_values_and_wrong_shapes_are_refused(bad) -> None:
-    with pytest.raises(ValueError, match=r"finite|expected seeds x problems"):
+    with pytest.raises(ValueError, match=r"finite|expected"):
         bootstrap_mean(np.array(bad), np.random.default_rng(0))
 
 
@@ -146,9 +156,9 @@ def test_two_methods_that_collapsed_alike_are_ranked_as_ties() -> None:
     runs = {"a": np.zeros((3, 30, 4), bool), "b": np.zeros((3, 30, 4), bool)}
     chances = 0.5 + np.array([-0.1, 0.0, 0.1])[:, None] + np.zeros((3, 30))
     runs["best"] = sample(np.random.default_rng(0), chances)
-    standings = rank_with_ties(runs, np.random.default_rng(0))
-    assert standings[0].method == "best"
-    assert standings[1].rank == standings[2].rank and standings[1].tied_with_next
+    found = ranked(runs, np.random.default_rng(0))
+    assert found.arms[0] == "best"
+    assert found.ranks()["a"] == found.ranks()["b"] and not found.is_better("a", "b")
 
 
 def test_pairs_of_other_problems_are_refused() -> None:
@@ -193,7 +203,7 @@ def test_equal_methods_are_ranked_as_ties() -> None:
         chances = np.repeat(generator.random((1, 64)), 3, axis=0)
         seeds = generator.normal(0, 0.02, size=(6, 3, 1))
         runs = {f"m{i}": sample(generator, chances + noise) for i, noise in enumerate(seeds)}
-        told_apart += any(standing.rank > 1 for standing in rank_with_ties(runs, generator))
+        told_apart += any(best > 1 for best, _ in ranked(runs, generator).ranks().values())
     assert told_apart / 60 <= 0.1
 
 
@@ -205,13 +215,14 @@ def test_thirteen_methods_are_ranked_with_ties_in_under_two_seconds(seeds: int) 
     runs["best"] = sample(generator, chances + 0.4)
     del runs["m12"]
     start = perf_counter()
-    standings = rank_with_ties(runs, generator)
+    found = ranked(runs, generator)
+    ranks = found.ranks()
     assert perf_counter() - start < 2
-    assert standings[0].method == "best"
-    assert [s.method for s in standings if s.rank == 1] == ["best"]
-    assert [s.rank for s in standings] == sorted(s.rank for s in standings)
-    assert standings[1].rank == 2 and not standings[1].tied_with_leader
-    assert standings[1].tied_with_next and not standings[-1].tied_with_next
+    assert found.arms[0] == "best"
+    assert [arm for arm, (best, _) in ranks.items() if best == 1] == ["best"]
+    assert [best for best, _ in ranks.values()] == sorted(best for best, _ in ranks.values())
+    assert ranks[found.arms[1]][0] == 2 and found.is_better("best", found.arms[1])
+    assert not found.is_better(*found.arms[1:3])
 
 
 def test_many_methods_tell_apart_what_the_three_seeds_of_one_pair_cannot() -> None:
@@ -219,16 +230,17 @@ def test_many_methods_tell_apart_what_the_three_seeds_of_one_pair_cannot() -> No
     chances = np.repeat(generator.uniform(0.3, 0.5, size=(1, 128)), 3, axis=0)
     noise = generator.normal(0, 0.03, size=(13, 3, 1))
     runs = {f"m{i}": sample(generator, chances + noise[i]) for i in range(13)}
-    runs["best"] = sample(generator, chances + 0.25 + generator.normal(0, 0.03, size=(3, 1)))
-    assert not any(s.tied_with_leader for s in rank_with_ties(runs, generator)[1:])
+    runs["best"] = sample(generator, chances + 0.3 + generator.normal(0, 0.03, size=(3, 1)))
+    ranks = ranked(runs, generator).ranks()
+    assert ranks.pop("best") == (1, 1) and min(best for best, _ in ranks.values()) == 2
 
 
 def test_an_interval_over_128_problems_takes_under_50_milliseconds() -> None:
     generator = np.random.default_rng(6)
     correct = sample(generator, np.full((1, 128), 0.5))
-    bootstrap_accuracy(correct, generator)
+    accuracy_interval(correct)
     start = perf_counter()
-    bootstrap_accuracy(correct, generator)
+    accuracy_interval(correct)
     assert perf_counter() - start < 0.05
 
 
@@ -272,24 +284,27 @@ def test_many_pairs_of_different_problems_are_refused() -> None:
 def test_pairs_of_many_methods_are_compared_as_each_pair_is_alone() -> None:
     generator = np.random.default_rng(9)
     chances = generator.uniform(0.3, 0.6, size=(6, 1, 40)).repeat(3, axis=1)
-    values_MSP = np.stack([sample(generator, chance).mean(axis=2) for chance in chances])
-    values_MSP[5] = values_MSP[4]
-    first, second = np.triu_indices(6, k=1)
-    noise = SeedNoise(np.full(15, 3e-4), np.full(15, 10.0))
-    together = p_of_pairs(values_MSP, first, second, np.random.default_rng(1), noise)
-    of_one = SeedNoise(noise.variance_B[:1], noise.degrees_B[:1])
-    for p, a, b in zip(together, first, second, strict=True):
-        alone = bootstrap_mean(values_MSP[a] - values_MSP[b], np.random.default_rng(1), of_one)
-        assert p == pytest.approx(alone.p, rel=1e-6)
+    values = {f"m{m}": sample(generator, chance).mean(axis=2) for m, chance in enumerate(chances)}
+    together = compare_all_pairs(values, np.random.default_rng(1))
+    means_MS = np.stack([values[arm].mean(axis=1) for arm in together.arms])
+    noise = noise_of_differences(means_MS, *np.triu_indices(6, k=1))
+    assert noise is not None
+    for place, (a, b) in enumerate(combinations(together.arms, 2)):
+        of_one = SeedNoise(noise.variance_B[[place]], noise.degrees_B[[place]])
+        alone = bootstrap_mean(values[a] - values[b], np.random.default_rng(1), of_one)
+        found, turned = together.pair(a, b), together.pair(b, a)
+        assert found is not None and turned is not None
+        bounds = (found.difference, found.low, found.high, found.p)
+        assert bounds == pytest.approx((alone.mean, alone.low, alone.high, alone.p), rel=1e-6)
+        assert (turned.difference, turned.low) == (-found.difference, -found.high)
 
 
 def test_among_more_than_a_hundred_methods_pairs_have_the_t_tests_p() -> None:
     values_MSP = np.random.default_rng(10).normal(size=(101, 1, 30))
-    p_values = p_of_pairs(
-        values_MSP, np.array([0]), np.array([100]), np.random.default_rng(0), None
-    )
+    values = {str(m): values_SP for m, values_SP in enumerate(values_MSP)}
+    found = compare_all_pairs(values, np.random.default_rng(0)).pair("0", "100")
     peer = stats.ttest_rel(values_MSP[0, 0], values_MSP[100, 0])
-    assert p_values[0] == pytest.approx(peer.pvalue)
+    assert found is not None and found.p == pytest.approx(peer.pvalue)
 
 
 def test_a_thousand_methods_are_ranked_in_seconds() -> None:
@@ -297,9 +312,10 @@ def test_a_thousand_methods_are_ranked_in_seconds() -> None:
     chances = generator.uniform(0.3, 0.5, size=(3, 64))
     runs = {f"m{i}": sample(generator, chances + 0.0004 * i, k=4) for i in range(1000)}
     start = perf_counter()
-    standings = rank_with_ties(runs, generator)
+    found = ranked(runs, generator)
+    ranks = found.ranks()
     assert perf_counter() - start < 10
-    assert standings[0].rank == 1 and standings[-1].rank > 100
+    assert ranks[found.arms[0]][0] == 1 and ranks[found.arms[-1]][0] > 100
 
 
 def test_equal_states_of_a_generator_draw_alike_and_leave_it_where_its_draws_do() -> None:
@@ -312,3 +328,35 @@ def test_equal_states_of_a_generator_draw_alike_and_leave_it_where_its_draws_do(
         peer.integers(20, size=(2000, 20))
         peer.normal(size=(3, 2000))
     assert generator.bit_generator.state == peer.bit_generator.state
+
+
+def test_degrees_of_freedom_are_never_fewer_than_those_of_seeds_or_problems() -> None:
+    # Seeds and problems cancel: the two-way variance is near 0 beside its parts.
+    generator = np.random.default_rng(0)
+    for seeds, problems in ((3, 30), (5, 4), (2, 6)):
+        values_BSP = generator.normal(size=(500, seeds, problems))
+        _, degrees_B = variance_of_the_mean(values_BSP)
+        assert degrees_B.min() >= min(seeds, problems) - 1
+
+
+@pytest.mark.parametrize(("accuracy", "problems"), [(0.05, 30), (0.1, 40), (0.9, 30), (0.95, 256)])
+@pytest.mark.parametrize(("seeds", "samples"), [(3, 8), (10, 32)])
+def test_low_and_high_accuracies_are_covered_93_to_97_times_in_100(
+    accuracy: float, problems: int, seeds: int, samples: int
+) -> None:
+    generator = np.random.default_rng([round(100 * accuracy), problems, seeds, samples])
+    model = StudyModel(Difficulty(accuracy), seed_sd=min(0.01, accuracy * (1 - accuracy) / 8))
+    drawn = model.draw(1000, seeds, problems, samples, generator)
+    found = accuracy_intervals(drawn.a_BSP)
+    covered = np.mean([one.low <= accuracy <= one.high for one in found])
+    # Two standard errors of so many studies are 1.4 in 100.
+    assert 0.93 - 0.014 <= covered <= 0.97 + 0.014
+
+
+def test_an_accuracy_of_nothing_or_everything_right_has_an_interval_of_some_width() -> None:
+    none, everything = (
+        accuracy_interval(np.zeros((3, 30, 4), bool)),
+        accuracy_interval(np.ones((3, 30, 4), bool)),
+    )
+    assert none.low == 0 < none.high < 0.25
+    assert everything.high == 1 > everything.low > 0.75

@@ -5,47 +5,37 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verirank.statistics import (
-    Difficulty,
-    SeedNoise,
-    StudyModel,
-    bootstrap_means,
-    detectable_differences,
-)
+from verirank.statistics import AllPairs, Difficulty, StudyModel, compare_all_pairs, mean_tests
 
 
-def differences(*, pairs: int = 3, seeds: int = 3, k: int = 8) -> np.ndarray:
+def pairs(*, arms: int = 3, seeds: int = 3, k: int = 8) -> AllPairs:
     generator = np.random.default_rng(0)
-    arms = generator.binomial(k, 0.5, size=(2, pairs, seeds, 100)) / k
-    return arms[0] - arms[1]
+    values_MSP = generator.binomial(k, 0.5, size=(arms, seeds, 100)) / k
+    return compare_all_pairs({str(m): one for m, one in enumerate(values_MSP)}, generator)
 
 
 def test_more_samples_see_smaller_differences() -> None:
-    few, many = (detectable_differences(differences(k=k, seeds=1))[0] for k in (4, 64))
+    few, many = (pairs(k=k, seeds=1).detectable("0", "1") for k in (4, 64))
     assert many < few / 2
 
 
-def test_a_correction_over_many_comparisons_sees_less() -> None:
-    alone, corrected = (detectable_differences(differences(), tests=tests) for tests in (1, 3))
-    assert (corrected > alone).all()
+def test_a_correction_over_many_pairs_sees_less_though_more_arms_tell_the_noise() -> None:
+    two, thirteen = (pairs(arms=arms, seeds=1).detectable("0", "1") for arms in (2, 13))
+    assert thirteen > two
 
 
-def test_seeds_noise_that_many_methods_tell_sees_smaller_differences() -> None:
-    values_BSP = differences()
-    own_B = values_BSP.mean(axis=2).var(axis=1, ddof=1)
-    told = SeedNoise(own_B, np.full(3, 24.0))
-    assert (detectable_differences(values_BSP, told) < detectable_differences(values_BSP)).all()
+def test_more_seeds_than_these_would_see_smaller_differences() -> None:
+    found = pairs()
+    now, same, later = (found.detectable("0", "1", seeds) for seeds in (None, 3, 6))
+    assert later < now == pytest.approx(same)
 
 
 def test_a_true_difference_of_the_smallest_size_is_found_80_times_in_100() -> None:
     generator = np.random.default_rng(1)
-    null = StudyModel(Difficulty(0.5, 4.0), seed_sd=0.0).draw(200, 1, 100, 8, generator)
-    size = float(detectable_differences(null.a_BSP - null.b_BSP).mean())
+    null = StudyModel(Difficulty(0.5, 4.0), seed_sd=0.0).draw(50, 1, 100, 8, generator)
+    of_null = [mean_tests(one[None], generator) for one in null.a_BSP - null.b_BSP]
+    size = float(np.mean([found.detectable(0) for found in of_null]))
     model = StudyModel(Difficulty(0.5, 4.0), seed_sd=0.0, difference=size)
     drawn = model.draw(1000, 1, 100, 8, generator)
-    found = [i.p <= 0.05 for i in bootstrap_means(drawn.a_BSP - drawn.b_BSP, generator)]
+    found = mean_tests(drawn.a_BSP - drawn.b_BSP, generator).p_N <= 0.05
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)
-
-
-def test_arms_without_any_variance_differ_by_what_they_show() -> None:
-    assert detectable_differences(np.ones((1, 1, 10))).tolist() == [0.0]

@@ -12,7 +12,6 @@ import pytest
 from verirank.config import InputError, to_toml
 from verirank.record import hold, write_file
 from verirank.study import Study, run_study
-from verirank.study._definition import DEFINITION, LOCK
 
 
 def test_the_later_one_is_refused_if_its_study_is_another(
@@ -20,10 +19,10 @@ def test_the_later_one_is_refused_if_its_study_is_another(
 ) -> None:
     first, later = small_study("ia3"), small_study("ln-tuning")
     with ThreadPoolExecutor(1) as other:
-        with hold(tmp_path / LOCK, "another process has it"):
+        with hold(tmp_path / ".lock", "another process has it"):
             outcomes = other.submit(run_study, later, tmp_path)
             while not (tmp_path / "trials").is_dir():  # it has found an empty folder
                 time.sleep(0.01)
-            write_file(tmp_path / DEFINITION, to_toml(first.spelled_out()))
+            write_file(tmp_path / "study.toml", to_toml(first.spelled_out()))
         with pytest.raises(InputError, match="holds another study"):
             outcomes.result()

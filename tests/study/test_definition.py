@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from verirank.config import InputError, learning_rates, plugin_names
+from verirank.config import CONTENDERS, InputError, load_plugin
 from verirank.methods import create_method
 from verirank.models import load_shape
-from verirank.study import make_study, read_study, trial_id
+from verirank.study import make_study, read_study
+from verirank.trial import trial_id
 
 STUDIES = Path(__file__).parents[2] / "studies"
 PLAIN = {"name": "s", "preset": "quickstart"}
@@ -23,35 +24,55 @@ def test_every_shipped_study_resolves(file: Path) -> None:
     assert study.arms()
 
 
-def test_no_methods_named_means_every_installed_one() -> None:
+def test_no_methods_named_means_the_thirteen_contenders() -> None:
     arms = make_study(PLAIN).arms()
-    assert [arm.method.name for arm in arms] == list(plugin_names("method"))
+    assert [arm.method for arm in arms] == list(CONTENDERS)
 
 
 def test_a_preset_rank_reaches_only_the_methods_that_have_one() -> None:
     lora, ia3 = make_study({**PLAIN, "methods": ["lora", "ia3"]}).arms()
-    assert lora.method.model_dump()["rank"] == 8
-    assert "rank" not in ia3.method.model_dump()
+    assert lora.settings.method.model_dump()["rank"] == 8
+    assert "rank" not in ia3.settings.method.model_dump()
+
+
+def test_a_shared_rank_is_not_veras_but_one_of_its_own_is() -> None:
+    shared = {**PLAIN, "methods": ["lora", "vera"], "trial": {"method": {"rank": 4}}}
+    ranks = [arm.settings.method.model_dump()["rank"] for arm in make_study(shared).arms()]
+    assert ranks == [4, 256]
+    (own,) = make_study({**PLAIN, "methods": ["vera"], "overrides": {"vera": {"rank": 4}}}).arms()
+    assert own.settings.method.model_dump()["rank"] == 4
+
+
+@pytest.mark.parametrize("method", ["vera", "ia3"])
+def test_a_setting_that_no_method_of_the_study_shares_is_refused(method: str) -> None:
+    study = {**PLAIN, "methods": [method], "trial": {"method": {"rank": 4}}}
+    with pytest.raises(InputError, match="none of its methods takes rank"):
+        make_study(study).arms()
+    (arm,) = make_study({**PLAIN, "methods": [method]}).spelled_out().arms()
+    assert arm == make_study({**PLAIN, "methods": [method]}).arms()[0]
 
 
 def test_a_trial_spells_out_its_learning_rate_so_that_its_name_stays_true() -> None:
     (arm,) = make_study({**PLAIN, "methods": ["lora"]}).arms()
-    assert arm.method.learning_rate == learning_rates()["lora"]["micro"]
+    assert arm.learning_rate == load_plugin("method", "lora").default_rates.micro
 
 
 def test_equal_settings_have_equal_names_whatever_study_they_are_in() -> None:
     (one,) = make_study({**PLAIN, "methods": ["lora"]}).arms()
-    rate = learning_rates()["lora"]["micro"]
+    rate = load_plugin("method", "lora").default_rates.micro
     trial = {"method": {"learning_rate": rate, "rank": 8}}
     (two,) = make_study({**PLAIN, "name": "t", "methods": ["lora"], "trial": trial}).arms()
     (other,) = make_study({**PLAIN, "methods": ["lora"], "seeds": [1]}).arms()
-    assert trial_id(one) == trial_id(two) != trial_id(other)
+    assert one.name == two.name == other.name
+    assert trial_id(one.trial(0)) == trial_id(two.trial(0)) != trial_id(other.trial(1))
 
 
 def test_crossed_axes_make_every_combination() -> None:
     axes = {"method.rank": [1, 8], "algorithm.name": ["grpo", "dapo"]}
     arms = make_study({**PLAIN, "methods": ["lora"], "axes": axes}).arms()
-    found = {(arm.method.model_dump()["rank"], arm.algorithm.name) for arm in arms}
+    found = {
+        (arm.settings.method.model_dump()["rank"], arm.settings.algorithm.name) for arm in arms
+    }
     assert found == {(1, "grpo"), (1, "dapo"), (8, "grpo"), (8, "dapo")}
 
 
@@ -60,14 +81,16 @@ def test_one_axis_at_a_time_starts_from_the_trial_as_it_is() -> None:
     arms = make_study(
         {**PLAIN, "methods": ["lora"], "axes": axes, "design": "one-at-a-time"}
     ).arms()
-    found = {(arm.method.model_dump()["rank"], arm.algorithm.name) for arm in arms}
+    found = {
+        (arm.settings.method.model_dump()["rank"], arm.settings.algorithm.name) for arm in arms
+    }
     assert found == {(8, "grpo"), (1, "grpo"), (8, "dapo")}
     assert len(arms) == 3
 
 
 def test_a_method_without_an_axis_key_is_left_out_of_a_crossed_study() -> None:
     arms = make_study({**PLAIN, "methods": ["lora", "ia3"], "axes": {"method.rank": [1]}}).arms()
-    assert [arm.method.name for arm in arms] == ["lora"]
+    assert [arm.method for arm in arms] == ["lora"]
 
 
 def test_of_the_methods_that_are_named_those_left_out_are_told_with_what_they_lack() -> None:
@@ -81,17 +104,17 @@ def test_of_the_methods_that_are_named_those_left_out_are_told_with_what_they_la
 
 def test_steps_of_a_method_stand_over_those_of_all() -> None:
     study = make_study({**PLAIN, "methods": ["lora", "ia3"], "steps": {"ia3": 7}})
-    assert [arm.training.steps for arm in study.arms()] == [50, 7]
+    assert [arm.steps for arm in study.arms()] == [50, 7]
 
 
 def test_matched_parameters_solve_the_rank_of_every_method() -> None:
     study = make_study({**PLAIN, "methods": ["lora", "miss", "lora-fa"], "match": "parameters"})
     lora, *others = study.arms()
-    shape = load_shape(lora.model)
-    wanted = create_method(lora.method).count(shape)
+    shape = load_shape(lora.settings.model)
+    wanted = create_method(lora.settings.method).count(shape)
     for arm in others:
-        rank = arm.method.model_dump()["rank"]
-        count = create_method(arm.method).count(shape)
+        rank = arm.settings.method.model_dump()["rank"]
+        count = create_method(arm.settings.method).count(shape)
         assert rank != 8
         assert abs(count - wanted) <= count / rank, "another rank would come closer"
 
@@ -105,8 +128,8 @@ def test_ranks_are_solved_for_loras_own_arm() -> None:
         "overrides": {"miss": {"modules": ["q_proj", "v_proj"]}, "lora": {"modules": ["q_proj"]}},
     }
     arms = make_study(settings).arms()
-    shape = load_shape(arms[0].model)
-    counts = [create_method(arm.method).count(shape) for arm in arms]
+    shape = load_shape(arms[0].settings.model)
+    counts = [create_method(arm.settings.method).count(shape) for arm in arms]
     loras, others = counts[:2], counts[2:]
     assert loras[1] == 2 * loras[0]
     assert [round(a / b) for a, b in zip(others, loras, strict=True)] == [1, 1]
@@ -139,6 +162,10 @@ def test_ranks_are_solved_for_loras_own_arm() -> None:
         ({"protocol": "fair"}, "at least three seeds"),
         ({"protocol": "fair", "seeds": [0, 1, 1000]}, "seed 1000 is the search's"),
         ({"protocol": "unfair"}, "protocol"),
+        ({"search": {"rungs": [0.5, 1.0]}}, "rungs"),
+        ({"search": {"rungs": [0.5, 0.25]}}, "rungs must rise"),
+        ({"search": {"seeds": [7]}}, "seeds must be two at least"),
+        ({"search": {"seeds": [7, 7]}}, "named once each"),
         ({"axes": {"method.rank": []}}, "axis 'method.rank' has no values"),
         (
             {"trial": {"training": {"stpes": 3}}},
@@ -180,3 +207,28 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("name = ")
     with pytest.raises(InputError, match="cannot read"):
         read_study(tmp_path / "broken.toml")
+
+
+FAIR = {"name": "s", "preset": "paper-1.5b", "protocol": "fair", "seeds": [0, 1, 2]}
+
+
+def test_a_search_is_centred_on_each_methods_default_whatever_its_preset_says() -> None:
+    study = make_study(FAIR)
+    priors = {arm.method: arm.learning_rate for arm in study.arms()}
+    assert priors == {name: load_plugin("method", name).default_rates.other for name in CONTENDERS}
+    # Its study.toml holds the preset's settings, and must not bring the rate back.
+    begun = make_study(study.spelled_out().model_dump(exclude_none=True))
+    assert {arm.method: arm.learning_rate for arm in begun.arms()} == priors
+
+
+def test_a_rate_given_for_one_method_centres_its_search_alone() -> None:
+    overrides = {"ia3": {"learning_rate": 0.5}}
+    settings = {**FAIR, "methods": ["lora", "ia3"], "overrides": overrides}
+    lora, ia3 = make_study(settings).arms()
+    assert lora.learning_rate == load_plugin("method", "lora").default_rates.other
+    assert ia3.learning_rate == 0.5
+    alone = {"method": {"learning_rate": 3e-4}}
+    (arm,) = make_study({**FAIR, "trial": alone, "methods": ["dora"]}).arms()
+    assert arm.learning_rate == 3e-4
+    with pytest.raises(InputError, match=r"set overrides\.METHOD\.learning_rate"):
+        make_study({**FAIR, "trial": alone, "methods": ["lora", "dora"]})

@@ -13,7 +13,7 @@ import torch
 
 from verirank.config import InputError, ModelConfig, VerifierConfig
 from verirank.models import load_base
-from verirank.study._ending import may_pass
+from verirank.trial import may_pass
 from verirank.verifier import Verifier
 
 
@@ -75,5 +75,5 @@ def test_an_answer_worker_that_cannot_start_is_no_verdict_and_passes(
         pytest.raises(RuntimeError, match="an answer worker cannot start") as caught,
         Verifier(VerifierConfig(workers=1)) as verifier,
     ):
-        verifier.verify("1/2", "0.5")
+        verifier.verify(r"\sqrt{2}", r"\sqrt[4]{4}")
     assert may_pass(caught.value)

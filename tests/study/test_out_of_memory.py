@@ -9,10 +9,12 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+
+from command_line import verirank
+from verirank.study import resume_study
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
 pytestmark = [
@@ -47,23 +49,26 @@ def test_a_trial_that_runs_out_of_memory_fails_alone_and_passes_where_there_is_m
 ) -> None:
     (tmp_path / "memory.toml").write_text(STUDY)
     most = psutil.Process().rlimit(psutil.RLIMIT_DATA)[1]
-    limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (3 * 2**29, most))
-
-    def verirank(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "verirank", "study", *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, **options
-        )
-
-    done = verirank("run", "memory.toml", "--out", "s", "--processes", "1", preexec_fn=limit)
+    limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (4 * 2**29, most))
+    command = [sys.executable, "-m", "verirank", "study", "run", "memory.toml", "--out", "s"]
+    # A process of its own, with a fork server of its own: both have the limit.
+    done = subprocess.run(
+        [*command, "--processes", "1"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+    )
     assert done.returncode == 1, done.stderr
-    trials = json.loads(verirank("status", "s", "--json").stdout)["trials"]
+    status = ("study", "status", tmp_path / "s", "--json")
+    trials = json.loads(verirank(*status).stdout)["trials"]
     (failed,) = [trial for trial in trials if trial["state"] != "done"]
     folder = tmp_path / "s" / "trials" / failed["id"]
     assert "micro_batch_tokens = 1000000" in (folder / "trial.toml").read_text()
     assert failed["state"] == "failed"
     assert "can't allocate memory" in failed["error"]
     assert "can't allocate memory" in failed["last_lines"][-1]
-    assert verirank("resume", "s").returncode == 0
-    trials = json.loads(verirank("status", "s", "--json").stdout)["trials"]
+    assert [outcome.error for outcome in resume_study(tmp_path / "s")] == [None, None]
+    trials = json.loads(verirank(*status).stdout)["trials"]
     assert {trial["state"] for trial in trials} == {"done"}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,12 +15,15 @@ from typing import Any
 import psutil
 import pytest
 from click.testing import CliRunner
+from study_scores import scores
 
+from command_line import start
 from verirank.cli.study_command import command
 from verirank.config import InputError, TrialConfig, to_toml
-from verirank.record import Run, read_trial_list, step_seconds
-from verirank.report import build_leaderboard, write_report
-from verirank.report._spending import spending
+from verirank.ranking import build_leaderboard
+from verirank.ranking._costs import arm_costs
+from verirank.record import Run, step_seconds, write_file, write_trial_list
+from verirank.report import write_report
 from verirank.study import (
     LocalExecutor,
     Store,
@@ -34,18 +35,12 @@ from verirank.study import (
     study_status,
 )
 from verirank.study._equal_time import with_equal_time
-from verirank.study._room import Place, Room, planned_bytes
+from verirank.study.executors._capacity import Capacity, planned_bytes
+from verirank.trial import trial_entry
 
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
 STUDIES = Path(__file__).parents[2] / "studies"
 Make = Callable[..., Study]
 pytestmark = pytest.mark.slow
-
-
-def scores(out: Path) -> dict[str, str]:
-    listed = read_trial_list(out)
-    assert listed is not None
-    return {e.id: (listed.folder(e) / "eval.json").read_text() for e in listed.entries}
 
 
 def workers() -> list[psutil.Process]:
@@ -54,52 +49,59 @@ def workers() -> list[psutil.Process]:
     return [child for server in servers for child in server.children()]
 
 
-def when_both_train(out: Path, act: Callable[[], None]) -> Callable[[], None]:
-    done: list[bool] = []
+class WhenBothTrain:
+    """Acts once, when both trials of a study have taken two steps."""
 
-    def poll() -> None:
-        files = list(out.glob("trials/*/metrics.jsonl"))
-        if not done and len(files) == 2 and all(f.read_text().count("\n") > 1 for f in files):
-            done.append(True)
-            act()
+    def __init__(self, out: Path, act: Callable[[], None]) -> None:
+        self._out, self._act = out, act
+        self.has_acted = False
 
-    return poll
+    def __call__(self) -> None:
+        files = list(self._out.glob("trials/*/metrics.jsonl"))
+        if (
+            not self.has_acted
+            and len(files) == 2
+            and all(f.read_text().count("\n") > 1 for f in files)
+        ):
+            self.has_acted = True
+            self._act()
 
 
 def test_a_study_ranks_its_trials_and_one_that_is_finished_does_nothing(
-    tmp_path: Path, small_study: Make
+    tmp_path: Path, finished: Path, small_study: Make
 ) -> None:
-    out = tmp_path / "s"
-    outcomes = run_study(small_study("lora", "ia3"), out)
-    assert [outcome.error for outcome in outcomes] == [None, None]
-    board = write_report([out], out)
-    assert {row.method for row in board.rows} == {"lora", "ia3"}
-    before = {f: f.stat().st_mtime_ns for f in (out / "trials").rglob("*") if f.is_file()}
-    resume_study(out)
-    assert {f: f.stat().st_mtime_ns for f in (out / "trials").rglob("*") if f.is_file()} == before
-    assert study_status(out).count("done") == 2
-    plan = plan_study(open_study(out), out=out, probe=False)
+    board = write_report([finished], tmp_path / "report")
+    assert {row.method for row in board.rows} == {"ia3", "ln-tuning"}
+    trials = finished / "trials"
+    before = {f: f.stat().st_mtime_ns for f in trials.rglob("*") if f.is_file()}
+    resume_study(finished)
+    assert {f: f.stat().st_mtime_ns for f in trials.rglob("*") if f.is_file()} == before
+    assert study_status(finished).count("done") == 2
+    plan = plan_study(open_study(finished), out=finished, probe=False)
     assert plan.totals() == {
         "total": 2, "done": 2, "failed": 0,
         "core_seconds_left": 0, "wall_seconds_left": 0, "gpu_seconds_left": 0,
     }  # fmt: skip
     with pytest.raises(InputError, match="another study"):
-        run_study(small_study("lora"), out)
+        run_study(small_study("lora"), finished)
 
 
-def test_one_process_and_two_give_the_same_bits_and_a_store_is_shared(
-    tmp_path: Path, small_study: Make
+def test_one_process_and_two_give_the_same_bits(
+    tmp_path: Path, long_study: Study, undisturbed: dict[str, str]
 ) -> None:
-    study = small_study("lora", "miss")
-    for processes in (1, 2):
-        out = tmp_path / str(processes)
-        run_study(study, out, executor=LocalExecutor(processes))
-    assert scores(tmp_path / "1") == scores(tmp_path / "2")
-    began = time.perf_counter()
-    wider = small_study("lora", "miss", name="wider")
-    run_study(wider, tmp_path / "3", store=tmp_path / "1" / "trials")
-    assert time.perf_counter() - began < 2, "a trial in the store was run again"
-    assert {row.method for row in build_leaderboard([tmp_path / "3"]).rows} == {"lora", "miss"}
+    run_study(long_study, tmp_path / "s", executor=LocalExecutor(1))
+    assert scores(tmp_path / "s") == undisturbed
+
+
+def test_studies_share_the_trials_of_a_store(
+    tmp_path: Path, finished: Path, small_study: Make
+) -> None:
+    trials = finished / "trials"
+    before = {f: f.stat().st_mtime_ns for f in trials.rglob("*") if f.is_file()}
+    wider, out = small_study("ia3", "ln-tuning", name="wider"), tmp_path / "wider"
+    assert [o.error for o in run_study(wider, out, store=trials)] == [None, None]
+    assert {f: f.stat().st_mtime_ns for f in trials.rglob("*") if f.is_file()} == before
+    assert {row.method for row in build_leaderboard([out]).rows} == {"ia3", "ln-tuning"}
 
 
 def test_a_study_keeps_the_store_that_it_was_begun_with(tmp_path: Path, small_study: Make) -> None:
@@ -127,39 +129,41 @@ def test_the_time_left_counts_steps_and_scores_of_what_is_left(
     tmp_path: Path, small_study: Make
 ) -> None:
     study, out = small_study("lora", "ia3", steps=4, seeds=[0, 1, 2]), tmp_path / "s"
-    run_study(study, out)
-    listed = read_trial_list(out)
-    assert listed is not None
-    seconds = {"lora": 8.0, "ia3": 4.0}
-    for entry in listed.entries:
-        run = Run(listed.folder(entry))
-        if entry.seed:
-            shutil.rmtree(run.folder)
-        else:
-            run.update_manifest(seconds=seconds[entry.method], seconds_evaluate=5.0)
+    store, arms = Store(out / "trials"), study.arms()
+    trials = [arm.trial(seed) for arm in arms for seed in study.seeds]
+    entries = [trial_entry(t, "ranked", store.name_of(store.trial(t))) for t in trials]
+    write_trial_list(out, store.folder, entries)
+    write_file(out / "study.toml", to_toml(study))
+    for arm, seconds in zip(arms, (8.0, 4.0), strict=True):
+        store.start(arm.trial(0), store.trial(arm.trial(0)))
+        run = Run(store.trial(arm.trial(0)))
+        run.update_manifest(status="done", seconds=seconds, seconds_evaluate=5.0)
     assert study_status(out).eta_seconds == pytest.approx(2 * (8.0 + 4.0) + 4 * 5.0)
 
 
-def test_a_place_keeps_what_is_planned_until_a_trial_has_ended(
+def test_a_slot_reserves_what_is_planned_until_a_trial_has_ended(
     tmp_path: Path, small_study: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = small_study("lora", steps=8, seeds=[0, 1, 2])
-    planned, placed = planned_bytes(study.arms()[0], on_gpu=False), list[tuple[int, int]]()
-    place = Room.place
+    study = small_study("lora", steps=2, seeds=[0, 1, 2])
+    planned, given_out = (
+        planned_bytes(study.arms()[0].settings, on_gpu=False),
+        list[tuple[int, int]](),
+    )
+    slot = Capacity.slot
 
-    def watched(self: Room, trial: TrialConfig, taken: Collection[tuple[Place, int]]) -> Any:
-        found = place(self, trial, taken)
-        if found:
-            placed.append((self.largest, found.memory))
-        return found
+    def watched(self: Capacity, trial: TrialConfig, taken: Any, avoid: Any) -> Any:
+        given = slot(self, trial, taken, avoid)
+        if given:
+            given_out.append((self.largest, given.memory))
+        return given
 
-    monkeypatch.setattr(Room, "place", watched)
+    monkeypatch.setattr(Capacity, "slot", watched)
     outcomes = run_study(study, tmp_path / "s", executor=LocalExecutor(2))
     assert [outcome.error for outcome in outcomes] == [None] * 3
-    assert [memory for largest, memory in placed if not largest] >= [planned, planned]
-    largest, kept = placed[2]
-    assert len(placed) == 3 and largest > 0
-    assert kept == max(largest, planned_bytes(study.arms()[0], on_gpu=False))
+    assert [memory for largest, memory in given_out if not largest] >= [planned, planned]
+    largest, kept = given_out[2]
+    assert len(given_out) == 3 and largest > 0
+    assert kept == max(largest, planned_bytes(study.arms()[0].settings, on_gpu=False))
 
 
 def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
@@ -170,19 +174,18 @@ def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
         steps=4,
         protocol="fair",
         seeds=[0, 1, 2],
-        search={"learning_rates": 3, "first_steps": 2},
+        search={"learning_rates": 2, "rungs": [0.5], "seeds": [7, 8]},
     )
     out = tmp_path / "s"
     run_study(study, out)
     status = study_status(out)
     assert status.count("done") == 3
-    assert status.count("searched") + status.count("pruned") == 3
-    assert status.count("pruned") == 2
+    assert status.count("searched") == 4
     (row,) = build_leaderboard([out]).rows
     assert row.seeds == 3
     (line,) = json.loads((out / "search.json").read_text())["arms"]
     assert row.learning_rate == line["winner"]
-    spent = spending(build_leaderboard([out]).arms, [out])["ia3"]
+    spent = arm_costs(build_leaderboard([out]).arms, [out])["ia3"]
     searched = [Run(out / "trials" / "search" / trial["folder"]) for trial in line["trials"]]
     seconds = sum(step_seconds(step) for run in searched for step in run.metrics())
     assert spent.search is not None and spent.search.seconds > seconds > 0
@@ -191,7 +194,7 @@ def test_the_fair_protocol_searches_then_ranks_fresh_seeds(
         run.update_manifest(status="running")
     again = study_status(out)
     assert [trial.state for trial in again.trials] == [trial.state for trial in status.trials]
-    assert [trial.score is None for trial in again.trials] == [False] * 6
+    assert [trial.score is None for trial in again.trials] == [False] * 7
 
 
 def test_methods_train_for_as_long_as_lora_by_the_steps_that_the_study_keeps(
@@ -214,7 +217,7 @@ def test_an_evaluation_that_is_cut_off_keeps_the_benches_it_has(
     tmp_path: Path, small_study: Make
 ) -> None:
     evaluation = {"benches": ["test", "ood"], "problems": 100, "samples": 8}
-    trial = {"training": {"steps": 1}, "evaluation": evaluation}
+    trial = small_study("ia3", steps=1).trial | {"evaluation": evaluation}
     out, written = tmp_path / "s", list[int]()
 
     def kill_between_benches() -> None:
@@ -234,57 +237,44 @@ def test_an_evaluation_that_is_cut_off_keeps_the_benches_it_has(
     assert set(Run(outcome.folder).scores) == {"test", "ood"}
 
 
-def test_the_base_is_sampled_once_for_all_trials(tmp_path: Path, small_study: Make) -> None:
-    out = tmp_path / "s"
-    outcomes = run_study(small_study("ia3", "ln-tuning", seeds=[0, 1]), out)
-    assert [outcome.error for outcome in outcomes] == [None] * 4
-    assert len(list(out.glob("trials/base/*/test.parquet"))) == 1
-    assert not list(out.glob("trials/*/eval/base"))
+def test_the_base_is_sampled_once_for_all_trials(finished: Path) -> None:
+    assert len(list(finished.glob("trials/base/*/test.parquet"))) == 1
+    assert not list(finished.glob("trials/*/eval/base"))
 
 
 def test_other_weights_fail_every_trial_until_the_first_are_back(
-    tmp_path: Path, small_study: Make
+    tmp_path: Path, finished: Path, small_study: Make
 ) -> None:
-    out = tmp_path / "s"
-    study = small_study("ia3")
-    begun = out / "trials" / "base"
-    run_study(study, out)
-    (known,) = begun.glob("*.json")
+    (known,) = (finished / "trials" / "base").glob("*.json")
     known.write_text(json.dumps({"model": "micro", "sha256": "0" * 64}))
-    (again,) = run_study(small_study("ln-tuning"), tmp_path / "t", store=out / "trials")
+    (again,) = run_study(small_study("miss"), tmp_path / "t", store=finished / "trials")
     assert again.error is not None and "other weights" in again.error
     known.unlink()
     assert [o.error for o in resume_study(tmp_path / "t")] == [None]
 
 
-def test_a_damaged_record_is_named_and_the_others_go_on(tmp_path: Path, small_study: Make) -> None:
-    study, out = small_study("ia3", "ln-tuning"), tmp_path / "s"
-    run_study(study, out)
-    damaged, whole = sorted(path.parent for path in out.glob("trials/*/manifest.json"))
+def test_a_damaged_record_is_named_and_the_others_go_on(finished: Path) -> None:
+    damaged, whole = sorted(path.parent for path in finished.glob("trials/*/manifest.json"))
     (damaged / "manifest.json").write_text("{")
     shutil.rmtree(whole)
-    by_id = {trial.id: trial for trial in study_status(out).trials}
+    by_id = {trial.id: trial for trial in study_status(finished).trials}
     assert by_id[damaged.name].state == "failed" and by_id[whole.name].state == "waiting"
     assert "manifest.json" in (by_id[damaged.name].error or "")
-    planned = plan_study(study, out=out, probe=False).totals()
+    planned = plan_study(open_study(finished), out=finished, probe=False).totals()
     assert (planned["total"], planned["done"]) == (2, 0)
-    outcomes = {outcome.folder: outcome.error for outcome in resume_study(out)}
+    outcomes = {outcome.folder: outcome.error for outcome in resume_study(finished)}
     assert "without its folder it is trained again" in (outcomes[damaged] or "")
     assert outcomes[whole] is None
     shutil.rmtree(damaged)
-    assert [outcome.error for outcome in resume_study(out)] == [None, None]
+    assert [outcome.error for outcome in resume_study(finished)] == [None, None]
 
 
-def test_a_damaged_configuration_fails_its_own_trial_alone(
-    tmp_path: Path, small_study: Make
-) -> None:
-    study, out = small_study("ia3", "ln-tuning"), tmp_path / "s"
-    run_study(study, out)
-    damaged, whole = sorted(path.parent for path in out.glob("trials/*/manifest.json"))
+def test_a_damaged_configuration_fails_its_own_trial_alone(finished: Path) -> None:
+    damaged, whole = sorted(path.parent for path in finished.glob("trials/*/manifest.json"))
     Run(damaged).update_manifest(status="running")
     (damaged / "trial.toml").write_text("{")
     shutil.rmtree(whole)
-    outcomes = {outcome.folder: outcome.error for outcome in resume_study(out)}
+    outcomes = {outcome.folder: outcome.error for outcome in resume_study(finished)}
     assert "cannot read the run" in (outcomes[damaged] or "")
     assert outcomes[whole] is None
 
@@ -305,38 +295,40 @@ def test_other_problems_fail_every_trial_until_the_first_are_back(
     assert [o.error for o in resume_study(tmp_path / "t")] == [None]
 
 
-def test_a_killed_worker_goes_on_from_its_checkpoint(tmp_path: Path, small_study: Make) -> None:
-    study = small_study("lora", "ia3", steps=12)
+def test_a_killed_worker_goes_on_from_its_checkpoint(
+    tmp_path: Path, long_study: Study, undisturbed: dict[str, str]
+) -> None:
     out = tmp_path / "s"
-    kill = when_both_train(out, lambda: workers()[0].kill())
-    outcomes = run_study(study, out, executor=LocalExecutor(2), on_poll=kill)
+    kill = WhenBothTrain(out, lambda: workers()[0].kill())
+    outcomes = run_study(long_study, out, executor=LocalExecutor(2), on_poll=kill)
+    assert kill.has_acted
     assert [outcome.error for outcome in outcomes] == [None, None]
-    run_study(study, tmp_path / "undisturbed", executor=LocalExecutor(2))
-    assert scores(out) == scores(tmp_path / "undisturbed")
+    assert scores(out) == undisturbed
 
 
 def test_trials_whose_fork_server_is_killed_are_begun_again(
-    tmp_path: Path, small_study: Make
+    tmp_path: Path, long_study: Study, undisturbed: dict[str, str]
 ) -> None:
-    study, out = small_study("lora", "ia3", steps=12), tmp_path / "killed"
+    out = tmp_path / "killed"
 
     def kill_the_server() -> None:
         children = psutil.Process().children()
         next(p for p in children if "forkserver" in " ".join(p.cmdline())).kill()
 
-    outcomes = run_study(study, out, on_poll=when_both_train(out, kill_the_server))
+    kill = WhenBothTrain(out, kill_the_server)
+    outcomes = run_study(long_study, out, executor=LocalExecutor(2), on_poll=kill)
+    assert kill.has_acted
     assert [outcome.error for outcome in outcomes] == [None, None]
-    run_study(study, tmp_path / "undisturbed")
-    assert scores(out) == scores(tmp_path / "undisturbed")
+    assert scores(out) == undisturbed
 
 
 def test_a_hung_trial_is_killed_told_and_run_again_when_resumed(
-    tmp_path: Path, small_study: Make
+    tmp_path: Path, long_study: Study
 ) -> None:
-    study = small_study("lora", "ia3", steps=30)
     out = tmp_path / "s"
-    hang = when_both_train(out, lambda: workers()[0].suspend())
-    outcomes = run_study(study, out, executor=LocalExecutor(2, stall_seconds=6), on_poll=hang)
+    hang = WhenBothTrain(out, lambda: workers()[0].suspend())
+    outcomes = run_study(long_study, out, executor=LocalExecutor(2, stall_seconds=15), on_poll=hang)
+    assert hang.has_acted
     assert sum(outcome.error is None for outcome in outcomes) == 1
     (error,) = [outcome.error for outcome in outcomes if outcome.error]
     assert "hung" in error
@@ -402,7 +394,7 @@ def test_a_disk_too_full_to_begin_a_study_is_told_with_how_it_goes_on(tmp_path: 
 
 
 def test_two_studies_at_one_folder_are_refused(tmp_path: Path, small_study: Make) -> None:
-    study = small_study("lora", steps=20)
+    study = small_study("lora", steps=4)
     out = tmp_path / "s"
     thread = Thread(target=run_study, args=(study, out))
     thread.start()
@@ -416,23 +408,20 @@ def test_two_studies_at_one_folder_are_refused(tmp_path: Path, small_study: Make
 
 
 def test_kill_9_of_the_study_costs_nothing_that_was_checkpointed(
-    tmp_path: Path, small_study: Make
+    tmp_path: Path, long_study: Study, undisturbed: dict[str, str]
 ) -> None:
     out = tmp_path / "s"
     file = tmp_path / "study.toml"
-    study = small_study("lora", "ia3", steps=12)
-    file.write_text(to_toml(study))
-    command = [sys.executable, "-m", "verirank", "study", "run", str(file), "--out", str(out)]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    file.write_text(to_toml(long_study))
+    process = start("study", "run", file, "--out", out)
     files: list[Path] = []
     while len(files) < 2 or not all(f.read_text().count("\n") > 1 for f in files):
         files = list(out.glob("trials/*/metrics.jsonl"))
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
+    process.send(signal.SIGKILL)
     process.wait()
     assert [o.error for o in resume_study(out)] == [None, None]
-    run_study(study, tmp_path / "undisturbed")
-    assert scores(out) == scores(tmp_path / "undisturbed")
+    assert scores(out) == undisturbed
 
 
 def test_a_bench_that_is_not_there_is_refused_before_anything_is_written(
@@ -447,17 +436,17 @@ def test_a_bench_that_is_not_there_is_refused_before_anything_is_written(
         run_study(small_study("lora", **fair), tmp_path / "s")
 
 
-@pytest.mark.parametrize("left", [".manifest.json.7.partial", ".x.7.partial/manifest.json"])
 def test_what_a_kill_leaves_of_a_run_being_created_stands_in_nobodys_way(
-    tmp_path: Path, small_study: Make, left: str
+    tmp_path: Path, small_study: Make
 ) -> None:
     study = small_study("ia3")
     out = tmp_path / "s"
     (arm,) = study.arms()
-    folder = Store(tmp_path / "store").trial(arm)
-    half = folder.parent / f".{folder.name}.7.partial" / left
-    half.parent.mkdir(parents=True)
-    half.write_text("{")
+    folder = Store(tmp_path / "store").trial(arm.trial(0))
+    for left in (".manifest.json.7.partial", ".x.7.partial/manifest.json"):
+        half = folder.parent / f".{folder.name}.7.partial" / left
+        half.parent.mkdir(parents=True, exist_ok=True)
+        half.write_text("{")
     assert [o.error for o in run_study(study, out, store=tmp_path / "store")] == [None]
     write_report([tmp_path / "store"], out)
 
@@ -470,8 +459,8 @@ def test_a_study_stays_what_it_is_when_its_preset_changes(
     study = small_study("ia3", preset=str(preset), trial={})
     run_study(study, tmp_path / "s")
     preset.write_text("[training]\nsteps = 3\n[evaluation]\nproblems = 8\nsamples = 2\n")
-    assert open_study(tmp_path / "s").arms()[0].training.steps == 2
-    with pytest.raises(InputError, match="its preset was changed"):
+    assert open_study(tmp_path / "s").arms()[0].steps == 2
+    with pytest.raises(InputError, match=r"another study, which differs in trial\.training\.steps"):
         run_study(study, tmp_path / "s")
 
 

@@ -38,7 +38,7 @@ def rows(out: Path) -> list[dict[str, object]]:
     return [{k: v for k, v in row.items() if k not in COSTS} for row in table]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(900)
 def test_twenty_kills_change_nothing(tmp_path: Path, small_study) -> None:
     study = small_study("lora", "ia3", "miss", steps=16, seeds=[0, 1])

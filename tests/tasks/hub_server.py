@@ -66,7 +66,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, json.dumps(self._info() if kind == "revision" else self._tree()).encode())
 
     def _info(self) -> dict[str, object]:
-        return {"id": "owner/set", "sha": COMMIT, "siblings": [], "private": False, "gated": False}
+        files = [{"rfilename": name} for name in self.server.files]
+        return {
+            "id": "owner/set",
+            "sha": COMMIT,
+            "siblings": files,
+            "private": False,
+            "gated": False,
+        }
 
     def _tree(self) -> list[dict[str, object]]:
         return [

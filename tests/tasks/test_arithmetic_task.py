@@ -34,3 +34,17 @@ def test_no_chain_of_the_training_stream_begins_like_one_of_a_bench():
         asked = {first_two_steps(problem.id) for problem in task.bench(bench, 300)}
         assert len(asked) > 250
         assert not asked & trained
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        (r"<think>12+7=19;19*3=57</think>\boxed{57}", "57"),
+        (r"\boxed{57}", "57"),
+        (r"<think>12+7=19\boxed{19}", None),
+        (r"<think>1</think><think>12+7=19\boxed{19}", None),
+        (r"<think>\boxed{19}</think>", None),
+    ],
+)
+def test_an_answer_in_a_thought_that_is_not_closed_is_no_final_answer(completion, answer):
+    assert load_task(TaskConfig()).extract(completion) == answer

@@ -20,22 +20,23 @@ def verifier():
         yield verifier
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bench", SIX)
+@pytest.mark.parametrize(
+    "bench", ["aime24", *(pytest.param(bench, marks=pytest.mark.thorough) for bench in SIX[1:])]
+)
 def test_every_answer_of_a_bench_verifies_in_all_notations_and_none_as_its_neighbour(
     bench, data_dir, verifier
 ):
     found = find_confusion(read_bench(bench, data_dir), verifier)
     assert found.misjudgements == ()
     assert found.self_right == found.golds
-    assert found.rewritings_right == found.rewritings >= 3 * found.golds
+    assert found.rewritings_right == found.rewritings >= 10 * found.golds
     assert found.neighbours > 0
 
 
 @pytest.mark.parametrize("bench", SIX)
-def test_every_answer_of_a_bench_has_three_other_notations(bench, data_dir):
+def test_every_answer_of_a_bench_has_ten_other_notations(bench, data_dir):
     for problem in read_bench(bench, data_dir):
-        assert len(list(rewritings(problem.answer))) >= 3, problem
+        assert len(list(rewritings(problem.answer))) >= 10, problem
 
 
 def test_the_command_prints_a_row_for_each_bench(data_dir):

@@ -92,8 +92,8 @@ def test_an_unknown_bench_is_an_input_error(task):
 def test_a_file_is_known_by_its_suffix_in_a_trial_and_at_loading_alike(read, tmp_path):
     write(tmp_path / "sums.jsonl", rows(9))
     assert read(TaskConfig(name=str(tmp_path / "sums.jsonl")))
-    with pytest.raises(ValueError, match="unknown task"):
-        read(write(tmp_path / ".jsonl", rows(9)))
+    with pytest.raises(ValueError, match="unknown task 'sums'"):
+        read(TaskConfig(name="sums"))
 
 
 def test_parquet_with_the_same_columns_gives_the_same_task(tmp_path, task):
@@ -119,15 +119,21 @@ def test_numbers_may_stand_for_ids_and_answers(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"id": "a", "problem": "p"}', r"t\.jsonl:1: the row lacks 'answer'"),
-        ('{"id": "a", "problem": "p", "answer": ""}', r"t\.jsonl:1: the row lacks 'answer'"),
-        ('{"id": "a", "problem": "p", "answer": null}', r"t\.jsonl:1: the row lacks 'answer'"),
-        ('\n{"problem": "p", "answer": "1"}', r"t\.jsonl:2: the row lacks 'id'"),
-        ('{"id": "a", "answer": "1"}', r"t\.jsonl:1: the row lacks 'problem'"),
+        ('{"id": "a", "problem": "p"}', r"t\.jsonl: the rows lack 'answer'"),
+        ('{"id": "a", "problem": "p", "answer": ""}', r"t\.jsonl:1: 'answer' is empty"),
+        ('{"id": "a", "problem": "p", "answer": null}', r"t\.jsonl:1: 'answer' is null"),
+        (
+            '{"id": 1, "problem": "p", "answer": "1"}\n\n{"problem": "p", "answer": "1"}',
+            r"1 of 2 rows cannot be used: .*t\.jsonl:3: the row lacks 'id'",
+        ),
+        ('{"id": "a", "answer": "1"}', r"t\.jsonl: the rows lack 'problem'"),
         ('{"id": "a", "problem": 3, "answer": "1"}', r"t\.jsonl:1: 'problem' must be text"),
-        ('{"id": "a", "problem": "p", "answer": [1]}', r"t\.jsonl:1: 'answer' must be text"),
+        ('{"id": "a", "problem": "p", "answer": [1, 2]}', r"t\.jsonl:1: 'answer' holds 2 answers"),
         ('{"id": "a", "problem": "p", "answer": true}', r"t\.jsonl:1: 'answer' must be text"),
-        ('{"id": "a", "problem": "p", "answer": "1"}\n' * 2, r"t\.jsonl:2: the id 'a'"),
+        (
+            "".join(f'{{"id": "a", "problem": "p", "answer": "{n}"}}\n' for n in (1, 2)),
+            r"t\.jsonl:2: the id 'a'",
+        ),
         ('{"id": "a", "problem": "p", "answer": "1"}', r"t\.jsonl holds 1 different problem"),
         (
             "".join(f'{{"id": {i}, "problem": "p", "answer": "1"}}\n' for i in range(9)),

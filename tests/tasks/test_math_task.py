@@ -61,9 +61,9 @@ def test_a_hub_id_is_described_by_columns_files_and_revision():
     }
     config = TrialConfig.model_validate({"task": settings}).task
     assert isinstance(config, MathConfig)
-    source = config.hub_set
-    assert (source.hub, source.revision, source.files) == ("owner/set", "main", "train/*.parquet")
-    assert (source.columns.problem, source.columns.levels) == ("question", (3, 4, 5))
+    assert config.describing().keys() == {"files", "columns"}
+    assert (config.train, config.files) == ("owner/set", "train/*.parquet")
+    assert config.columns and config.columns.levels == (3, 4, 5)
 
 
 @pytest.mark.parametrize(

@@ -75,5 +75,5 @@ def test_a_bench_with_problems_missing_is_an_input_error(tmp_path):
 def test_a_bench_without_answers_is_an_input_error_that_names_the_row(tmp_path):
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench/aime24.jsonl").write_text('{"id": 1, "problem": "1+1?"}\n')
-    with pytest.raises(InputError, match=r"aime24\.jsonl:1: the row lacks 'answer'"):
+    with pytest.raises(InputError, match=r"aime24\.jsonl: the rows lack 'answer'"):
         read_bench("aime24", str(tmp_path))

@@ -16,8 +16,8 @@ from records import Told, of_mlflow, of_tensorboard, of_trackio, of_wandb
 
 from verirank.config import InputError, TrialConfig, override, resolve
 from verirank.record import Run
-from verirank.study import trial_id
 from verirank.tracking import TrackerUnavailableError, tracked
+from verirank.trial import trial_id
 
 TRACKERS = ("tensorboard", "wandb", "trackio", "mlflow")
 INSTALLED = [name for name in TRACKERS if find_spec(name)]
@@ -29,7 +29,7 @@ SETTINGS = [
 ]
 PAUSE = (
     "import sys; from pathlib import Path; from verirank.record import Run;"
-    "from verirank.models import load_base; from verirank.study import Rung, run_trial;"
+    "from verirank.models import load_base; from verirank.trial import Rung, run_trial;"
     "run = Run.open(Path(sys.argv[1]));"
     "run_trial(run, load_base(run.config.model), rung=Rung(2, 'selection'))"
 )

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
 import verirank
-from verirank.config import InputError, override, plugin_names, resolve
+from verirank.config import CONTENDERS, InputError, override, resolve
 from verirank.methods import Policy, method_config
 from verirank.models import BaseModel, device_of, load_base
 from verirank.sampling import TransformersSampler
@@ -43,7 +43,7 @@ class PlacelessTensors(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-@pytest.mark.parametrize("method", plugin_names("method"))
+@pytest.mark.parametrize("method", CONTENDERS)
 def test_no_tensor_of_a_step_is_made_without_saying_where(
     base: BaseModel, verifier: Verifier, method: str
 ) -> None:
@@ -60,7 +60,7 @@ def test_no_tensor_of_a_step_is_made_without_saying_where(
     assert not made.found
 
 
-@pytest.mark.parametrize("method", plugin_names("method"))
+@pytest.mark.parametrize("method", CONTENDERS)
 def test_a_method_stays_on_the_device_of_its_base(base: BaseModel, method: str) -> None:
     elsewhere = replace(base, model=load_base(resolve({}).model).model.to("meta"))
     config = method_config({"name": method})

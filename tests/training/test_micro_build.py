@@ -37,7 +37,7 @@ def test_the_three_marks_are_single_tokens() -> None:
     assert len(tokens) == len(text) - len("<think></think>\\boxed{") + 3
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_building_twice_gives_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from verirank.algorithms import Group
-from verirank.config import TrialConfig, override, plugin_names, resolve
+from verirank.config import CONTENDERS, TrialConfig, override, plugin_names, resolve
 from verirank.models import BaseModel, load_base
 from verirank.sampling import TransformersSampler
 from verirank.tasks import Problem
@@ -85,7 +85,7 @@ def cpu_twin(config: TrialConfig, base: BaseModel) -> BaseModel:
 
 @pytest.mark.parametrize(
     ("method", "algorithm"),
-    [(method, "grpo") for method in plugin_names("method")]
+    [(method, "grpo") for method in CONTENDERS]
     + [("lora", algorithm) for algorithm in plugin_names("algorithm") if algorithm != "grpo"],
 )
 def test_a_step_is_the_cpus(
@@ -116,7 +116,7 @@ def test_a_step_is_the_cpus(
     assert float(trainers[1].train_step().metrics["kl_train_sampler"] or 0) < 1e-5
 
 
-@pytest.mark.parametrize("method", plugin_names("method"))
+@pytest.mark.parametrize("method", CONTENDERS)
 def test_in_bf16_sampler_and_trainer_agree(verifier: Verifier, method: str) -> None:
     config = resolve(override({}, ["model.dtype=bfloat16"]))
     base = load_base(config.model, "cuda")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,31 +12,23 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
-STEPS = 12
+from command_line import start
+
+STEPS = 8
 SETTINGS = [
     "--steps", str(STEPS),
     "--set", "checkpoint.every=3",
     "--set", "sampling.problems_per_step=4",
+    "--set", "sampling.group_size=4",
     "--set", "evaluation.problems=8",
     "--set", "evaluation.samples=2",
 ]  # fmt: skip
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
 TIMES = ("seconds", "tokens_per_second", "peak_memory_bytes")
 
 
-def verirank(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "verirank", *arguments],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-
-
 def finish(*arguments: str) -> None:
-    process = verirank(*arguments)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()
+    done = start(*arguments).wait()
+    assert done.returncode == 0, done.stderr
 
 
 def metrics(run: Path) -> list[dict[str, float]]:
@@ -63,7 +52,7 @@ def assert_same_run(run: Path, undisturbed: Path) -> None:
     assert all(ours[name].equal(theirs[name]) for name in ours)
     scores = [json.loads((r / "eval.json").read_text()) for r in (run, undisturbed)]
     assert scores[0] == scores[1]
-    files = [sorted((r / "rollouts").iterdir()) for r in (run, undisturbed)]
+    files = [sorted((r / "rollouts").glob("*.parquet")) for r in (run, undisturbed)]
     assert [f.name for f in files[0]] == [f.name for f in files[1]]
     for ours_file, theirs_file in zip(*files, strict=True):
         assert pq.read_table(ours_file).equals(pq.read_table(theirs_file))
@@ -73,8 +62,8 @@ def assert_same_run(run: Path, undisturbed: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "more"),
     [
-        ("adalora", []),
-        ("milora", []),
+        pytest.param("adalora", [], marks=pytest.mark.thorough),
+        pytest.param("milora", [], marks=pytest.mark.thorough),
         ("dora", ["--algorithm", "dapo", "--set", "algorithm.inner_updates=2"]),
     ],
 )
@@ -85,15 +74,15 @@ def test_a_run_killed_at_random_points_resumes_to_the_same_bits(
     more = [*more, *SETTINGS]
     finish("train", "--method", method, *more, "--out", str(whole))
     places = sorted(random.Random(method).sample(range(1, STEPS), 2))
-    process = verirank("train", "--method", method, *more, "--out", str(killed))
+    process = start("train", "--method", method, *more, "--out", str(killed))
     for place in places:
         wait_for_steps(killed, place)
         time.sleep(random.Random(place).random() * 0.3)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        process = verirank("train", "--resume", str(killed))
-    process.communicate(timeout=300)
-    assert process.returncode == 0
+        process.send(signal.SIGKILL)
+        assert process.wait().returncode == -signal.SIGKILL
+        process = start("train", "--resume", str(killed))
+    done = process.wait()
+    assert done.returncode == 0, done.stderr
     assert_same_run(killed, whole)
     assert json.loads((killed / "manifest.json").read_text())["status"] == "done"
 
@@ -102,12 +91,12 @@ def test_a_run_killed_at_random_points_resumes_to_the_same_bits(
 def test_ctrl_c_leaves_a_resumable_run(tmp_path: Path) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     finish("train", *SETTINGS, "--out", str(whole))
-    process = verirank("train", *SETTINGS, "--out", str(stopped))
+    process = start("train", *SETTINGS, "--out", str(stopped))
     wait_for_steps(stopped, 4)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"--resume" in errors
+    process.send(signal.SIGINT)
+    done = process.wait()
+    assert done.returncode == 130
+    assert "--resume" in done.stderr
     manifest = json.loads((stopped / "manifest.json").read_text())
     assert manifest["status"] == "stopped"
     finish("train", "--resume", str(stopped))

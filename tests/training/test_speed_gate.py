@@ -15,13 +15,13 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from verirank.algorithms import Group
-from verirank.config import ModelConfig, TrialConfig, VerifierConfig, plugin_names, resolve
+from verirank.config import CONTENDERS, ModelConfig, TrialConfig, VerifierConfig, resolve
 from verirank.models import LINEARS, BaseModel, load_base
 from verirank.sampling import TransformersSampler
 from verirank.training import Trainer
 from verirank.verifier import Verifier
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.thorough, pytest.mark.bench]
 
 
 needs_smollm2 = pytest.mark.skipif(
@@ -71,7 +71,7 @@ ROUNDS = 5
 def workload(request: pytest.FixtureRequest) -> Workload:
     if request.param == "micro":
         base = load_base(ModelConfig())
-        return Workload(base, tuple(plugin_names("method")), None, 16, 48, ROUNDS, 1.4, 1.3, 1.6)
+        return Workload(base, CONTENDERS, None, 16, 48, ROUNDS, 1.4, 1.3, 1.6)
     # What is fast in bf16 alone: packed layers, two batches at a time, products in one pass.
     base = load_base(ModelConfig(name="smollm2", dtype="bfloat16"))
     return Workload(base, ("lora", "dora"), 32, 2, 16, 2, 1.4, 2.0, 1.4)

@@ -7,11 +7,11 @@ import torch
 
 from verirank.algorithms import Group
 from verirank.config import TrialConfig, override, resolve
+from verirank.kernels import Packing, _attention
 from verirank.models import BaseModel, load_base
 from verirank.sampling import Completion, TransformersSampler
 from verirank.tasks import Problem
-from verirank.training import Trainer, _attention
-from verirank.training._attention import Packing
+from verirank.training import Trainer
 from verirank.training._batch import prepare
 from verirank.training._logprobs import CompletionLogprobs
 from verirank.training._metrics import Clock

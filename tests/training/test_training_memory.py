@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from keeping import kept_bytes
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from keeping import kept_bytes
 from verirank.config import override, resolve
 from verirank.models import BaseModel
 from verirank.sampling import Completion, TransformersSampler
 from verirank.training import Trainer
-from verirank.training._batch import prepare
+from verirank.training._batch import pack, prepare
 from verirank.training._logprobs import CompletionLogprobs
 from verirank.training._metrics import Clock
-from verirank.training._sequences import Sequences
 from verirank.verifier import Verifier
 
 
@@ -40,7 +39,7 @@ def test_logits_of_more_than_256_tokens_never_exist_together(
     rows, prompt, length = 20, 4, 150
     one = Trainer(resolve({}), base, TransformersSampler(base), verifier)
     made = Completion((2,) * prompt, (3,) * length, (0.0,) * length, "", False, 0)
-    sequences = Sequences.pack([[(made, 1.0)]] * rows)
+    sequences = pack([[(made, 1.0)]] * rows)
     with LargestLogits(base.shape.vocabulary) as seen:
         one.logprobs(sequences).sum().backward()
     assert seen.rows == 256 < rows * length

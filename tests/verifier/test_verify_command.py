@@ -15,7 +15,7 @@ def run(*arguments: str) -> str:
 
 
 def test_one_pair_is_called_correct_or_wrong_with_the_reason():
-    assert run("--gold", r"\frac12", "--answer", "0.5") == "correct: equal\n"
+    assert run("--gold", r"\frac12", "--answer", "0.5") == "correct: numbers equal\n"
     assert run("--gold", "7", "--answer", "8") == "wrong: numbers differ\n"
 
 
@@ -60,3 +60,20 @@ def test_a_missing_file_and_missing_options_are_input_errors(tmp_path):
         run("--gold", "1")
     with pytest.raises(InputError, match="either"):
         run("--gold", "1", "--answer", "1", "--jsonl", "x")
+
+
+def test_an_explanation_names_the_golds_kind_and_the_rule_that_decided(tmp_path):
+    explained = run("--gold", r"\frac12", "--answer", "0.5", "--explain")
+    assert explained == "correct: numbers equal (gold: rational; decided by: rational)\n"
+    file = tmp_path / "pairs.jsonl"
+    rows = [(r"\dot{x}", r"\dot{y}"), ("ellipse", "circle"), ("5", None)]
+    file.write_text("".join(json.dumps({"gold": g, "prediction": p}) + "\n" for g, p in rows))
+    lines = [
+        json.loads(line)
+        for line in run("--jsonl", str(file), "--json", "--explain").split("\n")[:-1]
+    ]
+    assert [(line["kind"], line["rule"]) for line in lines] == [
+        ("other", "math-verify"),
+        ("text", "text"),
+        ("integer", "none"),
+    ]

@@ -20,3 +20,18 @@ def normalised(rewards_PG: Tensor) -> Tensor:
     (arXiv:2503.14476, eq. 9).
     """
     return centred(rewards_PG) / (rewards_PG.float().std(dim=1, keepdim=True) + _EPSILON)
+
+
+def leave_one_out(rewards_PG: Tensor) -> Tensor:
+    """Return each reward minus the mean of its group's others, P x G (arXiv:2402.14740, eq. 8)."""
+    size = rewards_PG.shape[1]
+    return centred(rewards_PG) * (size / (size - 1))
+
+
+def batch_normalised(rewards_PG: Tensor) -> Tensor:
+    """Return group-centred rewards over their standard deviation in the whole batch, P x G.
+
+    REINFORCE++ with a baseline (arXiv:2501.03262, sec. 3.2). Centred groups have mean 0.
+    """
+    centred_PG = centred(rewards_PG)
+    return centred_PG / (centred_PG.std() + _EPSILON)

@@ -30,9 +30,9 @@ class BatchTotals:
 class Algorithm(ABC):
     """One RL algorithm, in the order in which a training step asks it.
 
-    Sample groups for up to `sampling_rounds` rounds and keep those it `selects`; `shape_rewards`;
-    turn them into `advantages`; leave out the sequences that it does not `train`; and per
-    micro-batch take the gradient of `loss`, in which every token counts by `token_weights`.
+    Sample groups, up to `sampling_rounds` times a batch, and keep those it `selects`;
+    `shape_rewards`; turn them into `advantages`; leave out the sequences that it does not `train`;
+    and per micro-batch take the gradient of `loss`, in which every token counts by `token_weights`.
     """
 
     name: ClassVar[str]
@@ -45,7 +45,7 @@ class Algorithm(ABC):
 
     @property
     def sampling_rounds(self) -> int:
-        """The largest number of times that problems are drawn to fill one batch."""
+        """How many times as many groups as a batch has may be sampled to fill it."""
         return 1
 
     def selects(self, group: Group) -> bool:

@@ -84,9 +84,8 @@ def clipped_surrogate(
 ) -> tuple[Tensor, LossSums]:
     """Return the weighted sum over tokens of the clipped surrogate, with its metrics' sums.
 
-    Per token: -min(r A, clip(r, 1 - clip_low, 1 + clip_high) A) c + kl_coefficient k3(base), with
-    r = exp(logprob - old) (PPO, arXiv:1707.06347, eq. 7) and the truncated importance correction
-    c = min(exp(old - sampler), importance_cap), which carries no gradient.
+    Per token: -min(r A, clip(r, 1 - clip_low, 1 + clip_high) A) with r = exp(logprob - old) (PPO,
+    arXiv:1707.06347, eq. 7), corrected and penalised as in `total_loss`.
 
     Args:
         logprobs_NT: the policy's log-probabilities of the sampled tokens, nats; carries gradient.
@@ -99,16 +98,71 @@ def clipped_surrogate(
     Raises:
         ValueError: there is a KL coefficient but no reference.
     """
-    mask_NT = batch.mask_NT.bool()
-    advantages_N1 = batch.advantages_N.float().unsqueeze(1)
+    loss_NT, clipped_NT = clipped(log_ratio(logprobs_NT, batch).exp(), batch, config)
+    return total_loss(loss_NT, clipped_NT, logprobs_NT, batch, config)
+
+
+def log_ratio(logprobs_NT: Tensor, batch: TokenBatch) -> Tensor:
+    """Return logprob - old of every token, N x T, in nats; 0 in the padding."""
     logprobs_NT = logprobs_NT.float()
-    old_NT = logprobs_NT.detach() if batch.old_NT is None else batch.old_NT.float()
+    return _masked(logprobs_NT - _old(logprobs_NT, batch), batch.mask_NT.bool())
 
-    ratio_NT = _masked(logprobs_NT - old_NT, mask_NT).exp()
-    clipped_NT = ratio_NT.clamp(1 - config.clip_low, 1 + config.clip_high)
-    loss_NT = -torch.minimum(ratio_NT * advantages_N1, clipped_NT * advantages_N1)
 
-    sampler_gap_NT = _masked(old_NT - batch.sampler_NT.float(), mask_NT)
+def sequence_ratio(logprobs_NT: Tensor, batch: TokenBatch) -> Tensor:
+    """Return the ratio of a whole sequence per token, N x 1: exp(mean of log ratios).
+
+    GSPO, arXiv:2507.18071, eq. 7.
+    """
+    lengths_N1 = batch.mask_NT.sum(1, keepdim=True).clamp(min=1)
+    return (log_ratio(logprobs_NT, batch).sum(1, keepdim=True) / lengths_N1).exp()
+
+
+def clipped(ratio: Tensor, batch: TokenBatch, config: AlgorithmConfig) -> tuple[Tensor, Tensor]:
+    """Return PPO's clipped loss and where it is clipped.
+
+    Args:
+        ratio: of every token, N x T, or of every sequence, N x 1.
+        batch: the same sequences.
+        config: the clip range.
+
+    Returns:
+        Both in the shape of `ratio`.
+    """
+    advantages_N1 = batch.advantages_N.float().unsqueeze(1)
+    limited = ratio.clamp(1 - config.clip_low, 1 + config.clip_high)
+    loss = -torch.minimum(ratio * advantages_N1, limited * advantages_N1)
+    too_low = (ratio < 1 - config.clip_low) & (advantages_N1 < 0)
+    too_high = (ratio > 1 + config.clip_high) & (advantages_N1 > 0)
+    return loss, too_low | too_high
+
+
+def total_loss(
+    loss_NT: Tensor,
+    clipped_NT: Tensor,
+    logprobs_NT: Tensor,
+    batch: TokenBatch,
+    config: AlgorithmConfig,
+) -> tuple[Tensor, LossSums]:
+    """Correct every token's loss for the sampler, add the KL penalty, weigh and sum.
+
+    Per token: loss c + kl_coefficient k3(base), with the truncated importance correction
+    c = min(exp(old - sampler), importance_cap), which carries no gradient (0: c = 1).
+
+    Args:
+        loss_NT: of every token, N x T, or one shared by the tokens of a sequence, N x 1.
+        clipped_NT: where the loss is clipped, N x T or N x 1.
+        logprobs_NT: the policy's log-probabilities of the sampled tokens, nats; carries gradient.
+        batch: the same sequences.
+        config: KL coefficient and importance cap.
+
+    Returns:
+        The loss, a scalar in fp32 that adds up over micro-batches, and the sums of the metrics.
+
+    Raises:
+        ValueError: there is a KL coefficient but no reference.
+    """
+    mask_NT, logprobs_NT = batch.mask_NT.bool(), logprobs_NT.float()
+    sampler_gap_NT = sampler_gap(logprobs_NT, batch)
     if config.importance_cap > 0:
         loss_NT = loss_NT * sampler_gap_NT.exp().clamp(max=config.importance_cap)
     if config.kl_coefficient > 0:
@@ -118,17 +172,24 @@ def clipped_surrogate(
             )
         reference_gap_NT = _masked(batch.reference_NT.float() - logprobs_NT, mask_NT)
         loss_NT = loss_NT + config.kl_coefficient * k3(reference_gap_NT)
-
     loss = (loss_NT * mask_NT * batch.weights_N.float().unsqueeze(1)).sum()
-    too_low_NT = (ratio_NT < 1 - config.clip_low) & (advantages_N1 < 0)
-    too_high_NT = (ratio_NT > 1 + config.clip_high) & (advantages_N1 > 0)
     sums = LossSums(
         tokens=mask_NT.sum(),
-        clipped=((too_low_NT | too_high_NT) & mask_NT).sum(),
+        clipped=(clipped_NT & mask_NT).sum(),
         kl_train_sampler=k3(sampler_gap_NT).sum(),
         logprobs=_masked(logprobs_NT.detach(), mask_NT).sum(),
     )
     return loss, sums
+
+
+def sampler_gap(logprobs_NT: Tensor, batch: TokenBatch) -> Tensor:
+    """Return old - sampler of every token, N x T, in nats; 0 in the padding, no gradient."""
+    gap_NT = _old(logprobs_NT.float(), batch) - batch.sampler_NT.float()
+    return _masked(gap_NT, batch.mask_NT.bool())
+
+
+def _old(logprobs_NT: Tensor, batch: TokenBatch) -> Tensor:
+    return logprobs_NT.detach() if batch.old_NT is None else batch.old_NT.float()
 
 
 def _masked(difference_NT: Tensor, mask_NT: Tensor) -> Tensor:

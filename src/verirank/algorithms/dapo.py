@@ -15,11 +15,11 @@ from verirank.config import AlgorithmConfig
 class DAPOConfig(AlgorithmConfig):
     """DAPO's settings.
 
-    Problems are drawn up to `max_sampling_rounds` times to fill a batch; a batch that is still
-    short then trains on the groups it has. The last `overlong_buffer` of the token limit, a share
-    of it (paper: 4,096 of 20,480), is punished linearly, up to `overlong_penalty` at the limit (0:
-    no punishment). The paper's penalty of 1 goes with rewards of -1 and 1; ours are 0 and 1, on
-    which half of it has the same weight.
+    Up to `max_sampling_rounds` times as many groups as a batch has are sampled to fill it; a batch
+    that is still short then trains on the groups it has. The last `overlong_buffer` of the token
+    limit, a share of it (paper: 4,096 of 20,480), is punished linearly, up to `overlong_penalty` at
+    the limit (0: no punishment). The paper's penalty of 1 goes with rewards of -1 and 1; ours are 0
+    and 1, on which half of it has the same weight.
     """
 
     name: str = "dapo"
@@ -47,17 +47,20 @@ class DAPO(Algorithm):
 
     @property
     def sampling_rounds(self) -> int:
-        """The largest number of times that problems are drawn to fill one batch."""
+        """How many times as many groups as a batch has may be sampled to fill it."""
         return self.config.max_sampling_rounds
 
     def selects(self, group: Group) -> bool:
-        """Return whether some samples are right and some wrong (constraint of eq. 8).
+        """Return whether a group carries a signal (constraint of eq. 8).
 
-        Right or wrong is the verifier's word, before any punishment: a group that differs only in
-        length is no signal.
+        Some samples are right and some wrong, or, under a graded reward, none is right and their
+        rewards differ. This looks at rewards before the overlong punishment: a group whose
+        completions differ only in length carries no signal.
         """
         right = sum(reward.correct for reward in group.rewards)
-        return 0 < right < len(group.rewards)
+        if right == 0:
+            return len({reward.value for reward in group.rewards}) > 1
+        return right < len(group.rewards)
 
     def shape_rewards(self, rewards_PG: Tensor, lengths_PG: Tensor, max_new_tokens: int) -> Tensor:
         """Return rewards less the soft overlong punishment, P x G (eq. 13, lengths in tokens)."""

@@ -6,29 +6,30 @@ import errno
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
 _COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
     "study": "Plan, run, resume and watch a study of many trials.",
-    "plan": "Tell what a preset or study needs: tokens, FLOPs, memory, GPU-hours.",
+    "plan": "Estimate what a preset or study needs: tokens, FLOPs, memory, GPU-hours.",
     "train": "Train one method on one task, or resume a run.",
     "eval": "Sample a run or a model on a task's benches and score it.",
-    "analyze": "Measure what runs did to the weights, and what they share.",
+    "analyze": "Measure what training did to the weights, and what runs have in common.",
     "export": "Write a run's policy as a model or adapter to ship.",
     "report": "Build the leaderboard and report.html from runs on disk.",
-    "recommend": "Say which method to use within a budget, and how sure that is.",
+    "recommend": "Recommend a method within a budget, with its evidence.",
     "show": "Read a run's completions, with rewards and advantages.",
-    "power": "Tell the samples and seeds that resolve a difference, before a study is run.",
-    "check": "Prove that a method is what it says, on any model.",
+    "power": "Plan the samples and seeds that resolve a difference.",
+    "check": "Prove that a method is what it claims to be, on any model.",
     "methods": "List the methods, with exact trainable counts for a shape.",
     "algorithms": "List the RL algorithms.",
-    "tasks": "List the tasks and their benches.",
+    "tasks": "List the tasks, or print the prompts of one (tasks show).",
     "data": "Training sets and benches: what there is, overlaps, answers.",
     "verify": "Check answers against gold answers.",
     "micro": "Rebuild the built-in micro model.",
-    "doctor": "Tell what this machine has for training.",
+    "doctor": "Check what this machine offers for training.",
 }
 
 
@@ -83,6 +84,7 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     # NumPy's products are small here: its threads would spin on the core of what draws or trains.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _expect_streams()
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "200")  # no terminal is too narrow for a table
     try:
@@ -97,11 +99,20 @@ def main() -> None:
     sys.exit(code)
 
 
+def _expect_streams() -> None:
+    """Have closed streams lead nowhere, and print ? for what an ASCII locale lacks."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
 def _exit_code(error: Exception) -> int:
     """Tell the user what went wrong; an error that only a developer can mend is raised again."""
-    from verirank.config import InputError, RunFailedError, SaidByFirstError
+    from verirank.config import AlreadyReportedError, InputError, RunFailedError
 
-    if isinstance(error, SaidByFirstError):
+    if isinstance(error, AlreadyReportedError):
         return 1
     if isinstance(error, InputError):
         return _say(str(error), 2)
@@ -109,9 +120,23 @@ def _exit_code(error: Exception) -> int:
         return _say(str(error), 1)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _say(f"the disk is full: {error.filename or error}; free some space", 2)
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        what = error.filename or "a file"
+        return _say(f"{what} may not grow as large as it must (see `ulimit -f`)", 2)
+    if _lacks_memory(error):
+        return _say("the memory does not suffice (see `ulimit -v`)", 2)
     if isinstance(error, OSError) and error.errno in _UNUSABLE_PATH and error.filename:
         return _say(f"cannot use {error.filename}: {error.strerror}", 2)
     raise error
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Tell whether memory could not be had, for tensors or for a library to be loaded."""
+    words = ("allocate memory", "failed to map segment", "can't start new thread")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError | ImportError | OSError)
+        and any(said in str(error) for said in words)
+    )
 
 
 def _say(message: str, code: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from verirank.config import TrialConfig, learning_rate_of, to_toml
 
-_OPEN = "# A comment below tells what the run takes for a setting that is left open.\n\n"
+_OPEN = "# Comments give the values that the run uses for settings that are not set.\n\n"
 
 
 def resolved_toml(trial: TrialConfig) -> str:
@@ -29,7 +29,9 @@ def _left_open(trial: TrialConfig) -> dict[str, dict[str, Any]]:
 
     taken = {
         "method": {
-            "learning_rate": learning_rate_of(trial.method, trial.model.name),
+            "learning_rate": learning_rate_of(
+                trial.method, trial.model.name, trial.training.optimizer
+            ),
             "alpha": getattr(trial.method, "resolved_alpha", None),
             "target_rank": getattr(trial.method, "resolved_target", None),
         },
@@ -47,13 +49,13 @@ def _of_benches(trial: TrialConfig) -> dict[str, str]:
     """Return how the benches are sampled; where they differ, each one's value behind its name."""
     from verirank.tasks import bench_settings, load_task
 
-    task, found = load_task(trial.task), dict[str, dict[str, Any]]()
+    task, values_of = load_task(trial.task), dict[str, dict[str, Any]]()
     for bench in trial.evaluation.benches:
         for key, value in asdict(bench_settings(task, bench, trial)).items():
-            found.setdefault(key, {})[bench] = value
+            values_of.setdefault(key, {})[bench] = value
     return {
         key: str(next(iter(values.values())))
         if len(set(values.values())) == 1
         else ", ".join(f"{value} of {bench}" for bench, value in values.items())
-        for key, values in found.items()
+        for key, values in values_of.items()
     }

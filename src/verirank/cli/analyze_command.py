@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from verirank.config import InputError
+from verirank.config import InputError, by_dotted_key
+from verirank.record import Run
+
+if TYPE_CHECKING:
+    from verirank.geometry import Identity
 
 _IN_FULL = 4
-"""More runs are told in a line each."""
+"""More runs get a line each."""
 _Headings = dict[str, tuple[str, float]]
 """By a measure's name: its heading, and the factor to the heading's unit."""
 _OVERLAPS: _Headings = {
@@ -61,8 +65,9 @@ def command(folders: tuple[str, ...], as_json: bool) -> None:
 
 def _print_briefly(console: Console, geometries: list[Any]) -> None:
     table = _table("run", _measures())
-    for geometry in geometries:
-        label = f"{geometry.run.method}, seed {geometry.run.seed}"
+    runs = [geometry.run for geometry in geometries]
+    for geometry, name in zip(geometries, _names(runs), strict=True):
+        label = f"{name}, seed {geometry.run.seed}"
         _add(table, label, geometry.summary.overall, _measures())
     console.print(table)
     console.print(
@@ -94,8 +99,8 @@ def _print_comparisons(console: Console, geometries: list[Any]) -> None:
     if len(geometries) < 2:
         return
     names = {g.run: str(number) for number, g in enumerate(geometries, 1)}
-    for run, number in names.items():
-        console.print(f"{number}: {run.method}, seed {run.seed}: {run.folder}")
+    for (run, number), name in zip(names.items(), _names(list(names)), strict=True):
+        console.print(f"{number}: {name}, seed {run.seed}: {run.folder}")
     table = _table("runs", _OVERLAPS)
     for geometry in geometries:
         for comparison in geometry.comparisons:
@@ -106,8 +111,17 @@ def _print_comparisons(console: Console, geometries: list[Any]) -> None:
     console.print(table)
 
 
+def _names(runs: list[Identity]) -> list[str]:
+    """Return each run's arm: its method, and the settings in which that differs from the others."""
+    from verirank.ranking import arm_labels
+
+    settings = [by_dotted_key(Run(Path(run.folder)).settings) for run in runs]
+    own = [{k: v for k, v in one.items() if k != "seed"} for one in settings]
+    return arm_labels([run.method for run in runs], own)
+
+
 def _measures() -> _Headings:
-    from verirank.report import MEASURES
+    from verirank.ranking import MEASURES
 
     return {measure.name: (measure.heading, measure.factor) for measure in MEASURES}
 
@@ -122,9 +136,9 @@ def _table(label: str, headings: _Headings) -> Table:
 
 def _add(table: Table, label: str, pool: Any, names: _Headings) -> None:
     """Add a line of values and, dimmed below it, one of nulls."""
-    found = [(pool.measures.get(name), factor) for name, (_, factor) in names.items()]
-    table.add_row(label, *(_number(m and m.value, factor) for m, factor in found))
-    table.add_row("", *(_number(m and m.null, factor) for m, factor in found), style="dim")
+    cells = [(pool.measures.get(name), factor) for name, (_, factor) in names.items()]
+    table.add_row(label, *(_number(m and m.value, factor) for m, factor in cells))
+    table.add_row("", *(_number(m and m.null, factor) for m, factor in cells), style="dim")
 
 
 def _number(value: float | None, factor: float) -> str:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from verirank.config import ModelConfig, expect_plugin, plugin_names
+from verirank.config import InputError, ModelConfig, expect_plugin, plugin_names
 
 if TYPE_CHECKING:
     from verirank.methods import Report
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def command(method: str, model: str, as_json: bool) -> int:
     """Prove that METHOD is what it says: ten checks with real training steps.
 
-    Without METHOD, or with `all`, every installed method is checked.
+    Without METHOD, or with `all`, every installed method is checked that suits the model.
     """
     names = plugin_names("method") if method == "all" else (expect_plugin("method", method),)
     click.echo(
@@ -32,12 +32,18 @@ def command(method: str, model: str, as_json: bool) -> int:
     from verirank.methods import check_methods, method_config
 
     configs = [method_config({"name": name}) for name in names]
-    reports = check_methods(configs, ModelConfig(name=model))
+    reports = check_methods(
+        configs, ModelConfig(name=model), on_unsuited=_leave_out if method == "all" else None
+    )
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports], indent=2))
     else:
         _print(reports)
     return 0 if all(report.passed for report in reports) else 1
+
+
+def _leave_out(method: str, error: InputError) -> None:
+    click.echo(f"{method} is left out: {error}", err=True)
 
 
 def _print(reports: list[Report]) -> None:

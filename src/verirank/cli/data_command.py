@@ -1,4 +1,4 @@
-"""`verirank data`: training sets and benches, what they share, and how their answers verify."""
+"""`verirank data`: training sets and benches, problems in both, and how answers verify."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def overlap(train: str, bench: str, data_dir: str | None, as_json: bool) -> None
     """
     from verirank.tasks import find_overlap, read_bench, read_training_set
 
-    found = find_overlap(read_training_set(train, data_dir), read_bench(bench, data_dir))
+    overlap = find_overlap(read_training_set(train, data_dir), read_bench(bench, data_dir))
     if as_json:
-        return click.echo(json.dumps({"train": train, "bench": bench, **asdict(found)}))
+        return click.echo(json.dumps({"train": train, "bench": bench, **asdict(overlap)}))
     click.echo(
-        f"of {found.n} problems of {bench}, {found.exact} have all words of a problem of {train}, "
-        f"and {found.ngram} at least half of their word 8-grams"
+        f"of {overlap.n} problems of {bench}, {overlap.exact} have all words of a problem of "
+        f"{train}, and {overlap.ngram} at least half of their word 8-grams"
     )
-    for problem in found.ids:
+    for problem in overlap.ids:
         click.echo(f"  {problem}")
 
 
@@ -90,6 +90,38 @@ def confusion(names: tuple[str, ...], data_dir: str | None, as_json: bool) -> No
     click.echo(_table(rows))
     for name, row in rows.items():
         click.echo("".join(_misjudged(name, row["misjudgements"])), nl=False)
+
+
+@command.command()
+@click.option("--train", "trains", multiple=True, help="Repeatable: a named set, a file, a Hub id.")
+@click.option("--bench", "names", multiple=True, help="Repeatable: a named bench or a file.")
+@_DATA_DIR
+@_JSON
+def kinds(
+    trains: tuple[str, ...], names: tuple[str, ...], data_dir: str | None, as_json: bool
+) -> None:
+    """Count the golds of training sets and benches by kind, and list those that no kind fits.
+
+    All named sets are read where none is given. Golds without a kind are compared by math-verify.
+    """
+    from verirank.tasks import benches, gold_kinds, read_bench, read_training_set, training_sets
+
+    if not (trains or names):
+        trains, names = tuple(training_sets()), tuple(benches())
+    rows = {name: asdict(gold_kinds(read_training_set(name, data_dir))) for name in trains}
+    rows |= {name: asdict(gold_kinds(read_bench(name, data_dir))) for name in names}
+    if as_json:
+        return click.echo(json.dumps(rows, indent=2))
+    for name, row in rows.items():
+        counts = ", ".join(f"{kind} {n:,}" for kind, n in row["kinds"].items())
+        click.echo(f"{name}: {row['golds']:,} golds: {counts}")
+        for problem, gold in row["unread"]:
+            click.echo(f"  no kind fits {problem}: {_one_line(gold)}")
+
+
+def _one_line(text: str) -> str:
+    """Return a text on one line, without control characters."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> str:

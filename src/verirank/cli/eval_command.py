@@ -9,30 +9,48 @@ from typing import Any
 
 import click
 
+from verirank.cli._finite_range import FiniteRange
 from verirank.config import InputError
 
 
 @click.command(help="Score TARGET, a run's folder or a model (micro, smollm2, a folder, a hub id).")
 @click.argument("target")
-@click.option("--task", help="The run's own task by default.")
+@click.option("--task", help="Task whose benches to score; the run's own by default.")
 @click.option(
-    "--bench", "benches", multiple=True, help="Repeatable; the run's own by default, or test."
+    "--bench",
+    "benches",
+    multiple=True,
+    help="Bench to score; the run's own by default, else test. Repeatable.",
 )
-@click.option("--problems", type=click.IntRange(2), help="At most so many problems a bench (128).")
+@click.option("--problems", type=click.IntRange(2), help="Most problems per bench (default 128).")
 @click.option(
     "--samples",
     type=click.IntRange(1),
-    help="Samples a problem, the k of Avg@k; the bench's own by default.",
+    help="Samples per problem, the k of Avg@k; the bench's own by default.",
 )
 @click.option(
-    "--temperature", type=click.FloatRange(min=0, min_open=True), help="The bench's own by default."
+    "--temperature",
+    type=FiniteRange(min=0, min_open=True),
+    help="Sampling temperature; the bench's own by default.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Of the sampling.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the sampling.")
 @click.option(
-    "--sampler", type=click.Choice(["transformers", "vllm"]), help="transformers by default."
+    "--sampler",
+    type=click.Choice(["transformers", "vllm"]),
+    help="Sampler; transformers by default.",
 )
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="As train takes it.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for every sample, as Parquet.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other setting, as for train.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write every sample into this folder, as Parquet.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(
     target: str, out: Path | None, as_json: bool, assignments: tuple[str, ...], **options: Any
@@ -47,7 +65,7 @@ def command(
     task, scores = load_task(config.task), dict[str, Any]()
     with closing(Verifier(config.verifier)) as verifier:
         for bench, samples in evaluate(config, verifier, run=run):
-            scores[bench] = score(samples)
+            scores[bench] = score(samples, task)
             # A plain model has trained on none of it, and its set need not be here.
             if run and (clean := without_overlap(samples, task.overlapping(bench))):
                 scores[bench]["without_overlap"] = clean
@@ -55,12 +73,23 @@ def command(
                 write_samples(out / f"{bench}.parquet", [samples])
     if as_json:
         return click.echo(json.dumps(scores, indent=2))
+    # A named bench is scored without the training set, which then need not be here.
+    own = run is None and {"test", "selection"} & set(config.evaluation.benches)
+    for remark in task.remarks() if own else ():
+        click.echo(f"note: {remark}")
     for bench, s in scores.items():
         click.echo(
             f"{bench}: Avg@{s['k']} {s['avg_at_k']:.3f} [{s['low']:.3f}, {s['high']:.3f}], "
             f"Pass@{s['k']} {s['pass_at_k']:.3f}, maj@{s['k']} {s['maj_at_k']:.3f} "
             f"({s['n']} problems)"
         )
+        for measure in task.measures:
+            click.echo(f"  {measure}: {s[measure]:.1f}")
+        if s["unverified"]:
+            click.echo(
+                f"  {s['unverified']} samples are unverified, since the machine was too busy; they "
+                "count as wrong: evaluate again with fewer other processes"
+            )
         if clean := s.get("without_overlap"):
             click.echo(
                 f"  without the {s['n'] - clean['n']} problems that the training set holds: Avg@"

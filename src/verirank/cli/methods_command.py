@@ -9,14 +9,18 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from verirank.cli._new_package import new_command
 from verirank.config import InputError, nearest
 
 
-@click.command()
+@click.group("methods", invoke_without_command=True)
 @click.option("--shape", help="Count parameters for this shape: qwen2-1.5b or qwen2-7b.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(shape: str | None, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, shape: str | None, as_json: bool) -> None:
     """List the methods; with --shape, their exact trainable counts at the defaults."""
+    if context.invoked_subcommand:
+        return
     rows = _rows(shape)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -28,6 +32,9 @@ def command(shape: str | None, as_json: bool) -> None:
     for row in rows:
         table.add_row(row["name"], row["family"], row["reference"], *_counts(row))
     Console().print(table)
+
+
+command.add_command(new_command("method"))
 
 
 def _counts(row: dict[str, Any]) -> tuple[str, ...]:

@@ -9,17 +9,19 @@ import click
 from verirank.config import InputError
 
 
-@click.command(help="Train every method by real RL on a small model, rank them, write report.html.")
+@click.command(help="Train thirteen methods by real RL on a small model, rank and report them.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("quickstart"),
     show_default=True,
-    help="Folder of the runs and the report; a stopped quickstart goes on there.",
+    help="Folder of the runs and the report; an interrupted quickstart continues there.",
 )
-@click.option("--methods", help="Comma-separated; every installed method by default.")
-@click.option("--steps", type=click.IntRange(1), help="Training steps a trial (50).")
-@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
+@click.option("--methods", help="Comma-separated names of `verirank methods`; thirteen by default.")
+@click.option("--steps", type=click.IntRange(1), help="Training steps per trial (default 50).")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Number of seeds."
+)
 @click.option(
     "--model",
     type=click.Choice(["micro", "smollm2"]),
@@ -30,7 +32,7 @@ from verirank.config import InputError
 @click.option(
     "--processes",
     type=click.IntRange(1),
-    help="Trials side by side; by default one a GPU, or else one a core, as memory allows.",
+    help="Trials to run at a time; by default one per GPU, else per core, as memory allows.",
 )
 def command(
     out: Path,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from verirank.cli._finite_range import FiniteRange
 from verirank.cli._uncollected import uncollected
 from verirank.config import InputError
 
@@ -17,11 +18,11 @@ _SIZES = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MIB": 2**20, "GIB": 2**30, "TIB": 2
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, metavar="STUDY...")
-@click.option("--memory", "budget", metavar="SIZE", help="The most that training may take: 24GB.")
+@click.option("--memory", "budget", metavar="SIZE", help="Memory limit of training, such as 24GB.")
 @click.option(
     "--hours",
-    type=click.FloatRange(min=0, min_open=True),
-    help="The longest that search, training and evaluation may take.",
+    type=FiniteRange(min=0, min_open=True),
+    help="Time limit of search, training and evaluation together.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @uncollected()
@@ -33,22 +34,23 @@ def command(
     Refuses, with exit code 2, where the study's evidence does not carry a recommendation.
     """
     memory = _bytes(budget) if budget else None
-    from verirank.report import INDEX, build_leaderboard, recommend
+    from verirank.ranking import build_leaderboard, recommend
+    from verirank.record import RUN_INDEX
 
     paths = [Path(folder) for folder in folders]
-    index = paths[0] / INDEX
+    index = paths[0] / RUN_INDEX
     board = build_leaderboard(paths, index if index.is_file() else None)
-    found = recommend(board, paths, memory_bytes=memory, seconds=hours and 3600 * hours)
+    chosen = recommend(board, paths, memory_bytes=memory, seconds=hours and 3600 * hours)
     if as_json:
-        return click.echo(json.dumps(asdict(found), indent=2))
-    rank = f", rank {found.rank}" if found.rank else ""
-    rate = f", learning rate {found.learning_rate:g}" if found.learning_rate else ""
-    click.echo(f"Use {found.label}{rank}{rate}.")
-    click.echo(found.reason)
+        return click.echo(json.dumps(asdict(chosen), indent=2))
+    from verirank.report import use
+
+    click.echo(use(chosen))
+    click.echo(chosen.reason)
 
 
 def _bytes(text: str) -> float:
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([MGT]I?B)\s*", text.upper())
-    if not found:
+    size = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]*)?)\s*([MGT]I?B)\s*", text.upper())
+    if not size:
         raise InputError(f"--memory takes a size such as 24GB, not {text!r}")
-    return float(found[1]) * _SIZES[found[2]]
+    return float(size[1]) * _SIZES[size[2]]

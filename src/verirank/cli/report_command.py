@@ -8,7 +8,8 @@ import click
 
 from verirank.cli._uncollected import uncollected
 from verirank.config import InputError
-from verirank.report import print_confounds, print_leaderboard, read_confounds, write_report
+from verirank.ranking import read_confounds
+from verirank.report import print_advice, print_confounds, print_leaderboard, write_report
 
 
 @click.command()
@@ -39,4 +40,5 @@ def command(folders: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     print_leaderboard(board, folders=paths)
     if confounds := read_confounds(out):
         print_confounds(confounds)
+    print_advice(board, paths)
     click.echo(f"\n{out / 'report.html'}")

@@ -22,7 +22,14 @@ LONGEST = 4000
 @click.option("--wrong", "wanted", flag_value="wrong", help="Only wrong answers.")
 @click.option("--truncated", "wanted", flag_value="truncated", help="Only those cut off.")
 @click.option("--full", is_flag=True, help=f"Whole texts, also beyond {LONGEST:,} characters.")
-@click.option("-n", "most", type=click.IntRange(1), default=5, show_default=True, help="At most.")
+@click.option(
+    "-n",
+    "most",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Most completions to print.",
+)
 def command(
     folder: Path,
     bench: str | None,
@@ -34,11 +41,11 @@ def command(
 ) -> None:
     """Read what a model wrote, with the gold answer, its reward and its advantage.
 
-    Without an option, tells what stands out in RUN: how answers ended, the worst and the best
+    Without an option, prints what is conspicuous in RUN: how answers ended, the worst and the best
     problems, and signs of reward hacking. --step and --bench show completions.
     """
-    from verirank.record import Run
-    from verirank.report import bench_completions, overview, rollouts
+    from verirank.record import Run, read_bench_completions, read_rollouts
+    from verirank.report import overview
 
     run = Run.open(folder)
     if bench and step:
@@ -47,7 +54,7 @@ def command(
         raise InputError("say which completions: --step or --bench, with --problem or a filter")
     if not bench and not step:
         return click.echo(overview(run))
-    rows = bench_completions(run, bench) if bench else rollouts(run, step or 1)
+    rows = read_bench_completions(run, bench) if bench else read_rollouts(run, step or 1)
     if problem and problem not in {row["problem"] for row in rows}:
         raise InputError(f"no problem {problem!r} there; every entry begins with its problem's id")
     kept = [row for row in rows if _wanted(row, problem, wanted)]
@@ -69,11 +76,11 @@ def _print(row: dict[str, Any], most: int | None) -> None:
     from verirank.report import readable
 
     advantage = row.get("advantage")
-    told = [f"reward {row['reward']:g}"]
-    told += [f"advantage {advantage:+.3f}"] if advantage is not None else []
-    told += [row["stage"]] if "stage" in row else []
-    told += [row["reason"], f"{row['length']} tokens" + (", cut off" if row["truncated"] else "")]
-    click.secho(readable(f"{row['problem']}  ({'; '.join(told)})"), bold=True)
+    facts = [f"reward {row['reward']:g}"]
+    facts += [f"advantage {advantage:+.3f}"] if advantage is not None else []
+    facts += [row["stage"]] if "stage" in row else []
+    facts += [row["reason"], f"{row['length']} tokens" + (", cut off" if row["truncated"] else "")]
+    click.secho(readable(f"{row['problem']}  ({'; '.join(facts)})"), bold=True)
     click.echo(f"question: {_shown(row.get('prompt'), most)}")
     click.echo(f"gold: {_shown(row.get('gold'), most)}")
     click.echo(f"{_shown(row['completion'], most)}\n")

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from verirank.cli._finite_range import FiniteRange
 from verirank.cli._study_argument import STUDY
 from verirank.config import InputError, nearest
 
@@ -18,10 +19,22 @@ from verirank.config import InputError, nearest
 def _whole_above_one(
     context: click.Context, option: click.Parameter, value: float | None
 ) -> float | None:
-    """Refuse what Ray would refuse: of more than one core or GPU it reserves no fraction."""
+    """Refuse fractions above 1, of which Ray reserves only whole numbers."""
     if value is not None and value > 1 and not value.is_integer():
         raise click.BadParameter(f"{value:g} is more than 1 and no whole number.")
     return value
+
+
+def _part(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    """Read I/N."""
+    if value is None:
+        return None
+    number, slash, parts = value.partition("/")
+    if not (slash and number.isdecimal() and parts.isdecimal()):
+        raise click.BadParameter(f"{value!r} is not I/N, such as 2/8.")
+    return int(number), int(parts)
 
 
 _EXECUTION = [
@@ -30,43 +43,47 @@ _EXECUTION = [
         type=click.Choice(["local", "ray"]),
         default="local",
         show_default=True,
-        help="Processes on this machine, or tasks on a Ray cluster, where a trial has a GPU only "
+        help="Processes on this machine, or tasks on a Ray cluster; there a trial gets a GPU only "
         "with --gpus.",
     ),
-    click.option("--address", help="Of the Ray cluster; a new one on this machine by default."),
+    click.option(
+        "--address", help="Address of the Ray cluster; a new one on this machine by default."
+    ),
     click.option(
         "--processes",
         type=click.IntRange(1),
-        help="Trials side by side; by default one a GPU, or else one a core, as memory allows.",
+        help="Trials to run at a time; by default one per GPU, else per core, as memory allows.",
     ),
-    click.option("--threads", type=click.IntRange(1), help="Of each local trial (1)."),
+    click.option("--threads", type=click.IntRange(1), help="Threads per local trial (default 1)."),
     click.option(
         "--stall-minutes",
-        type=click.FloatRange(min=0, min_open=True),
+        type=FiniteRange(min=0, min_open=True),
         default=60.0,
         show_default=True,
-        help="A trial that neither proves, samples nor writes so long is killed.",
+        help="Kill a trial that shows no sign of progress for this long.",
     ),
     click.option(
         "--cpus",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         callback=_whole_above_one,
-        help="A trial's, on Ray (1).",
+        help="CPUs per trial on Ray (default 1).",
     ),
     click.option(
         "--gpus",
-        type=click.FloatRange(0),
+        type=FiniteRange(0),
         callback=_whole_above_one,
-        help="A trial's, on Ray (0: none is reserved for it); 0.5 puts two on one.",
+        help="GPUs per trial on Ray (default 0); 0.5 places two trials on one GPU.",
     ),
     click.option(
         "--memory",
         "memory_gb",
-        type=click.FloatRange(0, min_open=True),
-        help="A trial's GB, on Ray; what is planned for it by default.",
+        type=FiniteRange(0, min_open=True),
+        help="Memory per trial on Ray, in GB; the planned memory by default.",
     ),
     click.option(
-        "--retry-failed", is_flag=True, help="Run trials again that failed by their own fault."
+        "--retry-failed",
+        is_flag=True,
+        help="Also run trials again that failed by their own fault, such as divergence.",
     ),
 ]
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
@@ -89,9 +106,7 @@ class _Commands(click.Group):
         return super().get_command(ctx, cmd_name)
 
 
-@click.group(
-    cls=_Commands, help="Run the question properly: many trials, planned, searched and resumable."
-)
+@click.group(cls=_Commands, help="Plan, run, resume and watch a study of many trials.")
 def command() -> None:
     """See the subcommands."""
 
@@ -102,9 +117,14 @@ def command() -> None:
 @click.argument("source", type=click.Path(path_type=Path), metavar="STUDY")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the study, if begun.")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
-@click.option("--probe/--no-probe", default=True, help="Measure a short run of each method.")
 @click.option(
-    "--gpu", default="h100", show_default=True, help="To estimate for, without the model here."
+    "--probe/--no-probe", default=True, help="Time a few steps of each arm whose cost is not known."
+)
+@click.option(
+    "--gpu",
+    default="h100",
+    show_default=True,
+    help="GPU to estimate for, where the model is not on this machine.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(
@@ -115,18 +135,18 @@ def plan(
 
     study = read_study(source)
     if probe:
-        told = "a few steps are timed of every arm that nothing is known of (--no-probe: of none)"
-        click.echo(told, err=True)
+        notice = "a few steps are timed of every arm that nothing is known of (--no-probe: of none)"
+        click.echo(notice, err=True)
     from verirank.study import plan_study
 
-    found = plan_study(study, out=out, store=store, probe=probe, on=gpu)
+    plan = plan_study(study, out=out, store=store, probe=probe, on=gpu)
     if as_json:
-        return click.echo(json.dumps(asdict(found) | found.totals(), indent=2))
+        return click.echo(json.dumps(asdict(plan) | plan.totals(), indent=2))
     from rich.console import Console
 
-    from verirank.cli._plan import render_plan
+    from verirank.cli.tables import render_plan
 
-    Console().print(render_plan(found))
+    Console().print(render_plan(plan))
 
 
 @command.command(help=f"Run a study, or go on with it, and report what came out.\n\n{STUDY}")
@@ -138,11 +158,20 @@ def plan(
     help="Folder of the study; one that was stopped goes on there.",
 )
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of trials to share.")
+@click.option(
+    "--part",
+    callback=_part,
+    metavar="I/N",
+    help="Run the I-th of N parts of the arms, as a task of a Slurm array does. Each part has an "
+    "--out of its own and all share one --store; once they have ended, a run without --part ranks.",
+)
 @_execution
-def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
+def run(
+    source: Path, out: Path, store: Path | None, part: tuple[int, int] | None, **options: Any
+) -> None:
     """Run what the study lacks, and report."""
-    from verirank.cli._plan import left_out_in_words
-    from verirank.cli._study import run_and_report
+    from verirank.cli._study import run_and_report, run_part
+    from verirank.cli.tables import left_out_in_words
     from verirank.study import read_study
 
     study = read_study(source)
@@ -150,6 +179,8 @@ def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
         click.echo(left_out_in_words(left_out), err=True)
     retry = options.pop("retry_failed")
     executor = _executor(**options)
+    if part is not None:
+        return run_part(study, out, part, store=store, executor=executor, retry_failed=retry)
     run_and_report(study, out, store=store, executor=executor, retry_failed=retry)
 
 
@@ -157,7 +188,7 @@ def run(source: Path, out: Path, store: Path | None, **options: Any) -> None:
 @_FOLDER
 @_execution
 def resume(folder: Path, **options: Any) -> None:
-    """Go on with the study in DIR; a finished one is left as it is, its report too."""
+    """Continue the study in DIR; a finished study and its report stay as they are."""
     from verirank.cli._study import run_and_report
     from verirank.study import open_study
 
@@ -171,17 +202,18 @@ def resume(folder: Path, **options: Any) -> None:
 @click.option("--watch", is_flag=True, help="Show it live until Ctrl-C or its end.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(folder: Path, watch: bool, as_json: bool) -> None:
-    """Tell how the study in DIR stands, from its folder alone."""
+    """Print the state of the study in DIR, read from its folder."""
     from rich.console import Console
 
-    from verirank.cli._watch import Watch, render
+    from verirank.cli.tables import Watch, render
     from verirank.study import study_status
 
     now = study_status(folder)
     if as_json:
         return click.echo(json.dumps(asdict(now), indent=2))
     if not watch:
-        Console().print(render(now))
+        console = Console()
+        console.print(render(now, console.width))
         return None
     with Watch(folder) as view, suppress(KeyboardInterrupt):
         while not now.has_ended:

@@ -11,26 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from verirank.cli.tables import progress
 from verirank.config import (
     InputError,
+    MethodConfig,
     TrialConfig,
     by_dotted_key,
     expect_settings,
+    for_methods,
+    for_task,
+    is_problem_file,
     override,
     preset_names,
     read_settings,
     resolve,
 )
-from verirank.record import Run
+from verirank.record import Run, execute_as, expect_unedited
 
 _SHORT = {
     "model": "model.name",
@@ -59,7 +56,7 @@ def _default(option: str) -> str:
 @click.argument("config", required=False)
 @click.option("--model", help=f"{_default('model')}, smollm2, a folder, or a hub id.")
 @click.option(
-    "--task", help=f"{_default('task')}, another task, or a JSONL file of {{id, problem, answer}}."
+    "--task", help=f"{_default('task')}, another task, or your problems: a file or owner/name."
 )
 @click.option("--method", help=f"{_default('method')}, or another of `verirank methods`.")
 @click.option("--algorithm", help=f"{_default('algorithm')}, or another of `verirank algorithms`.")
@@ -76,7 +73,7 @@ def _default(option: str) -> str:
     "trackers",
     multiple=True,
     callback=lambda context, option, names: list(names) or None,
-    help="Told every step: tensorboard, wandb (offline), trackio or mlflow. Repeatable.",
+    help="Report to tensorboard, wandb (offline), trackio or mlflow. Repeatable.",
 )
 @click.option(
     "--set",
@@ -86,7 +83,7 @@ def _default(option: str) -> str:
     help="Any other setting, such as method.rank=8; --dry-run lists them all. Repeatable.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of a new run.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Continue a run.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved TOML and stop.")
 def command(
     config: str | None,
@@ -99,35 +96,53 @@ def command(
     """Start or resume a run, with a progress bar, and print its scores."""
     given = [f"{_SHORT[key]}={_toml(value)}" for key, value in short.items() if value is not None]
     if resume is not None:
-        if config or given or assignments or out:
-            raise InputError("--resume takes its settings from the run; give it alone")
-        return _resume(resume)
+        if config or given or out:
+            raise InputError(
+                "--resume takes its settings from the run; only --set may change how it is "
+                "executed: machine, checkpoint, verifier.workers, vLLM's engine"
+            )
+        return _resume(resume, assignments)
     settings = override(read_settings(config), [*given, *assignments])
     if dry_run:
         from verirank.cli._resolved import resolved_toml
 
-        return click.echo(resolved_toml(resolve(settings)), nl=False)
+        return click.echo(resolved_toml(_trial(config, [*given, *assignments])), nl=False)
     if out is None:
         raise InputError("say where the run goes: --out RUN")
     Run.expect_room(out)
     expect_settings(settings)
     _expect_task_file(short["task"])
     _say_first(f"a new run, recorded in {out}; loading torch takes a few seconds")
-    trial = resolve(settings)
+    trial = _trial(config, [*given, *assignments])
     from verirank.models import device_of, load_base
     from verirank.processes import expect_same, joined, on_first
-    from verirank.study import start_trial
+    from verirank.trial import start_trial
 
     with joined(device_of(trial.machine.device).type), _sigterm_as_ctrl_c():
         expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
         base = load_base(trial.model, trial.machine.device)
-        _run(out, lambda: on_first(lambda: start_trial(trial, out)), base)
+        _run(out, lambda: on_first(lambda: start_trial(trial, out, base=base)), base)
 
 
-def _resume(folder: Path) -> None:
+def _trial(source: str | None, assignments: list[str]) -> TrialConfig:
+    """Return the trial of a file or preset with the user's settings; this imports the plugins."""
+    settings = read_settings(source)
+    if source in preset_names():
+        chosen = override(settings, assignments)
+        expect_settings(chosen)
+        named = chosen.get("method", {}).get("name", MethodConfig().name)
+        task = chosen.get("task", {}).get("name")
+        settings = for_task(for_methods(settings, named), task)
+    return resolve(override(settings, assignments))
+
+
+def _resume(folder: Path, assignments: tuple[str, ...]) -> None:
     run = Run.open(folder)
     if run.manifest["status"] == "done":
         return click.echo(f"{folder} is done already; nothing to resume")
+    expect_unedited(run)
+    if assignments:
+        execute_as(run, resolve(override(run.settings, assignments)))
     _say_first(f"going on with the run in {folder}; loading torch takes a few seconds")
     device = run.config.machine.device
     from verirank.models import device_of, load_base
@@ -139,7 +154,7 @@ def _resume(folder: Path) -> None:
 
 
 def _expect_task_file(task: str | None) -> None:
-    if task is not None and Path(task).suffix and not Path(task).is_file():
+    if task is not None and is_problem_file(task) and not Path(task).is_file():
         raise InputError(f"there is no file {task}; --task takes a task's name or such a file")
 
 
@@ -161,17 +176,24 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 def _run(folder: Path, opened: Callable[[], Run], base: Any) -> None:
     from verirank.processes import is_first
-    from verirank.study import run_trial
+    from verirank.tasks import load_task
+    from verirank.trial import run_trial, within_reach
 
     if not is_first():
         return run_trial(opened(), base)
     try:
         run = opened()
+        for remark in load_task(run.config.task).remarks():
+            click.echo(f"note: {remark}")
         click.echo(_what_comes(run))
-        with _progress(run.config, len(run.metrics())) as on_step:
-            run_trial(run, base, on_step=on_step)
+        base = within_reach(run.config, base)
+        if base.form:
+            reason = f"{base.name} has {base.form}"
+            click.echo(f"{reason}: transformers' own forward pass is used, which is slower")
+        with progress(run.config, len(run.metrics())) as on_step:
+            run_trial(run, base, on_base=_say_before(run.config, base), on_step=on_step)
     except KeyboardInterrupt:
-        # There, though it may not train yet; or done, and its scores were just being told.
+        # There, though it may not train yet; or done, and its scores were just being printed.
         if (folder / "manifest.json").is_file() and (run := Run.open(folder)).status != "done":
             run.update_manifest(status="stopped")
             click.echo(f"the run goes on with: verirank train --resume {folder}", err=True)
@@ -179,33 +201,22 @@ def _run(folder: Path, opened: Callable[[], Run], base: Any) -> None:
     _print_scores(run)
 
 
+def _say_before(config: TrialConfig, base: Any) -> Callable[[Any], None]:
+    """Return what prints the base's answers and the trial's expected cost, before training."""
+    from verirank.trial import expected_cost
+
+    def say(outlook: Any) -> None:
+        click.echo(outlook)
+        click.echo(f"expected: {expected_cost(config, base.shape, outlook)}")
+
+    return say
+
+
 def _what_comes(run: Run) -> str:
     config = run.config
     vllm = ["vLLM starts, which takes about a minute"] * (config.sampling.sampler == "vllm")
     parts = [f"{config.method.name} is proved on this model", *vllm, "the base is scored", "then"]
     return f"{', '.join(parts)} {config.training.steps} training steps"
-
-
-@contextmanager
-def _progress(config: Any, done: int) -> Iterator[Any]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("reward {task.fields[reward]}"),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        name = f"{config.method.name} · {config.algorithm.name} · {config.task.name}"
-        bar = progress.add_task(name, total=config.training.steps, completed=done, reward="–")
-
-        def on_step(step: Any) -> None:
-            reward = f"{step.metrics['reward_mean']:.3f}"
-            progress.update(bar, completed=step.metrics["step"], reward=reward)
-
-        yield on_step
 
 
 def _print_scores(run: Run) -> None:

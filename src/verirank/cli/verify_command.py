@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from verirank.config import InputError, VerifierConfig, read_json_lines
-from verirank.verifier import Reward, Verifier
+from verirank.config import InputError, VerifierConfig
+from verirank.record import read_json_lines
+from verirank.verifier import Reward, Verifier, kind_of
 
 Pair = tuple[str, str | None]
 
@@ -18,13 +19,20 @@ Pair = tuple[str, str | None]
 @click.option("--answer", help="The answer to check.")
 @click.option("--jsonl", "path", type=click.Path(), help="A file of {gold, prediction} lines.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line per pair.")
-def command(gold: str | None, answer: str | None, path: str | None, as_json: bool) -> None:
-    """Tell whether answers are mathematically equal to gold answers."""
+@click.option("--explain", is_flag=True, help="Name the gold's kind and the rule that decided.")
+def command(
+    gold: str | None, answer: str | None, path: str | None, as_json: bool, explain: bool
+) -> None:
+    """Tell whether answers are mathematically equal to gold answers.
+
+    The kinds and rules that --explain names are those of docs/verifier.md.
+    """
     pairs = _pairs(gold, answer, path)
     with Verifier(VerifierConfig()) as verifier:
         rewards = verifier.verify_many(pairs)
     for pair, reward in zip(pairs, rewards, strict=True):
-        click.echo(json.dumps(_row(pair, reward)) if as_json else _line(reward))
+        why = {"kind": kind_of(pair[0]), "rule": reward.rule} if explain else {}
+        click.echo(json.dumps(_row(pair, reward) | why) if as_json else _line(reward, why))
     if path is not None and not as_json:
         click.echo(f"{sum(reward.correct for reward in rewards)} of {len(rewards)} correct")
 
@@ -37,12 +45,12 @@ def _pairs(gold: str | None, answer: str | None, path: str | None) -> list[Pair]
     raise InputError("verify takes either --gold and --answer, or --jsonl FILE")
 
 
-def _pair(row: dict[str, Any], place: str) -> Pair:
+def _pair(row: dict[str, Any], line: str) -> Pair:
     for key in ("gold", "prediction"):
         if key not in row:
-            raise InputError(f"{place}: the row lacks {key!r}")
+            raise InputError(f"{line}: the row lacks {key!r}")
         if not isinstance(row[key], str) and not (key == "prediction" and row[key] is None):
-            raise InputError(f"{place}: {key!r} must be text, not {row[key]!r}")
+            raise InputError(f"{line}: {key!r} must be text, not {row[key]!r}")
     return row["gold"], row["prediction"]
 
 
@@ -57,5 +65,6 @@ def _row(pair: Pair, reward: Reward) -> dict[str, Any]:
     }
 
 
-def _line(reward: Reward) -> str:
-    return f"{'correct' if reward.correct else 'wrong'}: {reward.reason}"
+def _line(reward: Reward, why: dict[str, str]) -> str:
+    line = f"{'correct' if reward.correct else 'wrong'}: {reward.reason}"
+    return f"{line} (gold: {why['kind']}; decided by: {why['rule']})" if why else line

@@ -1,15 +1,28 @@
 """Settings: frozen, torch-free descriptions of trials, resolved from TOML, presets and options."""
 
-from verirank.config._plugins import expect_plugin, load_plugin, nearest, plugin_names
-from verirank.config.cache_folder import cache_folder
-from verirank.config.errors import InputError, RunFailedError, SaidByFirstError
-from verirank.config.hub_errors import first_line, may_answer_later, why_refused
-from verirank.config.json_lines import read_json_lines
-from verirank.config.learning_rates import learning_rate_of, learning_rates
+from verirank.config._default_rates import DefaultRates, learning_rate_of
+from verirank.config._plugins import (
+    CONTENDERS,
+    PROBLEM_FILES,
+    expect_plugin,
+    is_problem_file,
+    load_plugin,
+    plugin_names,
+)
+from verirank.config._sections import by_dotted_key, merged, nested
+from verirank.config._suggestions import nearest
+from verirank.config.errors import (
+    MEASURES_NOTHING,
+    AlreadyReportedError,
+    FailureKind,
+    InputError,
+    RunFailedError,
+)
 from verirank.config.resolve import (
-    by_dotted_key,
     expect_settings,
     first_error,
+    for_methods,
+    for_task,
     override,
     preset_names,
     read_settings,
@@ -17,12 +30,16 @@ from verirank.config.resolve import (
     to_toml,
 )
 from verirank.config.trial import (
+    DURING,
     AlgorithmConfig,
+    ArmConfig,
     CheckpointConfig,
+    Control,
     EvaluationConfig,
     MachineConfig,
     MethodConfig,
     ModelConfig,
+    Optimiser,
     SamplingConfig,
     Section,
     TaskConfig,
@@ -31,17 +48,27 @@ from verirank.config.trial import (
     VerifierConfig,
     VLLMConfig,
 )
+from verirank.config.usable_cores import usable_cores
 
 __all__ = [
+    "CONTENDERS",
+    "DURING",
+    "MEASURES_NOTHING",
+    "PROBLEM_FILES",
     "AlgorithmConfig",
+    "AlreadyReportedError",
+    "ArmConfig",
     "CheckpointConfig",
+    "Control",
+    "DefaultRates",
     "EvaluationConfig",
+    "FailureKind",
     "InputError",
     "MachineConfig",
     "MethodConfig",
     "ModelConfig",
+    "Optimiser",
     "RunFailedError",
-    "SaidByFirstError",
     "SamplingConfig",
     "Section",
     "TaskConfig",
@@ -50,22 +77,22 @@ __all__ = [
     "VLLMConfig",
     "VerifierConfig",
     "by_dotted_key",
-    "cache_folder",
     "expect_plugin",
     "expect_settings",
     "first_error",
-    "first_line",
+    "for_methods",
+    "for_task",
+    "is_problem_file",
     "learning_rate_of",
-    "learning_rates",
     "load_plugin",
-    "may_answer_later",
+    "merged",
     "nearest",
+    "nested",
     "override",
     "plugin_names",
     "preset_names",
-    "read_json_lines",
     "read_settings",
     "resolve",
     "to_toml",
-    "why_refused",
+    "usable_cores",
 ]

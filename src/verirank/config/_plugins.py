@@ -1,21 +1,40 @@
-"""Methods, algorithms and tasks are entry points, so that adding one changes no other file."""
+"""Methods, algorithms, tasks and benches are entry points: adding one changes no other file."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, Literal
 
+from verirank.config._suggestions import meant_plugin, nearest
 from verirank.config.errors import InputError
 
-Kind = Literal["method", "algorithm", "task"]
+Kind = Literal["method", "algorithm", "task", "bench"]
+_GROUPS: dict[Kind, str] = {
+    "method": "verirank.methods",
+    "algorithm": "verirank.algorithms",
+    "task": "verirank.tasks",
+    "bench": "verirank.benches",
+}
+PROBLEM_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+"""How the names of files of problems end; all but Parquet may be zipped (.gz)."""
+
+
+def is_problem_file(name: str) -> bool:
+    """Return whether a name ends like that of a file of problems."""
+    return name.endswith(PROBLEM_FILES) or name.removesuffix(".gz").endswith(PROBLEM_FILES[:-1])
+
+
+CONTENDERS = (
+    *("adalora", "dora", "full", "ia3", "ln-tuning", "lora", "lora-fa", "lora-plus", "milora"),
+    *("miss", "pissa", "rslora", "vera"),
+)
+"""The methods that a study or quickstart trains where it names none, in alphabetical order."""
 
 
 @cache
 def _entry_points(kind: Kind) -> dict[str, Any]:
-    return {point.name: point for point in entry_points(group=f"verirank.{kind}s")}
+    return {point.name: point for point in entry_points(group=_GROUPS[kind])}
 
 
 def plugin_names(kind: Kind) -> tuple[str, ...]:
@@ -24,9 +43,9 @@ def plugin_names(kind: Kind) -> tuple[str, ...]:
 
 
 def load_plugin(kind: Kind, name: str) -> Any:
-    """Return the class registered under `name`.
+    """Return what is registered under `name`: a class, or the function that makes a bench.
 
-    A task's name may also be the path of a JSONL or Parquet file of problems.
+    A task's name may also be that of a problem set: a file, a folder, or `owner/name` on the Hub.
 
     Raises:
         InputError: no such name is installed; the message names the nearest one.
@@ -40,26 +59,10 @@ def expect_plugin(kind: Kind, name: str) -> str:
     Raises:
         InputError: see `load_plugin`.
     """
-    if kind == "task" and Path(name).suffix in {".jsonl", ".parquet"}:
-        name = "jsonl"
     points = _entry_points(kind)
+    if kind == "task" and name not in points and (is_problem_file(name) or "/" in name):
+        name = "jsonl"
     if name not in points:
-        raise InputError(f"unknown {kind} {name!r}{nearest(name, points)}")
+        there = meant_plugin(name) or nearest(name, points)
+        raise InputError(f"unknown {kind} {name!r}{there}")
     return name
-
-
-def nearest(word: str, known: Any, section: str = "") -> str:
-    """Return the end of an error line: the nearest known word of a section, or all of them."""
-    known = sorted(known)
-    meant = [name for name in known if _abbreviates(word, name)]
-    close = meant or get_close_matches(word, known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {section + close[0]!r}?"
-    return f"; known{f' in {section[:-1]}' if section else ''}: {', '.join(known)}"
-
-
-def _abbreviates(word: str, name: str) -> bool:
-    """Return whether a word ends with the initials of a name, as `method.lr` does."""
-    (its, _, short), (section, _, whole) = word.rpartition("."), name.rpartition(".")
-    initials = "".join(part[:1] for part in whole.split("_"))
-    return its == section and len(short) > 1 and short == initials

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -12,9 +14,10 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import ValidationError, create_model
 
-from verirank.config._plugins import Kind, expect_plugin, nearest
+from verirank.config._plugins import Kind, expect_plugin
+from verirank.config._suggestions import meant_key, nearest
 from verirank.config.errors import InputError
-from verirank.config.trial import Section, TrialConfig, plugin_config
+from verirank.config.trial import Section, TaskConfig, TrialConfig, plugin_config
 
 _PLUGINS: tuple[Kind, ...] = ("method", "algorithm", "task")
 _PRESETS = files("verirank.config") / "presets"
@@ -56,18 +59,18 @@ def read_settings(source: str | None) -> dict[str, Any]:
 
 def override(settings: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """Return the settings with each `section.key=value` set; values are TOML, else plain text."""
-    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in settings.items()}
+    result = deepcopy(dict(settings))
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key:
             raise InputError(f"--set takes key=value, not {assignment!r}")
         *sections, last = key.strip().split(".")
-        place = result
+        target = result
         for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
                 raise InputError(f"{section!r} in --set {assignment!r} is not a section")
-        place[last] = _toml_value(text.strip())
+        target[last] = _toml_value(text.strip())
     return result
 
 
@@ -101,13 +104,36 @@ def expect_settings(settings: Mapping[str, Any], within: str = "") -> None:
         expect_plugin(kind, _named(kind, settings.get(kind, {}))["name"])
 
 
-def by_dotted_key(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        inner = by_dotted_key(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
-        flat |= {f"{prefix}{key}": value} if inner is None else inner
-    return flat
+def for_methods(shared: Mapping[str, Any], *methods: str) -> dict[str, Any]:
+    """Return settings that several methods share, less those of `method` that none of some takes.
+
+    A method takes those that it has, but for `MethodConfig.own_scale`. What a user sets for one
+    method is left to `resolve`, which refuses unknown keys.
+
+    Raises:
+        InputError: no such method is installed.
+    """
+    if not isinstance(shared.get("method"), Mapping):
+        return dict(shared)
+    configs: list[Any] = [plugin_config("method", name) for name in methods]
+    taken = {key for config in configs for key in config.model_fields.keys() - config.own_scale}
+    kept = {key: value for key, value in shared["method"].items() if key in taken}
+    return {**shared, "method": kept}
+
+
+def for_task(preset: Mapping[str, Any], task: str | None) -> dict[str, Any]:
+    """Return a preset's settings for a task; another task than its own has other benches.
+
+    Args:
+        preset: nested settings.
+        task: the task's name; None stands for the preset's own.
+    """
+    own = preset.get("task", {}).get("name", TaskConfig().name)
+    if task in (None, own):
+        return dict(preset)
+    evaluation = {k: v for k, v in preset.get("evaluation", {}).items() if k != "benches"}
+    kept = {key: value for key, value in preset.items() if key != "task"}
+    return kept | {"evaluation": evaluation}
 
 
 def to_toml(config: Section) -> str:
@@ -123,12 +149,25 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
     if first["type"] == "extra_forbidden":
         section = key.removesuffix(path[-1])
         beside = _keys_beside(model, path)
-        there = _elsewhere(path[-1], beside) or nearest(path[-1], beside, section)
+        there = (
+            _elsewhere(path[-1], beside)
+            or ("" if get_close_matches(path[-1], beside, n=1, cutoff=0.9) else meant_key(key))
+            or nearest(path[-1], beside, section)
+        )
         return f"unknown key {key!r}{there}"
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     if not path:
         return message
+    if first["type"] == "tuple_type" and isinstance(first["input"], str | int):
+        message += f", such as {_example_list(path[-1], first['input'])}"
     return f"{key} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _example_list(key: str, value: str | int) -> str:
+    """Return a list that was probably meant where a single value was given."""
+    if key == "seeds" and isinstance(value, int) and 0 < value < 100:
+        return json.dumps(list(range(value)))
+    return json.dumps([value])
 
 
 def _elsewhere(key: str, beside: Sequence[str]) -> str:

@@ -28,6 +28,9 @@ class Defect:
         """Return the sampler that training samples from and publishes to."""
         return sampler
 
+    def trained_policy(self, policy: Policy) -> None:
+        """Spoil the policy before its first step."""
+
     def evaluation_sampler(self, sampler: Sampler) -> Sampler:
         """Return the sampler that the benches are sampled from."""
         return sampler

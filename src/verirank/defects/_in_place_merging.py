@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from verirank.methods import Policy, load_policy, write_tensors
 from verirank.models import BaseModel
 from verirank.processes import is_first
 from verirank.record import Run, whole_file, write_json
-from verirank.sampling import Completion, Published, Sampler
+from verirank.sampling import Completion, Finished, Orders, Published, Sampler
 
 _DRIFT = "drift.json"
 
@@ -84,6 +84,10 @@ class LiveBase:
     ) -> list[list[Completion]]:
         """See `Sampler.sample`."""
         return self._sampler.sample(prompts, seeds, **settings)
+
+    def stream(self, orders: Orders, **settings: Any) -> Generator[list[Finished]]:
+        """See `Sampler.stream`."""
+        return self._sampler.stream(orders, **settings)
 
     def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
         """Merge, serve, un-merge; keep the live base as it was before, and its drift behind."""

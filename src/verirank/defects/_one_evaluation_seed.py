@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from verirank.defects._defect import Defect
-from verirank.sampling import Completion, Published, Sampler
+from verirank.sampling import Completion, Finished, Order, Orders, Published, Sampler
 
 
 class OneEvaluationSeed(Defect):
@@ -32,6 +33,15 @@ class _OneSeed:
         """Return, per prompt, as many completions as seeds, all drawn with the first of them."""
         alike = [[group[0]] * len(group) for group in seeds]
         return self._sampler.sample(prompts, alike, **settings)
+
+    def stream(self, orders: Orders, **settings: Any) -> Generator[list[Finished]]:
+        """See `Sampler.stream`; every sample of an order has the seed of its first."""
+
+        def alike() -> Order | None:
+            order = orders()
+            return order and replace(order, seeds=[order.seeds[0]] * len(order.seeds))
+
+        return self._sampler.stream(alike, **settings)
 
     def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
         """See `Sampler.publish`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from verirank.config import InputError, nearest
+from verirank.defects._adapter_dropout import AdapterDropout
 from verirank.defects._defect import Defect
 from verirank.defects._in_place_merging import InPlaceMerging
 from verirank.defects._one_evaluation_seed import OneEvaluationSeed
@@ -10,7 +11,8 @@ from verirank.defects._redrawn_residual import RedrawnResidual
 from verirank.record import Run
 
 _KNOWN: dict[str, Defect] = {
-    defect.name: defect for defect in (InPlaceMerging(), RedrawnResidual(), OneEvaluationSeed())
+    defect.name: defect
+    for defect in (InPlaceMerging(), AdapterDropout(), RedrawnResidual(), OneEvaluationSeed())
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from verirank.config import InputError
 from verirank.methods import Policy
 
 
@@ -11,9 +12,18 @@ class TakenOut:
     """The frozen weight W0 - s B0 A0 of an SVD-initialised policy; every other keeps W0."""
 
     def __init__(self, policy: Policy) -> None:
-        """Remember the initial factors, which are small beside the weights."""
-        self._base = dict(policy.base.model.named_parameters())
+        """Remember the initial factors, which are small beside the weights.
+
+        Raises:
+            InputError: the base has experts or Conv1D layers.
+        """
+        self._base = policy.base.weights
         has_residual = bool(policy.initial_state())
+        if has_residual and policy.places:
+            raise InputError(
+                "this defect is measured on models whose layers are all linear ones: no experts, "
+                "no Conv1D"
+            )
         factors = policy.method.low_rank_update(policy) if has_residual else {}
         self._factors = {f"{module}.weight": pair for module, pair in factors.items()}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pyarrow as pa
 
 from verirank.config import TrialConfig
-from verirank.processes import collect, share
+from verirank.evaluation._votes import votes_by_text, votes_by_value
+from verirank.processes import collect, own_part
 from verirank.sampling import Completion, Sampler, sample_seed
 from verirank.tasks import Problem, Task, bench_settings, grade
 from verirank.verifier import Reward, Verifier
@@ -16,11 +18,14 @@ _SCHEMA = pa.schema(
     {
         "stage": pa.string(),
         "problem": pa.string(),
+        "group": pa.string(),
         "prompt": pa.string(),
         "gold": pa.string(),
         "sample": pa.int32(),
         "correct": pa.bool_(),
+        "reward": pa.float32(),
         "answer": pa.string(),
+        "vote": pa.int32(),
         "completion": pa.string(),
         "length": pa.int32(),
         "truncated": pa.bool_(),
@@ -28,6 +33,10 @@ _SCHEMA = pa.schema(
         "seed": pa.int64(),
     }
 )
+
+
+FIRST_PROBLEMS, FIRST_SAMPLES = 16, 8
+"""The training problems, and the completions of each, by which a base is judged before training."""
 
 
 def sample_bench(
@@ -40,7 +49,7 @@ def sample_bench(
 ) -> pa.Table:
     """Sample and grade every problem of a bench, as often as the trial or else the bench says.
 
-    Of several processes each takes its share of the problems, and all return all rows.
+    With several processes, each samples a part of the problems and all return all rows.
 
     Args:
         sampler: serves the weights to be scored.
@@ -51,47 +60,96 @@ def sample_bench(
         stage: `before` or `after` training, kept as a column.
 
     Returns:
-        A row a sample, in the order of problems and samples.
+        A row a sample, in the order of problems and samples. Samples of a problem with the same
+        `vote` state the same answer.
     """
     settings = bench_settings(task, bench, config)
-    problems = share(task.bench(bench, settings.problems))
+    problems = task.bench(bench, settings.problems)
+    seeds_PK = [
+        [
+            sample_seed(config.seed, "evaluation", bench, problem.id, k)
+            for k in range(settings.samples)
+        ]
+        for problem in problems
+    ]
+    asked = list(zip(problems, seeds_PK, strict=True))
+    return _sample(sampler, verifier, task, asked, config, settings.temperature, stage)
+
+
+def sample_training_problems(
+    sampler: Sampler, verifier: Verifier, task: Task, config: TrialConfig
+) -> pa.Table:
+    """Sample and grade 16 training problems 8 times each, as training does; stage is `training`.
+
+    They are the first of the trial's training stream; the samples have seeds of their own. The
+    table's metadata holds `seconds`, of sampling and grading, and `prompt_tokens`, their mean.
+    """
+    asked = [
+        (
+            task.training_problem(config.seed, position),
+            [sample_seed(config.seed, "outlook", position, k) for k in range(FIRST_SAMPLES)],
+        )
+        for position in range(FIRST_PROBLEMS)
+    ]
+    started = time.perf_counter()
+    samples = _sample(
+        sampler, verifier, task, asked, config, config.sampling.temperature, "training"
+    )
+    seconds = time.perf_counter() - started
+    prompts = [task.render(problem, sampler.tokenizer) for problem, _ in asked]
+    tokens = sum(len(sampler.tokenizer(prompt)["input_ids"]) for prompt in prompts)
+    return samples.replace_schema_metadata(
+        {"seconds": str(seconds), "prompt_tokens": str(tokens / len(prompts))}
+    )
+
+
+def _sample(
+    sampler: Sampler,
+    verifier: Verifier,
+    task: Task,
+    asked: list[tuple[Problem, list[int]]],
+    config: TrialConfig,
+    temperature: float,
+    stage: str,
+) -> pa.Table:
+    """Return a row a sample of the problems, each with the seeds of its samples."""
+    mine = own_part(asked)
+    problems = [problem for problem, _ in mine]
     completions = sampler.sample(
         [task.render(problem, sampler.tokenizer) for problem in problems],
-        [
-            [
-                sample_seed(config.seed, "evaluation", bench, problem.id, k)
-                for k in range(settings.samples)
-            ]
-            for problem in problems
-        ],
-        temperature=settings.temperature,
+        [seeds for _, seeds in mine],
+        temperature=temperature,
         max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
         stop=task.stop,
     )
     texts = [[completion.text for completion in group] for group in completions]
     rewards = grade(task, verifier, problems, texts)
+    answers = [[task.extract(text) for text in group] for group in texts]
+    if task.answers_by_value:
+        correct = [[reward.correct for reward in group] for group in rewards]
+        votes = votes_by_value(verifier, answers, correct)
+    else:
+        votes = votes_by_text(answers)
     rows = [
-        _row(stage, task, problem, k, completion, reward)
-        for problem, group, verdicts in zip(problems, completions, rewards, strict=True)
-        for k, (completion, reward) in enumerate(zip(group, verdicts, strict=True))
+        {"stage": stage, "sample": k, "answer": answer, "vote": vote}
+        | _row(problem, completion, reward)
+        | {"truncated": completion.truncated and not task.is_whole_at_limit}
+        for problem, *samples in zip(problems, completions, rewards, answers, votes, strict=True)
+        for k, (completion, reward, answer, vote) in enumerate(zip(*samples, strict=True))
     ]
     return pa.Table.from_pylist(collect(rows), schema=_SCHEMA)
 
 
-def _row(
-    stage: str, task: Task, problem: Problem, k: int, completion: Completion, reward: Reward
-) -> dict[str, Any]:
+def _row(problem: Problem, completion: Completion, reward: Reward) -> dict[str, Any]:
     return {
-        "stage": stage,
         "problem": problem.id,
-        "prompt": problem.prompt,
+        "group": problem.group,
+        "prompt": problem.text,
         "gold": problem.answer,
-        "sample": k,
         "correct": reward.correct,
-        "answer": task.extract(completion.text),
+        "reward": reward.value,
         "completion": completion.text,
         "length": len(completion.tokens),
-        "truncated": completion.truncated,
         "reason": reward.reason,
         "seed": completion.seed,
     }

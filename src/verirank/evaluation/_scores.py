@@ -7,31 +7,54 @@ from collections.abc import Collection
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from verirank.record import answers_PK, correct_PK
-from verirank.statistics import avg_at_k, bootstrap_accuracy, maj_at_k, pass_at_k
+from verirank.record import correct_PK, problem_groups, votes_PK
+from verirank.statistics import (
+    accuracy_intervals,
+    as_shares,
+    avg_at_k,
+    by_groups,
+    maj_at_k,
+    pass_at_k,
+)
+from verirank.tasks import Task
+from verirank.verifier import UNVERIFIED
 
 _BOOTSTRAP_SEED = 0
 
 
-def score(samples: pa.Table) -> dict[str, float | int]:
+def score(samples: pa.Table, task: Task | None = None) -> dict[str, float | int]:
     """Return Avg@k with its 95 % interval over problems and samples, Pass@k and maj@k.
+
+    Where problems have groups, the interval is over groups.
+
+    `unverified` counts the samples that the verifier left undecided; they count as wrong.
 
     Args:
         samples: of one bench and one stage, as `sample_bench` returns them.
+        task: adds its own measures.
     """
-    correct = correct_PK(samples)
+    correct, votes = correct_PK(samples), votes_PK(samples)
     n, k = correct.shape
-    interval = bootstrap_accuracy(correct[None], np.random.default_rng(_BOOTSTRAP_SEED))
+    values_SP = by_groups(as_shares(correct[None]), problem_groups(samples))
+    (interval,) = accuracy_intervals(values_SP[None])
     return {
         "avg_at_k": avg_at_k(correct),
         "low": interval.low,
         "high": interval.high,
         "pass_at_k": pass_at_k(correct, k),
-        "maj_at_k": maj_at_k(answers_PK(samples), correct),
+        "maj_at_k": maj_at_k(votes, correct),
         "k": k,
         "n": n,
+        "unverified": samples["reason"].to_pylist().count(UNVERIFIED),
+        **(task.measured(correct.sum(1), _stated_P(votes)) if task else {}),
     }
+
+
+def _stated_P(votes: list[list[int | None]]) -> NDArray[np.int64]:
+    """Return of each problem how many samples state an answer."""
+    return np.array([sum(vote is not None for vote in problem) for problem in votes])
 
 
 def without_overlap(

@@ -33,7 +33,7 @@ def export_run(run: Run, form: Form, out: Path) -> None:
     policy = load_policy(base, run.folder / "adapter")
     with whole_folder(out) as folder:
         write_policy(policy, form, folder)
-        (folder / "README.md").write_text(model_card(run, form), "utf-8")
+        (folder / "README.md").write_text(model_card(run, form, base), "utf-8")
 
 
 def _refuse_invalid(run: Run) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from verirank.methods import Policy, lora_adapter, plain_model
+from verirank.config import InputError
+from verirank.methods import Policy, adapter_of, lora_adapter, plain_model
+from verirank.models import write_base_of
 
 Form = Literal["merged", "adapter", "lora"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -30,6 +32,12 @@ def write_policy(policy: Policy, form: Form, folder: Path) -> None:
         plain_model(policy, policy.base.dtype).save_pretrained(folder)
         policy.base.tokenizer.save_pretrained(folder)
         return
-    adapter = policy.method.adapter(policy) if form == "adapter" else lora_adapter(policy)
+    if merged := policy.under.config.adapter:
+        raise InputError(
+            f"the run's base is {policy.base.config.name} with the adapter {merged} merged into "
+            "it, which another adapter cannot stand on; export it as merged"
+        )
+    adapter = adapter_of(policy) if form == "adapter" else lora_adapter(policy)
     folder.mkdir(parents=True, exist_ok=True)
     adapter.write(folder)
+    write_base_of(folder, policy.under.model)

@@ -28,7 +28,7 @@ def walk(policies: Sequence[Policy]) -> Iterator[tuple[str, Tensor, dict[int, Te
     Raises:
         RunFailedError: a policy's weight is infinite or not a number.
     """
-    base = dict(policies[0].base.model.named_parameters())
+    base = policies[0].base.weights
     place = {name: number for number, name in enumerate(base)}
     streams = [_stream(number, policy) for number, policy in enumerate(policies)]
     merged = heapq.merge(*streams, key=lambda item: place[item[0]])

@@ -1,11 +1,14 @@
 """The PEFT methods, one a file, and the checks that prove each is what it says."""
 
-from verirank.methods._adapter import Adapter, lora_adapter
-from verirank.methods._method import Method
+from verirank.methods._adapter import Adapter
+from verirank.methods._adapters_of import adapter_of, lora_adapter
+from verirank.methods._low_rank import LowRankMethod
+from verirank.methods._method import Method, create_method, default_methods, method_config
+from verirank.methods._peft_method import adapted_layers
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import DivergedError, Policy
-from verirank.methods._registry import create_method, default_methods, method_config
-from verirank.methods._storage import load_policy, save_policy, write_tensors
+from verirank.methods._storage import load_policy, save_policy
+from verirank.methods._tensor_file import write_tensors
 from verirank.methods.conformance import (
     Check,
     Report,
@@ -18,10 +21,13 @@ __all__ = [
     "Adapter",
     "Check",
     "DivergedError",
+    "LowRankMethod",
     "Method",
     "Policy",
     "Report",
     "StandIn",
+    "adapted_layers",
+    "adapter_of",
     "check_method",
     "check_methods",
     "create_method",

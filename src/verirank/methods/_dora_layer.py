@@ -8,6 +8,7 @@ import torch
 from peft.tuners.lora.dora import DoraLinearLayer
 from torch import Tensor, nn
 
+from verirank.kernels import low_rank_row_norms
 from verirank.methods._adapter import ADAPTER
 
 
@@ -15,8 +16,8 @@ class ClosedFormDora(DoraLinearLayer):
     """Scales the outputs of W0 + s B A by f = m / ||W0 + s B A||, row by row.
 
     As in the paper (arXiv:2402.09353, section 4.3) the norm carries no gradient. peft builds the
-    dense B A and its norm in every forward pass; here ||W0 + s B A||^2 = ||W0||^2 +
-    2 s <W0 A^T, B> + s^2 <B A A^T, B>, kept for as long as A and B stay as they are.
+    dense B A and its norm in every forward pass; here the norm has a closed form, computed once
+    per value of A and B.
     """
 
     _squares: Tensor
@@ -42,7 +43,7 @@ class ClosedFormDora(DoraLinearLayer):
         state = (a.data_ptr(), a._version, b.data_ptr(), b._version)
         if state != self._taken_at:
             with torch.autocast(a.device.type, enabled=False):
-                crossed = base_layer.weight.to(a.dtype) @ a.T + 0.5 * scaling * (b @ (a @ a.T))
-                self._norms = (self._squares + 2 * scaling * (crossed * b).sum(1)).sqrt()
+                weight = base_layer.weight
+                self._norms = low_rank_row_norms(self._squares, weight, a, b, scaling)
             self._taken_at = state
         return self._norms

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from verirank.config import InputError, MethodConfig
+from verirank.config import DefaultRates, InputError, MethodConfig, load_plugin, plugin_names
 from verirank.models import ModelShape
 
 if TYPE_CHECKING:
@@ -25,13 +25,32 @@ class Method(ABC):
 
     name: ClassVar[str]
     family: ClassVar[str]
-    """One of `full`, `low-rank`, `structural`, `svd-initialised`, `optimiser`, `vector`."""
+    """`full`, `low-rank`, `optimiser`, `orthogonal`, `sparse`, `structural`, `svd-initialised`,
+    `vector`.
+    """
     reference: ClassVar[str]
     """The paper, as an arXiv identifier."""
     Config: ClassVar[type[MethodConfig]] = MethodConfig
+    default_rates: ClassVar[DefaultRates | None] = None
+    """Its default learning rates; a method without any needs `method.learning_rate`."""
+    trains_base: ClassVar[bool] = False
+    """Whether all of the base's parameters are trained, so that they need gradients and moments."""
+    edits_base: ClassVar[bool] = False
+    """Whether a part of the base leaves its frozen weights when the method is attached."""
+    serves: ClassVar[Literal["all", "linears", "norms"]] = "linears"
+    """Which weights the sampler holds as the method's own; it shares the others with the base."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
+
+    @classmethod
+    def final_phase(cls, total_steps: int) -> int:
+        """Return the step with which the last phase of the method's own schedule begins.
+
+        Before it a trial's score says little of its end: no search drops a learning rate there.
+        Without a schedule it is 0.
+        """
+        return 0
 
     @abstractmethod
     def targets(self, model: nn.Module) -> set[str]:
@@ -94,7 +113,7 @@ class Method(ABC):
         return {}
 
     def parameter_groups(self, policy: Policy, learning_rate: float) -> list[dict[str, Any]]:
-        """Return AdamW's parameter groups, each with its own `lr`."""
+        """Return the optimiser's parameter groups, each with its own `lr`."""
         return [{"params": list(policy.trainable().values()), "lr": learning_rate}]
 
     def penalty(self, policy: Policy) -> Tensor | None:
@@ -108,6 +127,10 @@ class Method(ABC):
     def after_step(self, policy: Policy, step: int) -> None:
         """Act between `optimizer.step()` and `zero_grad()`; `step` counts from 1 to total_steps."""
         return
+
+    def remaining_parameters(self, policy: Policy) -> int:
+        """Return how many of the trainable parameters still act; fewer where a schedule prunes."""
+        return policy.trainable_parameters
 
     def extra_state(self, policy: Policy) -> dict[str, Tensor]:
         """Return what an exact resume or publish needs beyond the trainable tensors."""
@@ -135,3 +158,29 @@ class Method(ABC):
             f"method {self.name!r} is no plain LoRA; export it as merged, or as an adapter of its "
             "own kind where it has one"
         )
+
+
+def method_config(values: Mapping[str, Any]) -> MethodConfig:
+    """Return the settings of the method that `values["name"]` names.
+
+    Raises:
+        InputError: no such method is installed.
+    """
+    return load_plugin("method", values["name"]).Config.model_validate(dict(values))
+
+
+def create_method(config: MethodConfig) -> Method:
+    """Return the method that a configuration names; a bare name stands for its defaults.
+
+    Raises:
+        InputError: no such method is installed.
+    """
+    method: type[Method] = load_plugin("method", config.name)
+    if not isinstance(config, method.Config):
+        config = method_config(config.model_dump())
+    return method(config)
+
+
+def default_methods() -> tuple[Method, ...]:
+    """Return every installed method at its defaults, in alphabetical order."""
+    return tuple(create_method(MethodConfig(name=name)) for name in plugin_names("method"))

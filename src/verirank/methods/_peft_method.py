@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from verirank.methods._adapter import ADAPTER, PREFIX, Adapter, own_adapter
+from verirank.config import InputError
+from verirank.methods._adapter import ADAPTER, PREFIX, Adapter
+from verirank.methods._adapters_of import own_adapter
 from verirank.methods._method import Method
+from verirank.methods._peft_conversion import names_as_they_are
 from verirank.methods._policy import Policy
+from verirank.models import FourBitLinear, expect_there, linears_of, path_of, selects
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -40,8 +44,30 @@ class PeftMethod(Method):
         """
 
     def targets(self, model: nn.Module) -> set[str]:
-        """Return the linears that the settings name."""
-        return {n for n, _ in model.named_modules() if n.split(".")[-1] in self.config.modules}
+        """Return the linear layers that the settings name.
+
+        Raises:
+            InputError: the model has none of a name; the message lists those that it has.
+        """
+        paths = {name: path_of(name) for name in linears_of(model)}
+        modules = self.modules_among(set(paths.values()))
+        expect_there(modules, paths.values())
+        return {name for name, path in paths.items() if selects(modules, path)}
+
+    def modules_among(self, paths: Collection[str]) -> tuple[str, ...]:
+        """Return the modules that the settings mean among linear layers of these paths."""
+        return self.config.modules
+
+    def module_names(self, model: nn.Module) -> list[str]:
+        """Return what peft is to look for, in the model's order.
+
+        That is the last parts of the targets' names, or where others end in these, whole names.
+        """
+        targets = self.targets(model)
+        names = [name for name, _ in model.named_modules() if name in targets]
+        last = list(dict.fromkeys(name.rpartition(".")[2] for name in names))
+        meant = [n for n, _ in model.named_modules() if n.rpartition(".")[2] in last]
+        return last if len(meant) == len(names) else names
 
     def attach(
         self,
@@ -66,7 +92,14 @@ class PeftMethod(Method):
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+            try:
+                with names_as_they_are(model):
+                    adapted = get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+            except ValueError as error:
+                reason = " ".join(str(error).split())
+                if "Mamba-based" in reason:
+                    reason += '; leave it out: method.modules = ["!*out_proj"]'
+                raise InputError(f"peft cannot adapt this model: {reason}") from error
         # peft leaves what layers share (VeRA's projections) where it was drawn.
         adapted.to(next(model.parameters()).device)  # pyright: ignore[reportArgumentType]
         # In bf16, steps below half a ULP would be rounded away.
@@ -78,8 +111,10 @@ class PeftMethod(Method):
     def effective_weights(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
         """Yield the published weights of every adapted module."""
         for name, layer in adapted_layers(policy.model).items():
-            module = policy.base.model.get_submodule(name)
+            module = policy.original.get_submodule(name)
             base = {n: p.data.to(torch.float32) for n, p in module.named_parameters()}
+            if isinstance(module, FourBitLinear):
+                base = {"weight": module.weight.to(torch.float32), **base}
             for short, weight in self.adapted_weights(layer, base).items():
                 yield f"{name}.{short}", weight
 

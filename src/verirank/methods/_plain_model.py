@@ -19,7 +19,7 @@ def plain_model(policy: Policy, dtype: torch.dtype) -> PreTrainedModel:
         policy: what to publish.
         dtype: every weight is cast to it once; the base's own weights are not written to.
     """
-    model = policy.base.share()
+    model = policy.base.share_plain()
     parameters = dict(model.named_parameters())
     # Not the buffers: the frequencies of rotary embeddings are fp32 whatever the weights are.
     for parameter in parameters.values():

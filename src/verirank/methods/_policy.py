@@ -6,16 +6,18 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from verirank.config import MethodConfig, RunFailedError, TrainingConfig
-from verirank.methods._method import Method
-from verirank.methods._registry import create_method
-from verirank.models import BaseModel, sha256_of
+from verirank.config import InputError, MethodConfig, RunFailedError, TrainingConfig
+from verirank.methods._method import Method, create_method
+from verirank.methods._optimizers import make_optimizer
+from verirank.methods._start import expect_start, load_start
+from verirank.models import BaseModel, Place, fold, load_base, sha256_of
 from verirank.processes import is_sharded, sharded_like, whole
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 class DivergedError(RunFailedError):
     """A gradient or a weight is infinite or not a number: no further step means anything."""
+
+    failure_kind = "diverged"
 
     @classmethod
     def of(cls, method: str, what: str) -> DivergedError:
@@ -36,7 +40,8 @@ class Policy:
     """What is trained: `model` computes the logits, `base` stays as it was read.
 
     `seed` and `total_steps` are those of the trial; `initial` holds what an SVD initialisation
-    took out of the base.
+    took out of the base. `without_start` is the base without the adapter that the policy goes on
+    from (`method.start`), which is part of `base`.
     """
 
     base: BaseModel
@@ -45,6 +50,7 @@ class Policy:
     seed: int
     total_steps: int
     initial: dict[str, Tensor]
+    without_start: BaseModel | None = None
 
     @classmethod
     def create(
@@ -69,17 +75,53 @@ class Policy:
             InputError: the settings do not suit the model.
         """
         method = create_method(config)
+        if base.is_four_bit and (method.trains_base or method.edits_base):
+            does = "trains" if method.trains_base else "takes its start out of"
+            raise InputError(
+                f"method {method.name!r} {does} the base's own weights, which a 4-bit base does "
+                "not hold; use a method that adds to them, such as lora or dora, or load the base "
+                "in bfloat16"
+            )
+        without_start, under = None, base
+        if config.start is not None:
+            expect_start(method)
+            plain_base = base.config.model_copy(update={"adapter": None})
+            under = without_start = load_base(plain_base, base.device.type)
         if initial is not None:
             initial = {name: tensor.to(base.device) for name, tensor in initial.items()}
-        model = method.attach(base.share(), seed=seed, total_steps=total_steps, initial=initial)
+        # The other methods adapt no linear layers, or the model's own parameters as they are.
+        plain = under.share_unfolded() if method.serves == "linears" else under.share()
+        model: Any = method.attach(plain, seed=seed, total_steps=total_steps, initial=initial)
+        if config.start is not None:
+            load_start(method, model, Path(config.start).expanduser())
         # Adapted models stay in evaluation mode: dropout noise would enter the importance ratio.
         model.eval()
-        return cls(base, method, model, seed, total_steps, method.initial_state(model))
+        initial_state = method.initial_state(model)
+        return cls(base, method, model, seed, total_steps, initial_state, without_start)
 
     @property
     def config(self) -> MethodConfig:
         """The method's settings."""
         return self.method.config
+
+    @property
+    def under(self) -> BaseModel:
+        """What the adapter stands on: the base, without the adapter that it may contain."""
+        return self.without_start or self.base
+
+    @property
+    def original(self) -> PreTrainedModel:
+        """The untouched model that the method's names are of, Conv1D and experts as linears."""
+        return self.under.unfolded if self._is_unfolded else self.under.model
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where the weights of the `original` model's unfolded layers stand in the base."""
+        return self.under.places if self._is_unfolded else {}
+
+    @property
+    def _is_unfolded(self) -> bool:
+        return self.method.serves == "linears"
 
     @property
     def reference(self) -> PreTrainedModel:
@@ -90,16 +132,25 @@ class Policy:
         """Return the tensors that require a gradient, by name; tied ones once."""
         return {n: p for n, p in self.model.named_parameters() if p.requires_grad}
 
-    def optimizer(self, training: TrainingConfig, learning_rate: float) -> torch.optim.AdamW:
-        """Return AdamW over the method's own parameter groups.
+    @property
+    def trainable_parameters(self) -> int:
+        """The number of parameters that require a gradient."""
+        return sum(parameter.numel() for parameter in self.trainable().values())
+
+    def optimizer(self, training: TrainingConfig, learning_rate: float) -> torch.optim.Optimizer:
+        """Return the optimiser that the settings name, over the method's own parameter groups.
 
         Args:
-            training: gives betas and weight decay.
+            training: names it, and gives betas, momentum and weight decay.
             learning_rate: the method's base rate, which its groups may multiply.
         """
-        groups = self.method.parameter_groups(self, learning_rate)
-        return torch.optim.AdamW(
-            groups, lr=learning_rate, betas=training.betas, weight_decay=training.weight_decay
+        ends = (self.model.get_input_embeddings(), self.model.get_output_embeddings())
+        vocabulary = {id(p) for end in ends if end is not None for p in end.parameters()}
+        return make_optimizer(
+            self.method.parameter_groups(self, learning_rate),
+            training,
+            learning_rate,
+            is_matrix=lambda p: p.ndim == 2 and id(p) not in vocabulary,
         )
 
     def update(self, optimizer: torch.optim.Optimizer, step: int, max_norm: float) -> float:
@@ -146,7 +197,13 @@ class Policy:
     @torch.no_grad()
     def effective_weights(self) -> Iterator[tuple[str, Tensor]]:
         """Yield (name in the base's state_dict, fp32 weight) of all that the method can change."""
-        yield from self.method.effective_weights(self)
+        weights = self.method.effective_weights(self)
+        yield from fold(weights, self.places)
+
+    @torch.no_grad()
+    def unfolded_weights(self) -> dict[str, Tensor]:
+        """Return the same by the names and in the shapes of the `original` model."""
+        return dict(self.method.effective_weights(self))
 
     def initial_state(self) -> dict[str, Tensor]:
         """Return the initial adapter where the initialisation edits the base, else nothing."""

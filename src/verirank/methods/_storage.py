@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from verirank.config import InputError
+from verirank.methods._method import method_config
 from verirank.methods._policy import Policy
-from verirank.methods._registry import method_config
+from verirank.methods._tensor_file import write_tensors
 from verirank.models import BaseModel
+from verirank.record import expect_sums, write_sums
 
 
 def save_policy(policy: Policy, folder: Path, state: Mapping[str, Tensor] | None = None) -> None:
-    """Write `policy.json`, `state.safetensors` and, where there is one, `initial.safetensors`.
+    """Write `policy.json`, `state.safetensors`, `initial.safetensors` if any, and `.SHA256SUMS`.
 
     Args:
         policy: the policy to write.
@@ -36,19 +35,21 @@ def save_policy(policy: Policy, folder: Path, state: Mapping[str, Tensor] | None
     write_tensors(policy.state() if state is None else state, folder / "state.safetensors")
     if initial := policy.initial_state():
         write_tensors(initial, folder / "initial.safetensors")
+    write_sums(folder)
 
 
 def load_policy(base: BaseModel, folder: Path) -> Policy:
     """Read back what `save_policy` wrote, over the same base.
 
     Raises:
-        InputError: a file is missing.
+        InputError: there is no such folder, or the policy was saved without its initial adapter.
+        DamagedError: a file is missing, or is not what was written.
     """
-    try:
-        description = json.loads((folder / "policy.json").read_text())
-        state = load_file(folder / "state.safetensors")
-    except FileNotFoundError as error:
-        raise InputError(f"{folder} holds no saved policy: {error.filename} is missing") from error
+    if not folder.is_dir():
+        raise InputError(f"{folder} holds no saved policy: it does not exist")
+    expect_sums(folder)
+    description = json.loads((folder / "policy.json").read_text())
+    state = load_file(folder / "state.safetensors")
     initial = folder / "initial.safetensors"
     policy = Policy.create(
         base,
@@ -63,19 +64,3 @@ def load_policy(base: BaseModel, folder: Path) -> Policy:
         )
     policy.load_state(state)
     return policy
-
-
-def write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Write tensors as safetensors.
-
-    Raises:
-        OSError: the file cannot be written, for instance because the disk is full.
-    """
-    try:
-        save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, file)
-    except SafetensorError as error:
-        # The library hides the system's error number in its message.
-        if number := re.search(r"os error (\d+)", str(error)):
-            code = int(number.group(1))
-            raise OSError(code, os.strerror(code), str(file)) from error
-        raise

@@ -1,4 +1,4 @@
-"""Adapters that start from singular components of the base, which leave the frozen weight."""
+"""Adapters that start from a part of the base, which leaves the frozen weight."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from verirank.config import InputError
-from verirank.methods._adapter import Adapter, lora_adapter
+from verirank.methods._adapter import Adapter
+from verirank.methods._adapters_of import lora_adapter
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods.lora import LoRA
 
 
-class SVDInitialised(LoRA):
+class ResidualLoRA(LoRA):
     """W = (W0 - s B0 A0) + s B A, published as W0 + s (B A - B0 A0) from the untouched base.
 
     The initial adapter is stored and loaded, never decomposed anew: a decomposition may differ
@@ -24,14 +25,15 @@ class SVDInitialised(LoRA):
     """
 
     family = "svd-initialised"
+    edits_base = True
 
     @abstractmethod
     def factors(self, layer: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the initial A (r x in) and B (out x r) for an fp32 weight (out x in)."""
 
     @abstractmethod
-    def kept_values(self, values: Tensor) -> Tensor:
-        """Return the r singular values, out of all in descending order, that the adapter takes."""
+    def start_off(self, policy: Policy) -> float:
+        """Return how far the initial adapter is from what the method takes out of the base."""
 
     def attach(
         self,
@@ -42,10 +44,7 @@ class SVDInitialised(LoRA):
         initial: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
         """Attach LoRA, set its factors, and leave the residual in the policy's own copy."""
-        plain: dict[str, Any] = {
-            name: model.get_submodule(name).weight.data for name in self.targets(model)
-        }
-        self._has_enough_values(plain)
+        plain = weights_to_decompose(self, model)
         config = self.peft_config(model, seed=seed, total_steps=total_steps)
         if initial is not None:
             config.init_lora_weights = False
@@ -61,14 +60,6 @@ class SVDInitialised(LoRA):
             layer.base_layer.weight.data = (weight - self.scale * b @ a).to(plain[name].dtype)
         return adapted
 
-    def _has_enough_values(self, weights: Mapping[str, Tensor]) -> None:
-        available = min(min(weight.shape) for weight in weights.values())
-        if self.config.rank > available:
-            raise InputError(
-                f"method {self.name!r}: rank {self.config.rank} exceeds the {available} singular "
-                "values of the smallest adapted linear"
-            )
-
     def initial_state(self, model: nn.Module) -> dict[str, Tensor]:
         """Return copies of every A and B, by the name of the adapted module."""
         state = {}
@@ -82,7 +73,7 @@ class SVDInitialised(LoRA):
         for name, layer in adapted_layers(policy.model).items():
             a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
             a_0, b_0 = _stored(policy.initial, name)
-            module: Any = policy.base.model.get_submodule(name)
+            module: Any = policy.original.get_submodule(name)
             yield (
                 f"{name}.weight",
                 module.weight.data.to(torch.float32) + self.scale * (b @ a - b_0 @ a_0),
@@ -99,30 +90,57 @@ class SVDInitialised(LoRA):
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """Residual and initial adapter make up the base; a LoRA of rank 2r says the same."""
         residual, converted = 0.0, 0.0
-        published, lora = dict(policy.effective_weights()), plain_lora(policy)
+        published, lora = policy.unfolded_weights(), plain_lora(policy)
         for name, layer in adapted_layers(policy.model).items():
-            module: Any = policy.base.model.get_submodule(name)
+            module: Any = policy.original.get_submodule(name)
             weight, (a_0, b_0) = module.weight.data, _stored(policy.initial, name)
             rest = layer.base_layer.weight.data.to(torch.float32)
             residual = max(residual, _off(rest + self.scale * b_0 @ a_0, weight))
             a, b = lora[name]
             converted = max(converted, _off(weight + b @ a, published[f"{name}.weight"]))
-        values = self._values_off(policy)
+        start = self.start_off(policy)
         passed = residual < 1e-2 if policy.base.dtype == torch.bfloat16 else residual < 1e-5
         return (
-            passed and converted < 1e-5 and values < 1e-3,
+            passed and converted < 1e-5 and start < 1e-3,
             f"residual + adapter off the base by {residual:.1e}, rank-{2 * self.config.rank} LoRA "
-            f"by {converted:.1e}, singular values by {values:.1e} (relative)",
+            f"by {converted:.1e}, its start by {start:.1e} (relative)",
         )
 
-    def _values_off(self, policy: Policy) -> float:
+
+class SVDInitialised(ResidualLoRA):
+    """A start from r of the singular components of every weight."""
+
+    @abstractmethod
+    def kept_values(self, values: Tensor) -> Tensor:
+        """Return the r singular values, out of all in descending order, that the adapter takes."""
+
+    def start_off(self, policy: Policy) -> float:
+        """Return how far the initial singular values are from those that the method takes."""
         name = sorted(adapted_layers(policy.model))[0]
-        module: Any = policy.base.model.get_submodule(name)
+        module: Any = policy.original.get_submodule(name)
         values = torch.linalg.svdvals(module.weight.data.to(torch.float32))
         a_0, b_0 = _stored(policy.initial, name)
         found = torch.linalg.svdvals(self.scale * b_0 @ a_0)[: self.config.rank]
         # Relative to the largest value: the minor ones may be as small as rounding.
         return float((found - self.kept_values(values)).abs().max() / values[0])
+
+
+def weights_to_decompose(method: LoRA, model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights that a method adapts, by module; each has enough singular values.
+
+    Raises:
+        InputError: the rank exceeds their number; the message names the method and the number.
+    """
+    weights: dict[str, Any] = {
+        name: model.get_submodule(name).weight.data for name in method.targets(model)
+    }
+    available = min(min(weight.shape) for weight in weights.values())
+    if method.config.rank > available:
+        raise InputError(
+            f"method {method.name!r}: rank {method.config.rank} exceeds the {available} singular "
+            "values of the smallest adapted linear"
+        )
+    return weights
 
 
 def plain_lora(policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
@@ -132,7 +150,7 @@ def plain_lora(policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
         By adapted module: A (2r x in) and B (out x 2r), so that its weight is W0 + B A.
     """
     method = policy.method
-    if not isinstance(method, SVDInitialised):
+    if not isinstance(method, ResidualLoRA):
         raise TypeError(f"method {method.name!r} does not edit the base")
     converted = {}
     for name, layer in adapted_layers(policy.model).items():

@@ -9,8 +9,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from verirank.config import InputError
-from verirank.methods._adapter import PREFIX, Adapter, settings_to_load
+from verirank.config import DefaultRates, InputError
+from verirank.methods._adapter import PREFIX, Adapter
+from verirank.methods._adapters_of import settings_to_load
 from verirank.methods._low_rank import LowRankMethod
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
@@ -77,7 +78,17 @@ class AdaLoRA(LowRankMethod):
     name = "adalora"
     family = "structural"
     reference = "arXiv:2303.10512"
+    default_rates = DefaultRates(
+        micro=1e-2,
+        other=2e-3,
+        how_found="a guess: twenty times lora's, because A, B and E all start small",
+    )
     Config = _Config
+
+    @classmethod
+    def final_phase(cls, total_steps: int) -> int:
+        """Return the step by which the final ranks stand."""
+        return total_steps - _Schedule.of(total_steps).final
 
     def count(self, shape: ModelShape) -> int:
         """Return the sum of r (in + out + 1) at the initial rank over the adapted linears."""
@@ -93,7 +104,7 @@ class AdaLoRA(LowRankMethod):
             init_r=self.config.rank,
             target_r=self.config.resolved_target,
             lora_alpha=self.config.resolved_alpha,  # pyright: ignore[reportArgumentType]
-            target_modules=list(self.config.modules),
+            target_modules=self.module_names(model),
             orth_reg_weight=self.config.orthogonality,
             total_step=total_steps,
             tinit=schedule.warm_up,
@@ -153,6 +164,14 @@ class AdaLoRA(LowRankMethod):
     def after_step(self, policy: Policy, step: int) -> None:
         """Update the importance of every singular value and keep as many as the budget allows."""
         policy.model.base_model.update_and_allocate(step)
+
+    def remaining_parameters(self, policy: Policy) -> int:
+        """Return the sum of in + out + 1 over the singular values that were not pruned."""
+        left = 0
+        for layer in adapted_layers(policy.model).values():
+            of_one = layer.lora_A[ADAPTER].shape[1] + layer.lora_B[ADAPTER].shape[0] + 1
+            left += of_one * int((layer.lora_E[ADAPTER] != 0).sum())
+        return left
 
     def extra_state(self, policy: Policy) -> dict[str, Tensor]:
         """Return the importance averages and the allocated ranks."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from verirank.config import DefaultRates
 from verirank.methods._method import Method
 from verirank.methods._policy import Policy
 from verirank.models import ModelShape
@@ -19,6 +20,11 @@ class Full(Method):
     name = "full"
     family = "full"
     reference = "none"
+    default_rates = DefaultRates(
+        micro=3.3e-5, other=1e-5, how_found="the paper's rate (arXiv:2512.23165)"
+    )
+    trains_base = True
+    serves = "all"
 
     def targets(self, model: nn.Module) -> set[str]:
         """Return every module that owns a parameter; tied ones are owned by the first."""

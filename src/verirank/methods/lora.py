@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from verirank.config import DefaultRates
 from verirank.methods._low_rank import LowRankMethod
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
@@ -20,6 +21,9 @@ class LoRA(LowRankMethod):
     name = "lora"
     family = "low-rank"
     reference = "arXiv:2106.09685"
+    default_rates = DefaultRates(
+        micro=1e-3, other=1e-4, how_found="measured on SmolLM2-135M, two-digit addition, rank 32"
+    )
     Config = LowRankConfig
 
     flags: ClassVar[dict[str, Any]] = {}
@@ -42,7 +46,7 @@ class LoRA(LowRankMethod):
             task_type="CAUSAL_LM",
             r=self.config.rank,
             lora_alpha=self.config.resolved_alpha,  # pyright: ignore[reportArgumentType]
-            target_modules=list(self.config.modules),
+            target_modules=self.module_names(model),
             **self.flags,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from verirank.config import DefaultRates
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods.lora import LoRA
@@ -24,6 +25,7 @@ class LoRAFA(LoRA):
     name = "lora-fa"
     family = "optimiser"
     reference = "arXiv:2308.03303"
+    default_rates = DefaultRates(micro=1e-3, other=1e-4, how_found="a guess: lora's")
 
     def count(self, shape: ModelShape) -> int:
         """Return the sum of r x out over the adapted linears."""

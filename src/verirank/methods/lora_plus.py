@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from verirank.config import DefaultRates
 from verirank.methods._policy import Policy
 from verirank.methods._settings import LowRankConfig
 from verirank.methods.lora import LoRA
@@ -22,6 +23,11 @@ class LoRAPlus(LoRA):
     name = "lora-plus"
     family = "optimiser"
     reference = "arXiv:2402.12354"
+    default_rates = DefaultRates(
+        micro=3.3e-5,
+        other=2e-5,
+        how_found="a guess: below lora's, because B steps 16 times further",
+    )
     Config = _Config
 
     def parameter_groups(self, policy: Policy, learning_rate: float) -> list[dict[str, Any]]:

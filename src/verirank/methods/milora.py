@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from verirank.config import DefaultRates
 from verirank.methods._svd_initialised import SVDInitialised
 
 
@@ -15,6 +16,7 @@ class MiLoRA(SVDInitialised):
 
     name = "milora"
     reference = "arXiv:2406.09044"
+    default_rates = DefaultRates(micro=1e-3, other=1e-5, how_found="a guess: pissa's")
 
     def factors(self, layer: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return A = sqrt(S / s) V^T and B = U sqrt(S / s) of the minor components."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from verirank.config import InputError
+from verirank.config import DefaultRates, InputError
 from verirank.methods._low_rank import LowRankMethod
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
@@ -22,6 +22,7 @@ class MiSS(LowRankMethod):
     name = "miss"
     family = "structural"
     reference = "arXiv:2409.15371"
+    default_rates = DefaultRates(micro=1.1e-4, other=1e-4, how_found="a guess: lora's")
     Config = RankConfig
 
     def count(self, shape: ModelShape) -> int:
@@ -39,7 +40,7 @@ class MiSS(LowRankMethod):
         return MissConfig(
             task_type="CAUSAL_LM",
             r=self.config.rank,
-            target_modules=list(self.config.modules),
+            target_modules=self.module_names(model),
         )
 
     def attach(
@@ -72,9 +73,9 @@ class MiSS(LowRankMethod):
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
         """The update of every input equals that of the input r places before."""
         rank, error, size = self.config.rank, 0.0, 0.0
-        published = dict(policy.effective_weights())
+        published = policy.unfolded_weights()
         for name in adapted_layers(policy.model):
-            weight = policy.base.model.get_submodule(name).weight
+            weight = policy.original.get_submodule(name).weight
             update = published[f"{name}.weight"] - weight.detach()  # pyright: ignore
             size = max(size, float(update.abs().max()))
             if update.shape[1] > rank:

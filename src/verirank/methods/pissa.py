@@ -6,8 +6,19 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from verirank.config import DefaultRates
 from verirank.methods._peft_method import ADAPTER
+from verirank.methods._settings import LowRankConfig
 from verirank.methods._svd_initialised import SVDInitialised
+
+
+class _Config(LowRankConfig):
+    """PiSSA's settings; an `alpha` of None stands for the rank."""
+
+    @property
+    def resolved_alpha(self) -> float:
+        """The numerator of the scale, which its authors set to the rank, for a scale of 1."""
+        return float(self.rank) if self.alpha is None else self.alpha
 
 
 class PiSSA(SVDInitialised):
@@ -15,6 +26,12 @@ class PiSSA(SVDInitialised):
 
     name = "pissa"
     reference = "arXiv:2404.02948"
+    Config = _Config
+    default_rates = DefaultRates(
+        micro=1e-4,
+        other=1e-5,
+        how_found="a guess: below lora's, because it is unstable at high rates (arXiv:2511.08567)",
+    )
 
     # The exact decomposition: the randomised one gives another adapter at every load.
     flags: ClassVar[dict[str, Any]] = {"init_lora_weights": "pissa"}

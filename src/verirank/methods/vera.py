@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from verirank.config import DefaultRates
 from verirank.methods._low_rank import LowRankMethod
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
@@ -17,6 +18,8 @@ from verirank.models import ModelShape
 
 
 class _Config(RankConfig):
+    # The rank of frozen projections, of which only d is trained: 256 where LoRA has 8 to 32.
+    own_scale = frozenset({"rank"})
     rank: int = Field(default=256, ge=1)
     d_initial: float = 0.1
 
@@ -27,6 +30,9 @@ class VeRA(LowRankMethod):
     name = "vera"
     family = "vector"
     reference = "arXiv:2310.11454"
+    default_rates = DefaultRates(
+        micro=1e-2, other=1e-3, how_found="a guess: ten times lora's, as its paper advises"
+    )
     Config = _Config
     bounded = False
 
@@ -41,7 +47,7 @@ class VeRA(LowRankMethod):
         return VeraConfig(
             task_type="CAUSAL_LM",
             r=self.config.rank,
-            target_modules=list(self.config.modules),
+            target_modules=self.module_names(model),
             d_initial=self.config.d_initial,
             projection_prng_key=seed,
         )

@@ -1,20 +1,49 @@
 """Base models: the built-in micro, SmolLM2, folders and hub ids; shapes for counting."""
 
-from verirank.models._base_model import BaseModel, sha256_of
-from verirank.models._device import device_of, strictly_in_order
-from verirank.models._load import is_local, load_base, load_shape
-from verirank.models._shape import LINEARS, SHAPES, ModelShape, shape_of
+from verirank.models._base_model import BaseModel, Reader, sha256_of
+from verirank.models._device import deterministic, device_of
+from verirank.models._form import cache_key, decoder_layers, linears_of, norms_of
+from verirank.models._four_bit import FourBitLinear
+from verirank.models._hub import why_refused
+from verirank.models._load import (
+    context_length,
+    is_local,
+    load_base,
+    load_reader,
+    load_shape,
+    load_tokenizer,
+)
+from verirank.models._merge_adapter import write_base_of
+from verirank.models._selection import LINEARS, expect_there, path_of, selects
+from verirank.models._shape import SHAPES, ModelShape, shape_of
+from verirank.models._unfold import Place, fold
 
 __all__ = [
     "LINEARS",
     "SHAPES",
     "BaseModel",
+    "FourBitLinear",
     "ModelShape",
+    "Place",
+    "Reader",
+    "cache_key",
+    "context_length",
+    "decoder_layers",
+    "deterministic",
     "device_of",
+    "expect_there",
+    "fold",
     "is_local",
+    "linears_of",
     "load_base",
+    "load_reader",
     "load_shape",
+    "load_tokenizer",
+    "norms_of",
+    "path_of",
+    "selects",
     "sha256_of",
     "shape_of",
-    "strictly_in_order",
+    "why_refused",
+    "write_base_of",
 ]

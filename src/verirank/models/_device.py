@@ -15,8 +15,8 @@ from verirank.config import InputError
 def device_of(name: str) -> torch.device:
     """Return a device by its name in the settings; `auto` is CUDA, else MPS, else the CPU.
 
-    Of several processes on a machine, each has the CUDA device of its own number. A process with
-    one is told to compute there in the same order every time, where torch has a way to.
+    Of several processes on a machine, each has the CUDA device of its local rank. On CUDA, torch is
+    told to use deterministic algorithms where it has them.
 
     Raises:
         InputError: this machine, or its build of torch, has no such device.
@@ -39,35 +39,34 @@ def device_of(name: str) -> torch.device:
         )
     device = torch.device("cuda", number)
     torch.cuda.set_device(device)
-    _compute_in_the_same_order()
+    _prefer_deterministic()
     return device
 
 
-def _compute_in_the_same_order() -> None:
-    """Let CUDA add in the same order every time, where it has a way to, as a CPU does anyway."""
-    # Read when cuBLAS is first used; another workspace may lead to another order.
+def _prefer_deterministic() -> None:
+    """Use deterministic CUDA algorithms where torch has them, and only warn where it has none."""
+    # Read when cuBLAS is first used; its workspace decides the order of its sums.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Only to warn, because torch refuses the sampler's running sums, whose rows are each one thread
-    # block's.
+    # Only warn: torch refuses the sampler's cumulative sums, though each row is one thread block.
     torch.use_deterministic_algorithms(True, warn_only=True)
     warnings.filterwarnings("ignore", message="cumsum.* does not have a deterministic")
-    # Nothing here reads what it has not written. (The module's stub lacks its own property.)
+    # No code here reads uninitialised memory. (The module's stub lacks its own property.)
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @contextmanager
-def strictly_in_order(device: torch.device) -> Iterator[None]:
-    """Let CUDA refuse, within, whatever has no order of adding that is the same every time.
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Run under `torch.use_deterministic_algorithms(True)`, which refuses what it cannot keep.
 
-    Where it would only warn, the fused backward pass of attention does not keep to one. A forward
-    pass that is computed again in the backward one belongs inside, too: it takes other kernels.
+    With warnings only, fused attention's backward pass is not deterministic. A forward pass that
+    the backward pass recomputes belongs inside as well, because it takes other kernels.
     """
     if device.type != "cuda":
         yield
         return
-    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(True, warn_only=only_warned)
+        torch.use_deterministic_algorithms(True, warn_only=warns_only)

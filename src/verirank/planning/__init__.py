@@ -1,7 +1,8 @@
 """What a trial will need before it is run: tokens, FLOPs, memory and hours, from shapes alone."""
 
 from verirank.planning._gpus import GPU, UTILISATION, gpu, gpus
-from verirank.planning._memory import HEAD_ROWS, Memory, memory_of
+from verirank.planning._hours import AT_LIMIT, KEPT, Hours, hours_of
+from verirank.planning._memory import Memory, memory_of
 from verirank.planning._work import (
     PROMPT_TOKENS,
     Lengths,
@@ -12,15 +13,18 @@ from verirank.planning._work import (
 )
 
 __all__ = [
+    "AT_LIMIT",
     "GPU",
-    "HEAD_ROWS",
+    "KEPT",
     "PROMPT_TOKENS",
     "UTILISATION",
+    "Hours",
     "Lengths",
     "Memory",
     "Work",
     "gpu",
     "gpus",
+    "hours_of",
     "memory_of",
     "token_limit",
     "usual_lengths",

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from math import ceil
 
 from verirank.config import TrialConfig
+from verirank.kernels import HEAD_ROWS, PACKED_FROM
 from verirank.methods import create_method
 from verirank.models import LINEARS, ModelShape
 from verirank.planning._gpus import GPU
 from verirank.planning._work import Lengths, trained_tokens, written_tokens
-from verirank.sampling import PACKED_FROM, VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
+from verirank.sampling import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 
 _BYTES = {"float32": 4, "bfloat16": 2}
-HEAD_ROWS = 256
-"""Tokens whose logits exist at the same time in training."""
+_FOUR_BITS = 0.5 + 4 / 64
+"""Bytes of a weight in 4 bits, with its part of the fp32 scale that 64 share."""
 _PROCESS = 500e6
 """What Python with torch and transformers takes by itself, in bytes."""
 
@@ -45,10 +46,12 @@ def memory_of(
 ) -> Memory:
     """Return a trial's memory on one device.
 
-    The base in its dtype. Of a trained number 16 bytes (itself, gradient and two moments of AdamW,
-    in fp32), and over a base of 2 bytes another 2, as autocast keeps what it has cast until the
-    backward pass. In training the activations of one micro-batch (`_activations`), or on a GPU, if
-    that is more, what AdamW works with on all tensors at once, 4 bytes a trained number.
+    The base in its dtype, or its linear layers in 4 bits, which the transformers sampler serves
+    dequantised. Of a trained number 16 bytes (itself, gradient and two moments of AdamW, in fp32;
+    12 with the one of SGD or Muon), and over a base of 2 bytes another 2, as autocast keeps what it
+    has cast until the backward pass. In training the activations of one micro-batch
+    (`_activations`), or on a GPU, if that is more, what AdamW works with on all tensors at once, 4
+    bytes a trained number.
 
     The transformers sampler holds the weights that the method changes, on a CPU large matrices in
     any case, and, while it samples, keys and values of as many samples as it decodes side by side
@@ -68,10 +71,11 @@ def memory_of(
     if config.sampling.sampler == "vllm":
         engine = _engine(config, shape, lengths, width, on)
         served, cache = (0.0, engine) if config.sampling.vllm.enable_sleep_mode else (engine, 0.0)
+    kept = 16 if config.training.optimizer == "adamw" else 12
     return Memory(
-        base=shape.parameters * width,
+        base=(shape.parameters - shape.packed) * width + shape.packed * _FOUR_BITS,
         served=served,
-        trained=(16 + (width if width < 4 else 0)) * trained,
+        trained=(kept + (width if width < 4 else 0)) * trained,
         activations=max(activations, 4.0 * trained if on else 0.0),
         cache=cache,
     )
@@ -95,7 +99,7 @@ def _activations(
         kept_a_token = shape.hidden * shape.layers + numbers
     rows = min(HEAD_ROWS, tokens, written_tokens(config, lengths))
     head = 0
-    if config.method.name == "full":
+    if create_method(config.method).trains_base:
         head = shape.vocabulary * shape.hidden * (4 + (width if width < 4 else 0))
     fused = _fused_attention(tokens, shape, lengths, width, on) if on else 0
     return tokens * kept_a_token * width + fused + rows * shape.vocabulary * 4 * 3 + head
@@ -109,12 +113,13 @@ def _kept(config: TrialConfig, shape: ModelShape, width: int) -> int:
     has its norms in fp32, and casts what they return for every linear anew.
     """
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    method = create_method(config.method)
     hidden = 6 if width < 4 and shape.llamas_layers else 8
-    if config.method.name == "full" and width < 4:
+    if method.trains_base and width < 4:
         hidden = 14
     intermediate = 3 if shape.llamas_layers else 4
     numbers = hidden * shape.hidden + 3 * (query + 2 * key) + intermediate * shape.intermediate
-    return numbers + create_method(config.method).kept_activations(shape)
+    return numbers + method.kept_activations(shape)
 
 
 def _fused_attention(
@@ -164,10 +169,13 @@ def _engine(
 
 
 def _served(config: TrialConfig, shape: ModelShape) -> int:
-    """Return how many weights the sampler holds beside the base's."""
-    if config.method.name == "full":
+    """Return how many weights the sampler holds beside the base's; of a 4-bit base all."""
+    if shape.four_bit:
         return shape.parameters
-    if config.method.name == "ln-tuning":
+    serves = create_method(config.method).serves
+    if serves == "all":
+        return shape.parameters
+    if serves == "norms":
         return shape.norm_gains
     return sum(i * o for i, o in shape.adapted(LINEARS))
 
@@ -177,9 +185,9 @@ def _packed(config: TrialConfig, shape: ModelShape) -> int:
 
     What a method changes is packed in its own place, but for the head that is the embeddings, too.
     """
-    unchanged: list[int] = []
-    if config.method.name != "full" or shape.tied_embeddings:
+    serves, unchanged = create_method(config.method).serves, list[int]()
+    if serves != "all" or shape.tied_embeddings:
         unchanged.append(shape.vocabulary * shape.hidden)
-    if config.method.name == "ln-tuning":
+    if serves == "norms":
         unchanged += [i * o for i, o in shape.adapted(LINEARS)]
     return sum(numbers for numbers in unchanged if numbers >= PACKED_FROM)

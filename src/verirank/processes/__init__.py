@@ -1,5 +1,6 @@
 """Several processes as one: what torchrun started shares the work, and the first one speaks."""
 
+from verirank.processes._board import Board
 from verirank.processes._group import (
     any_process,
     collect,
@@ -8,14 +9,15 @@ from verirank.processes._group import (
     is_first,
     joined,
     on_first,
+    own_part,
     rank,
-    share,
     sum_gradients,
     summed,
 )
 from verirank.processes._sharding import gathered, is_sharded, shard, sharded_like, whole
 
 __all__ = [
+    "Board",
     "any_process",
     "collect",
     "count",
@@ -25,10 +27,10 @@ __all__ = [
     "is_sharded",
     "joined",
     "on_first",
+    "own_part",
     "rank",
     "shard",
     "sharded_like",
-    "share",
     "sum_gradients",
     "summed",
     "whole",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from verirank.config import InputError, SaidByFirstError
+from verirank.config import AlreadyReportedError, InputError
 
 T = TypeVar("T")
 _PATIENCE = timedelta(hours=2)
@@ -51,8 +51,8 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def share(items: Sequence[T]) -> Sequence[T]:
-    """Return this process's share of items: a stretch as long as any other's, give or take one."""
+def own_part(items: Sequence[T]) -> Sequence[T]:
+    """Return the consecutive items that this process works on; sizes differ by at most one."""
     n = len(items)
     return items[rank() * n // count() : (rank() + 1) * n // count()]
 
@@ -61,9 +61,9 @@ def collect(items: Sequence[T]) -> list[T]:
     """Return the items of all processes, in the order of the processes."""
     if count() == 1:
         return list(items)
-    everybodys: list[Any] = [None] * count()
-    dist.all_gather_object(everybodys, list(items))
-    return [item for items in everybodys for item in items]
+    gathered: list[Any] = [None] * count()
+    dist.all_gather_object(gathered, list(items))
+    return [item for items in gathered for item in items]
 
 
 def any_process(wish: bool) -> bool:
@@ -75,7 +75,7 @@ def on_first(work: Callable[[], T]) -> T:
     """Let the first process do some work; return its result in all of them.
 
     Raises:
-        SaidByFirstError: in the others, where the work failed in the first, which raises why.
+        AlreadyReportedError: in the others, where the work failed in the first, which raises why.
     """
     if count() == 1:
         return work()
@@ -90,7 +90,7 @@ def on_first(work: Callable[[], T]) -> T:
         raise error
     result, failure = told
     if failure is not None:
-        raise SaidByFirstError(failure)
+        raise AlreadyReportedError(failure)
     return result  # type: ignore[return-value]
 
 
@@ -102,7 +102,7 @@ def expect_same(things: dict[str, str]) -> None:
 
     Raises:
         InputError: in the first process, if another differs; it names the first difference.
-        SaidByFirstError: in the others.
+        AlreadyReportedError: in the others.
     """
     everybodys = collect([things])
 

@@ -1,6 +1,40 @@
-"""What lies on disk: whole files, the record of a trial, its samples, and where it was made."""
+"""A run on disk: its files, manifest, samples, completions and machine; all files are whole."""
 
+from verirank.record._bench_samples import BenchSamples, bench_samples
+from verirank.record._cache_folder import cache_folder
+from verirank.record._completion_statistics import (
+    Endings,
+    HackingSigns,
+    SolveRate,
+    endings,
+    hacking_signs,
+    solve_rates,
+)
+from verirank.record._completions import (
+    Completion,
+    join_rollouts,
+    read_all_rollouts,
+    read_bench_completions,
+    read_rollouts,
+    rollout_files,
+    rollout_steps,
+    write_rollouts,
+)
+from verirank.record._curve import (
+    Curve,
+    max_recorded,
+    mean_recorded,
+    of_each,
+    read_curve,
+    trailing_mean,
+)
 from verirank.record._duration import duration
+from verirank.record._examples import (
+    BenchExample,
+    TrainingExample,
+    bench_examples,
+    training_examples,
+)
 from verirank.record._files import (
     as_row,
     read_json,
@@ -12,58 +46,134 @@ from verirank.record._files import (
     write_file,
     write_json,
 )
+from verirank.record._find_runs import find_runs
+from verirank.record._integrity import DamagedError, expect_sums, write_sums
+from verirank.record._json_lines import (
+    numbered_lines,
+    parse_object,
+    read_json_lines,
+    read_text,
+)
 from verirank.record._locks import LOOK_SECONDS, BusyError, hold, is_held
-from verirank.record._machine import package_versions, processor, source_revision, usable_cores
-from verirank.record._run import Run, find_runs, step_seconds
+from verirank.record._machine import (
+    NUMERIC_PACKAGES,
+    package_versions,
+    packages_in,
+    processor,
+    source_revision,
+)
+from verirank.record._resume import (
+    complete_metrics,
+    execute_as,
+    expect_unedited,
+    newest_checkpoint,
+    rewind,
+)
+from verirank.record._run import Run, step_seconds
+from verirank.record._run_index import RUN_INDEX, RunContent, RunIndex
 from verirank.record._samples import (
     SamplesIncompleteError,
-    answers_PK,
     correct_PK,
+    problem_groups,
     problem_ids,
     read_samples,
     read_stages,
+    votes_PK,
     write_samples,
 )
+from verirank.record._training_warnings import TrainingWarning, training_warnings
 from verirank.record._trial_list import (
+    RACE,
     Role,
     TrialEntry,
     TrialList,
+    read_race,
+    read_search,
     read_trial_list,
     write_trial_list,
 )
 
 __all__ = [
     "LOOK_SECONDS",
+    "NUMERIC_PACKAGES",
+    "RACE",
+    "RUN_INDEX",
+    "BenchExample",
+    "BenchSamples",
     "BusyError",
+    "Completion",
+    "Curve",
+    "DamagedError",
+    "Endings",
+    "HackingSigns",
     "Role",
     "Run",
+    "RunContent",
+    "RunIndex",
     "SamplesIncompleteError",
+    "SolveRate",
+    "TrainingExample",
+    "TrainingWarning",
     "TrialEntry",
     "TrialList",
-    "answers_PK",
     "as_row",
+    "bench_examples",
+    "bench_samples",
+    "cache_folder",
+    "complete_metrics",
     "correct_PK",
     "duration",
+    "endings",
+    "execute_as",
+    "expect_sums",
+    "expect_unedited",
     "find_runs",
+    "hacking_signs",
     "hold",
     "is_held",
+    "join_rollouts",
+    "max_recorded",
+    "mean_recorded",
+    "newest_checkpoint",
+    "numbered_lines",
+    "of_each",
     "package_versions",
+    "packages_in",
+    "parse_object",
+    "problem_groups",
     "problem_ids",
     "processor",
+    "read_all_rollouts",
+    "read_bench_completions",
+    "read_curve",
     "read_json",
+    "read_json_lines",
     "read_parquet",
+    "read_race",
+    "read_rollouts",
     "read_samples",
+    "read_search",
     "read_stages",
+    "read_text",
     "read_trial",
     "read_trial_list",
+    "rewind",
+    "rollout_files",
+    "rollout_steps",
+    "solve_rates",
     "source_revision",
     "step_seconds",
-    "usable_cores",
+    "trailing_mean",
+    "training_examples",
+    "training_warnings",
+    "votes_PK",
     "whole_file",
     "whole_folder",
     "write_csv",
     "write_file",
     "write_json",
+    "write_rollouts",
     "write_samples",
+    "write_sums",
     "write_trial_list",
 ]

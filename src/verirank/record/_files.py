@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place and moved into it."""
+"""Files that are whole or absent: written under another name, then renamed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verirank.config import InputError
+from verirank.record._integrity import expect_sum, forget_sum, remember_sum
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 PARTIAL = ".partial"
 """How the names end of what is being written."""
 
@@ -71,8 +73,8 @@ def read_json(path: Path | str) -> Any:
 def read_trial(path: Path) -> dict[str, Any]:
     """Return the settings in a trial.toml; nobody may change them.
 
-    The seed stands above all sections, which trials of an arm share: they are one object for all
-    seeds, because parsing them anew takes most of listing thousands of runs.
+    The seed is above all sections, which are the same for all trials of an arm. They are one object
+    for all seeds, because parsing them anew takes most of the time of listing thousands of runs.
 
     Raises:
         OSError, ValueError: the file is missing or is no TOML.
@@ -99,7 +101,9 @@ def as_row(value: DataclassInstance) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a CSV file by rows that share their keys, under a header; no rows make it empty.
+    """Replace a CSV file by rows with the same keys, under a header; no rows make it empty.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front.
 
     Raises:
         ValueError: a row has other keys than the first.
@@ -112,8 +116,31 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             raise ValueError(f"a row of {path} has the keys {list(other[0])}, the first {names}")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([row[name] for name in names] for row in rows)
+        writer.writerows([_no_formula(row[name]) for name in names] for row in rows)
     write_file(path, text.getvalue())
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Replace a Parquet file in one move, and remember its SHA-256 beside it."""
+    with whole_file(path) as scratch:
+        pq.write_table(table, scratch)
+        forget_sum(path)
+    remember_sum(path)
+
+
+def join_parquet(files: Sequence[Path], path: Path) -> None:
+    """Replace a Parquet file by the rows of others, one in memory at a time."""
+    with whole_file(path) as scratch:
+        with pq.ParquetWriter(scratch, pq.read_schema(files[0])) as writer:
+            for file in files:
+                with pq.ParquetFile(file) as source:
+                    writer.write_table(source.read(use_threads=False).cast(writer.schema))
+        forget_sum(path)
+    remember_sum(path)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -121,9 +148,19 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
     It takes one thread, for more cost what they save on a few thousand rows, and none of pyarrow's
     datasets, whose import takes longer than the largest of these files.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        InputError: it is cut off, not what was written, or no Parquet.
     """
-    with pq.ParquetFile(path) as file:
-        return file.read(columns, use_threads=False)
+    try:
+        expect_sum(path)
+        with pq.ParquetFile(path) as file:
+            return file.read(columns, use_threads=False)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"cannot read {path}: {' '.join(str(error).split())}") from None
 
 
 @contextmanager

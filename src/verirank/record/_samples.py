@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from verirank.record._files import read_parquet, whole_file
+from verirank.record._files import read_parquet, write_parquet
 
 
 class SamplesIncompleteError(ValueError):
@@ -23,8 +23,7 @@ def write_samples(path: Path, tables: Sequence[pa.Table]) -> None:
 
     A column that some lack, because they were taken by an earlier version, is null there.
     """
-    with whole_file(path) as scratch:
-        pq.write_table(pa.concat_tables(tables, promote_options="default"), scratch)
+    write_parquet(path, pa.concat_tables(tables, promote_options="default"))
 
 
 def read_samples(path: Path, stage: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -33,14 +32,19 @@ def read_samples(path: Path, stage: str, columns: Sequence[str] | None = None) -
 
 
 def read_stages(
-    path: Path, stages: Sequence[str], columns: Sequence[str] | None = None
+    path: Path,
+    stages: Sequence[str],
+    columns: Sequence[str] | None = None,
+    optional: Sequence[str] = (),
 ) -> list[pa.Table]:
-    """Read the samples of some stages at once; all columns or some.
+    """Read the samples of some stages at once; all columns or some, and optional ones if there.
 
     Raises:
         SamplesIncompleteError: the file has no such column.
     """
     wanted = None if columns is None else ["stage", *columns]
+    if wanted and optional:
+        wanted += set(optional).intersection(pq.read_schema(path).names)
     table = read_parquet(path, wanted)
     if missing := set(wanted or ()).difference(table.column_names):
         raise SamplesIncompleteError(f"{path.name} lacks {', '.join(sorted(missing))}")
@@ -52,6 +56,19 @@ def problem_ids(samples: pa.Table) -> tuple[str, ...]:
     return tuple(sorted(samples["problem"].unique().to_pylist()))
 
 
+def problem_groups(samples: pa.Table) -> tuple[str, ...] | None:
+    """Return the group of each problem, in the order of `correct_PK`; None where none has one.
+
+    A problem without a group among others with one is a group of its own.
+    """
+    if "group" not in samples.column_names or samples["group"].null_count == len(samples):
+        return None
+    rows = zip(samples["problem"].to_pylist(), samples["group"].to_pylist(), strict=True)
+    found = dict(rows)
+    named = ((problem, found[problem]) for problem in problem_ids(samples))
+    return tuple(f"alone: {problem}" if group is None else group for problem, group in named)
+
+
 def correct_PK(samples: pa.Table) -> NDArray[np.bool_]:
     """Return which samples of one stage are right, P problems x K samples.
 
@@ -61,11 +78,11 @@ def correct_PK(samples: pa.Table) -> NDArray[np.bool_]:
     if len(samples) == 0:
         raise SamplesIncompleteError("no samples")
     problems, k = problem_ids(samples), _samples_a_problem(samples)
-    # Dictionary codes count problems as they come; a problem's place is that of its name in order.
+    # Dictionary codes count problems as they come; a problem's row is that of its name in order.
     codes = samples["problem"].combine_chunks().dictionary_encode()
-    place = {name: place for place, name in enumerate(problems)}
-    place_of_code = np.array([place[name] for name in codes.dictionary.to_pylist()])
-    cell_N = place_of_code[codes.indices.to_numpy()] * k + samples["sample"].to_numpy()
+    row = {name: number for number, name in enumerate(problems)}
+    row_of_code = np.array([row[name] for name in codes.dictionary.to_pylist()])
+    cell_N = row_of_code[codes.indices.to_numpy()] * k + samples["sample"].to_numpy()
     whole = (
         len(samples) == len(problems) * k
         and samples["correct"].null_count == 0
@@ -80,11 +97,11 @@ def correct_PK(samples: pa.Table) -> NDArray[np.bool_]:
     return correct_N.reshape(len(problems), k)
 
 
-def answers_PK(samples: pa.Table) -> list[list[str | None]]:
-    """Return the stated answers, in the order of `correct_PK`."""
+def votes_PK(samples: pa.Table) -> list[list[int | None]]:
+    """Return which answer each sample states, None for none, in the order of `correct_PK`."""
     rows = _ordered(samples)
-    answers, k = rows["answer"].to_pylist(), _samples_a_problem(rows)
-    return [answers[start : start + k] for start in range(0, len(answers), k)]
+    votes, k = rows["vote"].to_pylist(), _samples_a_problem(rows)
+    return [votes[start : start + k] for start in range(0, len(votes), k)]
 
 
 def _ordered(samples: pa.Table) -> pa.Table:

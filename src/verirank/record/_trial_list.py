@@ -1,17 +1,19 @@
-"""The list of a study's trials: which runs belong to it, and to which part of it."""
+"""A study's own files: the list of its trials with the role of each, and its search."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePath
+from typing import Any, Literal
 
 from verirank.config import InputError
 from verirank.record._files import read_json, write_json
+from verirank.record._integrity import DamagedError
 
-Role = Literal["search", "ranked", "defective", "rescored"]
+Role = Literal["search", "ranked", "defective", "rescored", "control"]
+RACE = "race.json"
 _NAME = "trials.json"
 
 
@@ -20,7 +22,8 @@ class TrialEntry:
     """A trial's part in a study; `id` is the path of its folder below the store.
 
     `defective` and `rescored` trials have a defect on purpose and are never ranked: `defect` names
-    it and `fair` the ranked trial without it, whose training a rescored one shares.
+    it and `fair` the ranked trial without it, whose training a rescored one reuses. A `control` is
+    none either: `defect` names the control, `fair` the ranked trial that it is held against.
     """
 
     id: str
@@ -35,13 +38,13 @@ class TrialEntry:
 
 @dataclass(frozen=True, slots=True)
 class TrialList:
-    """The trials of a study, and the store, which other studies may share."""
+    """The trials of a study, and the store, which other studies may use, too."""
 
     store: Path
     entries: tuple[TrialEntry, ...]
 
     def folder(self, entry: TrialEntry) -> Path:
-        """Return where a trial's run lies, or will."""
+        """Return the folder of a trial's run, which need not exist yet."""
         return self.store / entry.id
 
     def expect_store(self, out: Path) -> None:
@@ -52,7 +55,7 @@ class TrialList:
         """
         if not self.store.is_dir():
             raise InputError(
-                f"the trials of the study in {out} lie in {self.store}, which is not there; bring "
+                f"the trials of the study in {out} are in {self.store}, which is not there; bring "
                 "it back, or choose another --out to train them again"
             )
 
@@ -64,10 +67,41 @@ def write_trial_list(out: Path, store: Path, entries: Sequence[TrialEntry]) -> N
 
 
 def read_trial_list(out: Path) -> TrialList | None:
-    """Return the trials of the study in a folder, or None where none is listed."""
+    """Return the trials of the study in a folder, or None where none is listed.
+
+    Raises:
+        DamagedError: the list has another form, or a trial's folder lies outside the store.
+    """
     path = out / _NAME
     if not path.is_file():
         return None
     content = read_json(path)
-    store = Path(os.path.normpath(out / content["store"]))
-    return TrialList(store, tuple(TrialEntry(**entry) for entry in content["trials"]))
+    try:
+        store = Path(os.path.normpath(out / content["store"]))
+        entries = tuple(TrialEntry(**entry) for entry in content["trials"])
+        outside = [entry.id for entry in entries if not _is_below(entry.id)]
+    except (KeyError, TypeError) as error:
+        raise DamagedError(
+            f"{path} is no list of trials: {type(error).__name__}: {error}"
+        ) from None
+    if outside:
+        raise DamagedError(f"{path} lists trials outside the store: {', '.join(outside[:5])}")
+    return TrialList(store, entries)
+
+
+def _is_below(name: str) -> bool:
+    """Return whether a path stays below the folder that it is taken from."""
+    path = PurePath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def read_search(study: Path) -> dict[str, Any] | None:
+    """Return a study's search.json ({rule, bench, arms}); None where it has no search."""
+    path = study / "search.json"
+    return read_json(path) if path.is_file() else None
+
+
+def read_race(study: Path) -> dict[str, Any] | None:
+    """Return a study's race.json ({rule, arms, decisions, ...}); None where it is no race."""
+    path = study / RACE
+    return read_json(path) if path.is_file() else None

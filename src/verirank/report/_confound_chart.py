@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from verirank.ranking import Confounds
 from verirank.report._palette import SAID, Palette, described, names_axis
 from verirank.report._vega_lite import Spec, estimates, layers, mark, nominal, quantitative, values
-from verirank.report.confounds import Confounds
 
 _MOVED, _NOT_RESOLVED = "moved", "not resolved"
 
@@ -59,7 +59,7 @@ def _panel(rows: list[dict[str, Any]], scale: Spec, palette: Palette, is_last: b
     )
     looks = {"color": colour, "shape": shape}
     interval, dot, value = estimates(
-        each, x, "difference", looks, format="+.1f", muted=palette.muted
+        each, x, "difference", colour, looks, format="+.1f", muted=palette.muted
     )
     return layers(
         *(zero, interval, dot, value),

@@ -1,4 +1,4 @@
-"""The mean reward of every method over training, a panel each, before the range of them all."""
+"""A measure of every method over training, a panel each, before the range of them all."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from verirank.report._arms import Arm
-from verirank.report._curve import trailing_mean
+from verirank.ranking import ArmCurve, Leaderboard
 from verirank.report._palette import (
     STANDINGS,
     Palette,
@@ -18,56 +17,49 @@ from verirank.report._palette import (
     standing_colours,
 )
 from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
-from verirank.report.leaderboard import Leaderboard
 
-WINDOW = 5
 MOST_POINTS = 150
 COLUMNS = 5
 
 
-def curve_rows(board: Leaderboard) -> list[dict[str, Any]]:
-    """Return the chart's data: per method and step the seeds' mean reward and its range.
-
-    Rewards are means over the last `WINDOW` steps of each run.
-    """
-    order = {row.label: place for place, row in enumerate(board.main)}
-    arms = sorted(board.arms, key=lambda arm: order.get(arm.label, len(order)))
-    return [row for arm in arms for row in _arm_rows(arm)]
+def curve_rows(curves: list[ArmCurve], measure: str) -> list[dict[str, Any]]:
+    """Return the chart's data: a measure's mean and its range over seeds, by method and step."""
+    return [row for curve in curves for row in _thinned(curve, measure)]
 
 
-def _arm_rows(arm: Arm) -> list[dict[str, Any]]:
-    step_N = np.concatenate([curve.step_T for curve in arm.curves])
-    reward_N = np.concatenate([trailing_mean(curve.reward_T, WINDOW) for curve in arm.curves])
-    steps, place_N, times = np.unique(step_N, return_inverse=True, return_counts=True)
-    mean = np.bincount(place_N, weights=reward_N, minlength=len(steps)) / times
-    low, high = np.full(len(steps), np.inf), np.full(len(steps), -np.inf)
-    np.minimum.at(low, place_N, reward_N)
-    np.maximum.at(high, place_N, reward_N)
-    stride = -(-len(steps) // MOST_POINTS) or 1
-    shown = set(range(0, len(steps), stride)) | ({len(steps) - 1} if len(steps) else set())
+def _thinned(curve: ArmCurve, measure: str) -> list[dict[str, Any]]:
+    """Return at most about `MOST_POINTS` evenly spaced steps of a curve, the last one included."""
+    steps = len(curve.step_T)
+    stride = -(-steps // MOST_POINTS) or 1
+    shown = sorted({*range(0, steps, stride), *range(steps)[-1:]})
     return [
         {
-            "method": arm.label,
-            "step": int(steps[at]),
-            "reward": round(float(mean[at]), 4),
-            "low": round(float(low[at]), 4),
-            "high": round(float(high[at]), 4),
+            "method": curve.label,
+            "step": int(curve.step_T[index]),
+            measure: round(float(curve.mean_T[index]), 4),
+            "low": round(float(curve.low_T[index]), 4),
+            "high": round(float(curve.high_T[index]), 4),
         }
-        for at in sorted(shown)
+        for index in shown
     ]
 
 
-def curve_chart(rows: list[dict[str, Any]], board: Leaderboard, palette: Palette) -> Spec:
+def curve_chart(
+    rows: list[dict[str, Any]], measure: str, board: Leaderboard, palette: Palette
+) -> Spec:
     """Draw a small panel a method, best first; grey is the range of all methods."""
-    span = _range_of_all(rows)
+    span = _range_of_all(rows, measure)
     methods = list(dict.fromkeys(row["method"] for row in rows))
     colours = dict(zip(STANDINGS, standing_colours(palette), strict=True))
     own = {row.label: colours[standing(row)] for row in board.main}
+    top = np.ceil(10 * max((row["high"] for row in rows), default=1.0)) / 10 or 1.0
     panels = [
         _panel(
             [row for row in rows if row["method"] == method],
+            measure,
             palette.rule,
             own.get(method, palette.behind),
+            top=float(top),
             first=place % COLUMNS == 0,
         )
         for place, method in enumerate(methods)
@@ -75,37 +67,39 @@ def curve_chart(rows: list[dict[str, Any]], board: Leaderboard, palette: Palette
     return small_panels(panels, COLUMNS, data=values(span))
 
 
-def _range_of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _range_of_all(rows: list[dict[str, Any]], measure: str) -> list[dict[str, Any]]:
     by_step: dict[int, list[float]] = defaultdict(list)
     for row in rows:
-        by_step[row["step"]].append(row["reward"])
+        by_step[row["step"]].append(row[measure])
     return [{"step": s, "low": min(v), "high": max(v)} for s, v in sorted(by_step.items())]
 
 
-def _panel(rows: list[dict[str, Any]], grey: str, colour: str, *, first: bool) -> Spec:
+def _panel(
+    rows: list[dict[str, Any]], measure: str, grey: str, colour: str, *, top: float, first: bool
+) -> Spec:
     x = quantitative("step", title=None, axis={"tickCount": 3, "grid": False})
     y = {
         "title": None,
-        "scale": {"domain": [0, 1]},
+        "scale": {"domain": [0, top]},
         "axis": {
-            "values": [0, 0.5, 1],
+            "values": [0, top / 2, top],
             "domain": False,
             "ticks": False,
             "labelOpacity": int(first),
         },
     }
-    low, high, reward = quantitative("low"), {"field": "high"}, quantitative("reward")
+    low, high, mean = quantitative("low"), {"field": "high"}, quantitative(measure)
     first_row, last_row = rows[0], rows[-1]
     words = said(
         first_row["method"],
-        f"mean reward {first_row['reward']:.2f} at step {first_row['step']}, "
-        f"{last_row['reward']:.2f} at step {last_row['step']}",
+        f"mean {measure} {first_row[measure]:.2f} at step {first_row['step']}, "
+        f"{last_row[measure]:.2f} at step {last_row['step']}",
     )
     data, own = values(rows), {"x": x, "description": words}
     return layers(
         mark("area", {"x": x, "y": low | y, "y2": high}, color=grey, opacity=0.9, aria=False),
         mark("area", {**own, "y": low, "y2": high}, data=data, color=colour, opacity=0.3),
-        mark("line", {**own, "y": reward}, data=data, color=colour, strokeWidth=1.8),
+        mark("line", {**own, "y": mean}, data=data, color=colour, strokeWidth=1.8),
         width=146,
         height=92,
         title=panel_title(first_row["method"]),

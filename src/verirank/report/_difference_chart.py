@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from verirank.report._differences import Difference
+from verirank.ranking import Difference, points
 from verirank.report._palette import Palette, panel_title, said
 from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
-from verirank.report._words import points
 
 COLUMNS = 5
 MOST_POINTS = 64

@@ -1,4 +1,4 @@
-"""What a sceptical reader asks for beside the scores, and the files under data/ that hold it."""
+"""The evidence beside the scores, and its files under data/."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from verirank.record import as_row, write_csv, write_json
-from verirank.report._aggregates import (
+from verirank.ranking import (
+    REFERENCES,
     AcrossBenches,
+    ArmAudit,
     BenchScores,
+    Difference,
+    GeometryReport,
+    Leaderboard,
+    PublishedScore,
+    RunAudit,
     across_benches,
+    audit_arms,
+    audit_runs,
     bench_scores,
+    differences,
+    published_scores,
+    read_geometry,
+    summary_rows,
 )
-from verirank.report._audit import ArmAudit, RunAudit, audit_arms, audit_runs
-from verirank.report._differences import REFERENCES, Difference, differences, summary_rows
+from verirank.record import as_row, write_csv, write_json
+from verirank.report._completion_excerpts import MethodReadings, method_readings
 from verirank.report._evidence_figures import difference_figure, geometry_figures
-from verirank.report._geometry import GeometryReport, read_geometry
-from verirank.report._published import BENCHES, PUBLISHED
-from verirank.report._reader import MethodReadings, readings
 from verirank.report.figures import Figure
-from verirank.report.leaderboard import Leaderboard
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Evidence:
     differences: dict[str, list[Difference]]
     geometry: GeometryReport
     readings: list[MethodReadings]
-    published: list[dict[str, Any]]
+    published: list[PublishedScore]
     benches: list[BenchScores]
     across: list[AcrossBenches]
 
@@ -54,7 +62,7 @@ class Evidence:
         return geometry_figures(self.geometry) if self.geometry.runs else []
 
     def write(self, folder: Path) -> None:
-        """Write every number that the page shows of it into a folder, as CSV and JSON."""
+        """Write all of its numbers that the page shows into a folder, as CSV and JSON."""
         tables = {
             "audit": [as_row(run) for run in self.runs],
             "differences": self.compared,
@@ -63,7 +71,7 @@ class Evidence:
             "energy_runs": self.geometry.energy,
             "overlaps": self.geometry.overlaps_by_method,
             "overlaps_runs": self.geometry.overlaps,
-            "published": self.published,
+            "published": [as_row(row) for row in self.published],
             "benches": [as_row(row) for row in self.benches],
             "aggregates": [as_row(row) for row in self.across],
         }
@@ -76,34 +84,14 @@ class Evidence:
 
 
 def gather_evidence(board: Leaderboard) -> Evidence:
-    """Read and compute it for the runs of a board."""
+    """Gather the evidence for the runs of a leaderboard."""
     found = {reference: differences(board, reference) for reference in REFERENCES}
     return Evidence(
         runs=audit_runs(board),
         differences={name: pairs for name, pairs in found.items() if pairs},
         geometry=read_geometry(board),
-        readings=readings(board),
-        published=_beside_published(board),
+        readings=method_readings(board),
+        published=published_scores(board),
         benches=bench_scores(board),
         across=across_benches(board),
     )
-
-
-def _beside_published(board: Leaderboard) -> list[dict[str, Any]]:
-    """Return the arms that bear a method's plain name beside the paper's scores, in shares of 1.
-
-    A score here stands beside the paper's only if it is an average over the same benches.
-    """
-    alike = frozenset(board.averaged) == BENCHES
-    lora = board.other("lora", board.benches[0])
-    return [
-        {
-            "method": row.label,
-            "here": row.avg_at_k if alike else None,
-            "published": round(PUBLISHED[row.label] / 100, 4),
-            "here_less_lora": row.avg_at_k - lora.avg_at_k if alike and lora else None,
-            "published_less_lora": round((PUBLISHED[row.label] - PUBLISHED["lora"]) / 100, 4),
-        }
-        for row in board.main
-        if row.label in PUBLISHED
-    ]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from verirank.ranking import Difference, GeometryReport, difference_rows, listed, points
 from verirank.report._difference_chart import difference_chart
-from verirank.report._differences import Difference, difference_rows
-from verirank.report._geometry import GeometryReport
 from verirank.report._geometry_charts import (
     energy_panels,
     energy_rows,
     growth_panels,
     growth_rows,
 )
-from verirank.report._words import listed, points
 from verirank.report.figures import Figure
 
 

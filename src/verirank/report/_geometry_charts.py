@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from statistics import fmean
 from typing import Any
 
-from verirank.report._geometry import GeometryReport
+from verirank.ranking import GeometryReport, group_means
 from verirank.report._palette import Palette, panel_title, said
 from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
 
@@ -16,17 +14,12 @@ _SIZE = {"width": 146, "height": 104}
 
 def energy_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
     """Return cumulative energies in percent a method and side, means over its seeds."""
-    found: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
-    for row in geometry.energy:
-        found[row["method"], row["side"], row["directions"]].append(row)
+    lines = ("update", "isotropic", "base")
+    means = group_means(geometry.energy, ("method", "side", "directions"), lines)
     return [
-        {
-            "method": method,
-            "side": side,
-            "directions": directions,
-            **{k: round(fmean(r[k] for r in rows), 4) for k in ("update", "isotropic", "base")},
-        }
-        for (method, side, directions), rows in found.items()
+        {key: value for key, value in row.items() if key not in (*lines, "of")}
+        | {line: round(row[line], 4) for line in lines}
+        for row in means
     ]
 
 
@@ -66,13 +59,15 @@ def _energy_panel(rows: list[dict[str, Any]], palette: Palette, *, first: bool) 
 
 def growth_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
     """Return the relative norm of updates in percent a method and checkpoint, means over seeds."""
-    found: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for row in geometry.measures:
-        if row["measure"] == "relative_norm" and row["value"] is not None:
-            found[row["method"], row["step"]].append(row["value"])
+    norms = [row for row in geometry.measures if row["measure"] == "relative_norm"]
+    told = [row for row in norms if row["value"] is not None]
     return [
-        {"method": method, "step": step, "relative_norm": round(100 * fmean(values), 5)}
-        for (method, step), values in found.items()
+        {
+            "method": row["method"],
+            "step": row["step"],
+            "relative_norm": round(100 * row["value"], 5),
+        }
+        for row in group_means(told, ("method", "step"), ("value",))
     ]
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from verirank.ranking import Leaderboard, Row
 from verirank.report._palette import (
     SAID,
     Palette,
     described,
+    gain,
     names_axis,
     score_in_words,
     standing,
     standing_encodings,
 )
 from verirank.report._vega_lite import Spec, estimates, layers, mark, nominal, quantitative, values
-from verirank.report.leaderboard import Leaderboard, Row
 
 WIDTHS = {1: 720, 2: 370}
 NARROW = 240
@@ -29,6 +30,7 @@ def interval_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "bench": row.bench,
             "rank": row.rank,
             "standing": standing(row),
+            "gain": gain(row),
             "avg_at_k": round(100 * row.avg_at_k, 4),
             "low": round(100 * row.low, 4),
             "high": round(100 * row.high, 4),
@@ -62,12 +64,17 @@ def _column(
     )
     y_axis = {**names_axis(order if named else [], palette), "labels": named}
     each = {"y": nominal("method", sort=order, title=None, axis=y_axis), "description": SAID}
-    colour, shape = standing_encodings(rows, palette)
-    data = described(interval_rows(rows), lambda row: f"{score_in_words(row)}, {row['standing']}")
-    looks = {"color": colour, "shape": shape}
-    interval, dot, value = estimates(each, x, "avg_at_k", looks, format=".1f", muted=palette.muted)
+    colour, looks = standing_encodings(rows, palette)
+    data = described(interval_rows(rows), _in_words)
+    interval, dot, value = estimates(
+        each, x, "avg_at_k", colour, looks, format=".1f", muted=palette.muted
+    )
     base = _base_line(rows, palette)
     return layers(interval, base, dot, value, data=data, width=width, height={"step": 23})
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    return f"{score_in_words(row)}, {row['standing']}, {row['gain']}"
 
 
 def _base_line(rows: list[Row], palette: Palette) -> Spec:

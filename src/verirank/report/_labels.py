@@ -48,7 +48,7 @@ def place_labels(
     for _ in range(_ROUNDS):
         _push_off_points(labels, points, height)
         _push_apart(labels, height)
-    # Where there is no room for both, a label on a point is read more easily than on a label.
+    # A label over a point is easier to read than a label over a label.
     for _ in range(_LAST_ROUNDS):
         if not _push_apart(labels, height):
             break

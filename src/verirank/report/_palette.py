@@ -1,4 +1,4 @@
-"""Colours and type of the charts, and how a picture takes on those of the page."""
+"""Colours and fonts of the charts, and their adaptation to the page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from verirank.ranking import Row
 from verirank.report._vega_lite import Spec, nominal, values
-from verirank.report.leaderboard import Row
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a chart; the three of standing are from Okabe and Ito, and grey."""
+    """The colours of a chart; blue and orange are from Okabe and Ito."""
 
     ink: str
     muted: str
@@ -44,47 +44,54 @@ _VARIABLES = {
     FILE.best: "var(--best)",
     FILE.behind: "var(--behind)",
     FILE.no_gain: "var(--no-gain)",
+    FILE.paper: "var(--paper)",
 }
 
-STANDINGS: tuple[str, ...] = (
-    "level with the best",
-    "behind the best",
-    "no gain over the base",
-    "not ranked",
-)
+STANDINGS: tuple[str, ...] = ("level with the best", "behind the best", "not ranked")
+UNPROVEN_GAIN = "gain not proven"
+_NARROWEST = 680
+"""Pixels to which a picture shrinks on a narrow screen, where it then scrolls sideways."""
 _WIDEST_GLYPH = 7.4
 """Pixels of a character at the size of axis labels, in the widest of usual fonts on average."""
-_SHAPES = ("circle", "square", "diamond", "triangle-up")
+_SHAPES = ("circle", "square", "triangle-up")
 
 
 def standing(row: Row) -> str:
-    """Return which of the standings a row has; it is what colour and shape stand for."""
-    if row.change_low <= 0:
-        return STANDINGS[2]
+    """Return a row's standing, which colour and shape encode."""
     if row.rank is None:
-        return STANDINGS[3]
+        return STANDINGS[2]
     return STANDINGS[0] if row.tied_with_best else STANDINGS[1]
+
+
+def gain(row: Row) -> str:
+    """Return whether the row beat the base, corrected over all methods, in words."""
+    return "gained on the base" if row.gained else UNPROVEN_GAIN
 
 
 def standing_colours(palette: Palette) -> list[str]:
     """Return the colours of the standings, in their order."""
-    return [palette.best, palette.behind, palette.no_gain, palette.behind]
+    return [palette.best, palette.behind, palette.behind]
 
 
 def standing_encodings(rows: Sequence[Row], palette: Palette) -> tuple[Spec, Spec]:
-    """Return colour and shape by standing; the legend has no ranks where the rows have none."""
-    shown = [0, 1, 2] if any(row.rank is not None for row in rows) else [2, 3]
+    """Return the colour of an interval and the looks of its dot, hollow where no gain is proven."""
+    shown = [0, 1] if any(row.rank is not None for row in rows) else [2]
     names, colours = [STANDINGS[i] for i in shown], standing_colours(palette)
-    return (
-        nominal("standing", scale={"domain": names, "range": [colours[i] for i in shown]}),
-        nominal("standing", scale={"domain": names, "range": [_SHAPES[i] for i in shown]}),
-    )
+    scale = {"domain": names, "range": [colours[i] for i in shown]}
+    shapes = {"domain": names, "range": [_SHAPES[i] for i in shown]}
+    hollow = {"test": f"datum.gain == '{UNPROVEN_GAIN}'", "value": palette.paper}
+    looks = {
+        "fill": nominal("standing", scale=scale, condition=hollow),
+        "stroke": nominal("standing", scale=scale, legend=None),
+        "shape": nominal("standing", scale=shapes),
+    }
+    return nominal("standing", scale=scale, legend=None), looks
 
 
 def described(rows: Sequence[dict[str, Any]], words: Callable[[Any], str]) -> Spec:
-    """Return a chart's data in which every row says what it shows, its method first.
+    """Return a chart's data with a description in every row, which begins with its method.
 
-    The page shows these words where a pointer rests on the mark.
+    The page shows it as a tooltip.
     """
     return values([{**r, "said": _in_words(r["method"], words(r))} for r in rows])
 
@@ -143,10 +150,20 @@ def for_page(svg: str, name: str) -> str:
         name: makes the ids in it unique on the page.
     """
     svg = re.sub(r'<rect [^>]*fill="' + re.escape(FILE.paper) + r'"[^>]*/>', "", svg, count=1)
-    svg = re.sub(r' width="[\d.]+" height="[\d.]+"', ' aria-hidden="true"', svg, count=1)
+    svg = re.sub(r' width="([\d.]+)" height="[\d.]+"', _sized, svg, count=1)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0], found[0]), svg)
     svg = svg.replace(f' font-family="{FILE.font}"', "")
     return re.sub(r'( id="|url\(#)', rf"\1{name}-", svg)
+
+
+def _sized(size: re.Match[str]) -> str:
+    """Return the attributes of a picture that is never enlarged, so that its text keeps its size.
+
+    A wide picture shrinks to the page, but not beyond what can be read.
+    """
+    width = round(float(size[1]))
+    style = f"max-width:{width}px;min-width:{min(width, _NARROWEST)}px"
+    return f' aria-hidden="true" style="{style}"'
 
 
 def chart_config(palette: Palette) -> dict[str, Any]:

@@ -6,19 +6,25 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from verirank.ranking import Leaderboard, Row, pareto_frontier
 from verirank.report._labels import place_labels
 from verirank.report._palette import (
     SAID,
     Palette,
     described,
+    gain,
     score_in_words,
     standing,
     standing_encodings,
 )
 from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
-from verirank.report.leaderboard import Leaderboard, Row
 
 HEIGHT = 380
+MOST_NAMED = 16
+"""Points up to which each has a label; more labels could not be placed without overlaps."""
+_NAMED_OF_MANY = 8
+_LONGEST_NAME = 24
+"""Characters of a label, which fits on one side of any point of the narrowest panel."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +56,21 @@ MEMORY = Cost("peak_memory_bytes", "peak memory, GB", 1e9, log=False, format="~r
 
 
 def scatter_rows(board: Leaderboard, costs: tuple[Cost, ...]) -> list[dict[str, Any]]:
-    """Return the chart's data: scores on the main bench in percent, the costs, and the frontiers.
-
-    A row is on a cost's frontier if no other scores as high for less, or higher for as much.
-    """
-    ahead = {cost: _frontier(board.main, cost) for cost in costs}
+    """Return the chart's data: scores on the main bench in percent, costs, and frontiers."""
+    frontiers = {cost: pareto_frontier(board.main, cost.of) for cost in costs}
     return [
         {
             "method": row.label,
             "standing": standing(row),
+            "gain": gain(row),
             "avg_at_k": round(100 * row.avg_at_k, 4),
             "low": round(100 * row.low, 4),
             "high": round(100 * row.high, 4),
             **{cost.field: cost.of(row) for cost in costs},
-            **{f"{cost.field}_frontier": row.label in ahead[cost] for cost in costs},
+            **{f"{cost.field}_frontier": row.label in frontiers[cost] for cost in costs},
         }
         for row in board.main
     ]
-
-
-def _frontier(rows: list[Row], cost: Cost) -> set[str]:
-    found, best = set[str](), -1.0
-    for row in sorted(rows, key=lambda row: (cost.of(row), -row.avg_at_k)):
-        if row.avg_at_k > best:
-            best = row.avg_at_k
-            found.add(row.label)
-    return found
 
 
 def scatter_chart(
@@ -89,12 +84,10 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> Spec
     rows = scatter_rows(board, (cost,))
     x_domain = _domain([row[cost.field] for row in rows], cost.log)
     base = 100 * sum(row.base_avg_at_k for row in board.main) / len(rows)
-    scores = [base] + [row["low"] for row in rows] + [row["high"] for row in rows]
-    # At least 5 points high: where every sample is wrong, or right, there is no interval.
-    bottom = min(95.0, max(0.0, 5 * math.floor(min(scores) / 5)))
-    y_domain = bottom, max(bottom + 5, min(100.0, 5 * math.ceil(max(scores) / 5)))
-    labels = _labels(rows, cost, x_domain, y_domain, width)
-    data = [{**row, **label} for row, label in zip(rows, labels, strict=True)]
+    y_domain = _score_domain(rows, base)
+    named = _named(rows, cost)
+    labels = _labels(named, cost, x_domain, y_domain, width)
+    placed = [{**row, **label} for row, label in zip(named, labels, strict=True)]
     main = board.main[0]
     x = quantitative(
         cost.field,
@@ -109,8 +102,10 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> Spec
     }
     low, score = quantitative("low", **y), quantitative("avg_at_k", **y)
     each = {"x": x, "description": SAID}
-    colour, shape = standing_encodings(board.main, palette)
-    reached = values([row for row in data if row[f"{cost.field}_frontier"]])
+    colour, looks = standing_encodings(board.main, palette)
+    ahead = [row for row in rows if row[f"{cost.field}_frontier"]]
+    # One method that beats all others for less leaves no frontier to draw.
+    reached = values(ahead if len(ahead) > 1 else [])
     frontier = mark(
         "line",
         {"x": x, "y": score},
@@ -129,35 +124,50 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> Spec
     leader = mark(
         "rule",
         {**each, "y": score, "x2": {"field": "label_x"}, "y2": {"field": "label_y"}},
+        data=described(placed, cost.in_words),
         strokeWidth=0.75,
         color=palette.muted,
         opacity=0.7,
     )
     dot = mark(
         "point",
-        {**each, "y": score, "color": colour, "shape": shape},
+        {**each, "y": score, **looks},
         filled=True,
         size=80,
         opacity=1,
     )
     return layers(
-        _base_line(base, palette),
+        _base_line(base, y_domain[0], palette),
         frontier,
         interval,
         leader,
         dot,
-        _names(data, palette),
-        data=described(data, cost.in_words),
+        _names(placed, palette),
+        data=described(rows, cost.in_words),
         width=width,
         height=HEIGHT,
     )
 
 
-def _base_line(base: float, palette: Palette) -> Spec:
-    data = values([{"base": base, "text": f"base {base:.1f}"}])
+def _named(rows: list[dict[str, Any]], cost: Cost) -> list[dict[str, Any]]:
+    """Return the rows that have labels: all where they are few, else the frontier and the best."""
+    if len(rows) <= MOST_NAMED:
+        return rows
+    return sorted(rows, key=lambda row: not row[f"{cost.field}_frontier"])[:_NAMED_OF_MANY]
+
+
+def _shortened(name: str) -> str:
+    """Return a name that fits beside a point."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def _base_line(base: float, bottom: float, palette: Palette) -> Spec:
+    below = base < bottom
+    text = f"base {base:.1f}, below this axis" if below else f"base {base:.1f}"
+    data = values([{"base": max(base, bottom), "text": text}])
     y = quantitative("base")
-    line = mark("rule", {"y": y}, strokeDash=[4, 4], color=palette.muted)
-    text = mark(
+    line = mark("rule", {"y": y}, strokeDash=[4, 4], color=palette.muted, opacity=0 if below else 1)
+    words = mark(
         "text",
         {"x": {"value": "width"}, "y": y, "text": nominal("text")},
         align="right",
@@ -165,11 +175,11 @@ def _base_line(base: float, palette: Palette) -> Spec:
         fontSize=11,
         color=palette.muted,
     )
-    return layers(line, text, data=data)
+    return layers(line, words, data=data)
 
 
 def _names(data: list[dict[str, Any]], palette: Palette) -> Spec:
-    at = {"x": quantitative("label_x"), "y": quantitative("label_y"), "text": nominal("method")}
+    at = {"x": quantitative("label_x"), "y": quantitative("label_y"), "text": nominal("name")}
     sides = [
         mark(
             "text",
@@ -182,6 +192,16 @@ def _names(data: list[dict[str, Any]], palette: Palette) -> Spec:
         for side in ("left", "right")
     ]
     return layers(*sides)
+
+
+def _score_domain(rows: list[dict[str, Any]], base: float) -> tuple[float, float]:
+    """Return the ends of the score's axis; a base far below the scores stays out of it."""
+    least, most = min(row["low"] for row in rows), max(row["high"] for row in rows)
+    if base >= least - (most - least) / 2:
+        least, most = min(least, base), max(most, base)
+    # At least 5 points high: where every sample is wrong, or right, there is no interval.
+    bottom = min(95.0, max(0.0, 5 * math.floor(least / 5)))
+    return bottom, max(bottom + 5, min(100.0, 5 * math.ceil(most / 5)))
 
 
 def _domain(values: list[float], log: bool) -> tuple[float, float]:
@@ -203,16 +223,18 @@ def _labels(
     unwarp = math.exp if cost.log else float
     left, right = (warp(end) for end in x_domain)
     bottom, top = y_domain
+    names = [_shortened(row["method"]) for row in rows]
     points = [
         (
-            row["method"],
+            name,
             (warp(row[cost.field]) - left) / (right - left) * width,
             (top - row["avg_at_k"]) / (top - bottom) * HEIGHT,
         )
-        for row in rows
+        for name, row in zip(names, rows, strict=True)
     ]
     return [
         {
+            "name": label.text,
             "label_x": unwarp(left + label.x / width * (right - left)),
             "label_y": top - label.y / HEIGHT * (top - bottom),
             "side": "left" if label.to_the_right else "right",

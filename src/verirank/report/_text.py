@@ -1,4 +1,4 @@
-"""A model's text made safe to read: it may hold anything, and comes from nobody one can trust."""
+"""Model output made safe to display; it is untrusted text."""
 
 from __future__ import annotations
 

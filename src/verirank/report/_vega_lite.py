@@ -33,7 +33,7 @@ def mark(kind: str, encoding: Spec, *, data: Spec | None = None, **properties: A
 
 
 def estimates(
-    each: Spec, x: Spec, field: str, looks: Spec, *, format: str, muted: str
+    each: Spec, x: Spec, field: str, colour: Spec, looks: Spec, *, format: str, muted: str
 ) -> tuple[Spec, Spec, Spec]:
     """Return the views of one estimate a row: its interval, itself as a dot, and as a number.
 
@@ -41,13 +41,14 @@ def estimates(
         each: what every view encodes.
         x: the encoding of the field `low`, where an interval begins; it ends at `high`.
         field: the estimate.
-        looks: the encodings `color` and `shape` of the dot; the interval has its colour.
+        colour: the encoding of the interval's colour.
+        looks: the encodings of the dot.
         format: of the number.
         muted: its colour.
     """
     interval = mark(
         "rule",
-        {**each, "x": x, "x2": {"field": "high"}, "color": looks["color"]},
+        {**each, "x": x, "x2": {"field": "high"}, "color": colour},
         strokeWidth=2.5,
         opacity=0.55,
         strokeCap="round",

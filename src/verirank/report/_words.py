@@ -1,88 +1,105 @@
-"""Numbers and findings in words, the same on the page and in the terminal."""
+"""Findings and limits as sentences, the same on the page and in the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from pathlib import Path
 
-from verirank.record import duration as duration
-from verirank.report.leaderboard import Leaderboard, Row
+from verirank.config import InputError
+from verirank.ranking import (
+    Leaderboard,
+    Recommendation,
+    Row,
+    count,
+    listed,
+    percent,
+    points,
+    recommend,
+)
+from verirank.statistics import EQUALITY_MARGIN
 
-
-def percent(share: float) -> str:
-    """Return a share of 1 in percent with one decimal."""
-    return f"{100 * share:.1f}"
-
-
-def points(share: float) -> str:
-    """Return a difference in percentage points with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def count(number: int) -> str:
-    """Return a count with three significant digits and k, M or B."""
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            scaled = number / size
-            return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f} {letter}"
-    return str(number)
-
-
-def memory(amount: int) -> str:
-    """Return bytes in MB or GB."""
-    return f"{amount / 1e9:.2f} GB" if amount >= 1e9 else f"{amount / 1e6:.0f} MB"
-
-
-def digits(number: float | None) -> str:
-    """Return a number with three significant digits, or a dash where there is none."""
-    if number is None:
-        return "\N{EN DASH}"
-    if number == 0:
-        return "0"
-    if abs(number) >= 1000 or abs(number) < 0.001:
-        told = f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e")
-    else:
-        told = f"{number:.3g}"
-    return told.replace("-", "\N{MINUS SIGN}")
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as an English list."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+_MOST_NAMED = 6
+"""Methods that a sentence names."""
 
 
 def ranks(rows: list[Row]) -> list[str]:
-    """Return each row's rank, with an = where it is shared, or a dash where there is none."""
+    """Return each row's rank, with = before a shared one; empty for an unranked row."""
     shared = [row.rank for row in rows]
     return [
-        "\N{EN DASH}" if rank is None else f"{'=' if shared.count(rank) > 1 else ''}{rank}"
-        for rank in shared
+        "" if rank is None else f"{'=' if shared.count(rank) > 1 else ''}{rank}" for rank in shared
     ]
 
 
+def rank_set(row: Row) -> str:
+    """Return the ranks that a row may truly have; empty for an unranked row."""
+    if row.rank is None:
+        return ""
+    return f"{row.rank}" if row.rank == row.rank_worst else f"{row.rank} to {row.rank_worst}"
+
+
+def trainable(row: Row) -> str:
+    """Return a row's trainable parameters, and those that are left where a schedule prunes."""
+    left = row.remaining_parameters
+    start = count(row.trainable_parameters)
+    return start if left in (None, row.trainable_parameters) else f"{start} to {count(left)}"
+
+
 def answer(board: Leaderboard) -> str:
-    """Return the finding on the main bench in one or two sentences."""
+    """Return the result on the main bench in one to three sentences."""
     rows = board.main
     best, level = rows[0], [row.label for row in rows if row.tied_with_best]
     score = f"{percent(best.avg_at_k)} % (base {percent(best.base_avg_at_k)} %)"
     if best.rank is None:
-        return (
-            "These methods share no training seed and are not ranked against each other; "
-            f"the highest score is {best.label}'s, {score}."
-        )
+        return _unranked(rows, f"the highest score is {best.label}'s, {score}")
     on = _on_one_seed(rows)
-    if best.change_low <= 0:
+    ranked = [row for row in rows if row.rank is not None]
+    if not any(row.gained for row in rows):
         return f"No method beat the base model{on}: the highest score is {best.label}'s, {score}."
     if len(rows) == 1:
         return f"{best.label} reached {score}{on}; there is no other method to compare it with."
     if len(level) == 1:
-        return f"{best.label} is the best{on}, at {score}; every other method is behind it."
-    if len(level) == len(rows):
         return (
-            f"No method can be told apart from another{on}; {best.label} scored highest, {score}."
+            f"{best.label} is the best{on}, at {score}; every other method is significantly worse."
         )
-    return f"{best.label} scored highest{on}, {score}; {listed(level[1:])} cannot be told from it."
+    equal = equality(board)
+    if len(level) == len(ranked):
+        return (
+            f"No difference between the methods is significant{on}; {best.label} scored highest, "
+            f"{score}.{equal}"
+        )
+    others = listed(level[1:], _MOST_NAMED)
+    lead = f"its lead over {others} is not significant"
+    return f"{best.label} scored highest{on}, {score}; {lead}.{equal}"
+
+
+def _unranked(rows: list[Row], highest: str) -> str:
+    if any(row.lost for row in rows):
+        return f"Methods have runs to come, so none is ranked yet; {highest}."
+    return f"These methods share no training seed and are not ranked against each other; {highest}."
+
+
+def equality(board: Leaderboard) -> str:
+    """Return which methods are equal within the margin, as a sentence with a space before it."""
+    groups = board.main_tests.equal_groups
+    if not groups:
+        return ""
+    return f" {listed(groups[0], _MOST_NAMED)} are equal within {100 * EQUALITY_MARGIN:g} points."
+
+
+def advice(board: Leaderboard, folders: Iterable[Path]) -> tuple[str, str]:
+    """Return the recommendation and its reason, or why there is none."""
+    try:
+        found = recommend(board, folders)
+    except InputError as error:
+        return "No recommendation.", f"{str(error)[:1].upper()}{str(error)[1:]}."
+    return use(found), found.reason
+
+
+def use(found: Recommendation) -> str:
+    """Return a recommendation as an instruction."""
+    rank = f", rank {found.rank}" if found.rank else ""
+    rate = f", learning rate {found.learning_rate:g}" if found.learning_rate else ""
+    return f"Use {found.label}{rank}{rate}."
 
 
 def _on_one_seed(rows: list[Row]) -> str:
@@ -92,23 +109,8 @@ def _on_one_seed(rows: list[Row]) -> str:
     return " on this seed" if alone else " on the one seed that all share"
 
 
-def without_width(board: Leaderboard) -> str:
-    """Return a note on the intervals that are points, or nothing where there are none."""
-    found = []
-    for bench in board.benches:
-        labels = [row.label for row in board.of_bench(bench) if row.without_width]
-        if labels:
-            found.append(f"{listed(labels)} on {bench}")
-    if not found:
-        return ""
-    return (
-        f"No width is not certainty: every sample equal for {'; '.join(found)}, so there was "
-        "nothing to resample and the interval is a point; the true score may differ."
-    )
-
-
 def limits(board: Leaderboard) -> list[str]:
-    """Return what the numbers do not say, the largest limit first."""
+    """Return the limits of the results, the most important one first."""
     rows = board.main
     seeds = min(row.seeds for row in rows)
     found = []
@@ -120,23 +122,109 @@ def limits(board: Leaderboard) -> list[str]:
     else:
         found.append(
             f"{seeds} training seeds: intervals cover seeds, problems and samples, "
-            "but so few seeds tell their own noise only roughly."
+            "but so few seeds give only a rough estimate of the variation between seeds."
         )
-    if rows[0].rank is None:
+    if rows[0].rank is None and not any(row.lost for row in rows):
         found.append("Methods share no training seed, so no method is ranked against another.")
-    elif any(row.seeds > row.ranked_seeds for row in rows):
+    elif any(row.rank and row.seeds > row.ranked_seeds for row in rows):
         found.append(
-            "Methods have different seeds; ranks compare only what all share: "
-            f"{rows[0].ranked_seeds} seed{'s' if rows[0].ranked_seeds > 1 else ''}."
+            "Methods have different seeds; two methods are compared on the seeds that both have."
         )
-    if note := without_width(board):
-        found.append(note)
+    if groups := {row.groups for row in board.rows if row.groups}:
+        found.append(
+            f"Problems come in groups ({listed([str(count) for count in sorted(groups)])}): "
+            "intervals and tests are over groups, not over single problems."
+        )
+    found += [*notes(rows), *_searches(rows), *_training_warnings(board)]
     found.append(
-        "Ranks tell apart only what a paired test at 5 %, corrected over all pairs (Holm), tells "
-        "apart. A tie means not resolved, not equal."
+        "Ranks differ only where a paired test at 5 %, corrected over all pairs (Holm), is "
+        "significant. A tie means that no difference was found, not that there is none; methods "
+        f"are called equal where tests show that they differ by less than "
+        f"{100 * EQUALITY_MARGIN:g} points, corrected over all pairs."
     )
     found.append(
-        "The ranking holds for this model, task, budget and these learning rates; nothing here "
-        "says that it carries over to others."
+        "The ranking holds for this model, task, budget and these learning rates; the study does "
+        "not show whether it transfers to others."
     )
     return found
+
+
+def _training_warnings(board: Leaderboard) -> list[str]:
+    """Return one line for each kind of thing that went wrong in training, with where it did."""
+    runs_of = dict[str, list[str]]()
+    for arm in board.ordered_arms:
+        for run, manifest in zip(arm.runs, arm.manifests, strict=True):
+            for warning in manifest.get("warnings", ()):
+                where = f"{arm.label}, seed {run.seed}, from step {warning['step']}"
+                runs_of.setdefault(warning["kind"], []).append(where)
+    return [
+        f"Warning of training, {kind}: {listed(runs, _MOST_NAMED)}."
+        for kind, runs in sorted(runs_of.items())
+    ]
+
+
+def _searches(rows: list[Row]) -> list[str]:
+    """Return how much of the intervals the searches of learning rates make up."""
+    shares = sorted(
+        ((row.search_share, row.label) for row in rows if row.search_share is not None),
+        reverse=True,
+    )
+    if not shares:
+        return []
+    (most, label), (least, _) = shares[0], shares[-1]
+    between = f"{100 * least:.0f} to {100 * most:.0f}" if most > least else f"{100 * most:.0f}"
+    return [
+        "Another search might have found another learning rate: that makes up "
+        f"{between} % of the variance behind a method's interval (most of {label}'s), and is in "
+        "every interval, test and rank."
+    ]
+
+
+def notes(rows: list[Row]) -> list[str]:
+    """Return what failed, missing and collapsed runs, and the leader's luck, mean for scores."""
+    optimism = _optimism(rows)
+    return [*_failures(rows), *([optimism] if optimism else [])]
+
+
+def _failures(rows: list[Row]) -> list[str]:
+    """Return what failed, collapsed and missing runs mean for the scores."""
+    failed = [
+        f"{row.label} failed on {_seeds(row.failed)} ({percent(row.failed_as_base)} % with the "
+        f"base's score there, {percent(row.failed_as_zero)} % with 0)"
+        for row in rows
+        if row.failed
+    ]
+    lost = [f"{row.label} ({_seeds(row.lost)})" for row in rows if row.lost]
+    collapsed = [f"{row.label} ({_seeds(row.collapsed)})" for row in rows if row.collapsed]
+    found = []
+    if failed:
+        found.append(f"Failed runs count: {listed(failed, _MOST_NAMED)}.")
+    if lost:
+        found.append(
+            f"No rank before all runs are done: {listed(lost, _MOST_NAMED)} still to come, or lost "
+            "to the machine."
+        )
+    if collapsed:
+        found.append(
+            f"Seeds that fell far below the method's others: {listed(collapsed, _MOST_NAMED)}. "
+            "Such a method's interval rests on its own seeds alone, and other methods may collapse "
+            "on further seeds, which their intervals do not cover."
+        )
+    return found
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {listed([str(seed) for seed in seeds])}"
+
+
+def _optimism(rows: list[Row]) -> str:
+    """Return by how much the best score is expected to be too high, and what is left of it."""
+    best = rows[0]
+    if best.rank is None or best.shrunk is None or best.avg_at_k - best.shrunk < 0.0005:
+        return ""
+    luck = best.avg_at_k - best.shrunk
+    low, high = (percent(max(0.0, bound - luck)) for bound in (best.low, best.high))
+    return (
+        f"{best.label}'s score is optimistic by about {points(luck)[1:]} points, for it is the "
+        f"highest of {len(rows)}. Without this luck it is {percent(best.shrunk)} % [{low}, {high}]."
+    )

@@ -1,4 +1,4 @@
-"""The report's figures: each a chart, words for those who cannot see it, and its data."""
+"""The report's figures: each a chart, a text alternative and its data."""
 
 from __future__ import annotations
 
@@ -8,48 +8,58 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verirank.ranking import (
+    REWARD_WINDOW,
+    Confounds,
+    Leaderboard,
+    Searches,
+    percent,
+    reward_curves,
+    selection_curves,
+)
 from verirank.record import write_csv, write_file
-from verirank.report._artist import Artist, Picture
+from verirank.report._artist import Artist
 from verirank.report._confound_chart import confound_chart, confound_rows
-from verirank.report._curve_chart import WINDOW, curve_chart, curve_rows
+from verirank.report._curve_chart import curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
 from verirank.report._interval_chart import interval_chart, interval_rows
 from verirank.report._palette import FILE, Palette, chart_config
-from verirank.report._rate_chart import Searches, rate_chart
+from verirank.report._rate_chart import rate_chart
 from verirank.report._scatter_chart import (
     MEMORY,
+    MOST_NAMED,
     PARAMETERS,
     SECONDS,
     scatter_chart,
     scatter_rows,
 )
 from verirank.report._vega_lite import SCHEMA, Spec
-from verirank.report._words import percent, without_width
-from verirank.report.confounds import Confounds
-from verirank.report.leaderboard import Leaderboard
 
 if TYPE_CHECKING:
     from verirank.geometry import Geometry
 
 _KEY = (
-    "Blue dots cannot be told apart from the best, grey squares are behind it, orange diamonds "
-    "did not gain on the base. Bars are 95 % intervals."
+    "Blue dots are not significantly behind the best, grey squares are. A hollow mark: its gain "
+    "over the base is not proven. Bars are 95 % intervals."
 )
 _KEY_WITHOUT_RANKS = (
-    "Grey triangles are not ranked, for the methods share no training seed; orange diamonds did "
-    "not gain on the base. Bars are 95 % intervals."
+    "The methods share no training seed and are not ranked. A hollow mark: its gain over the base "
+    "is not proven. Bars are 95 % intervals."
 )
-_FRONTIER = "the line joins those that none beats for less (the Pareto frontier)."
+_FRONTIER = (
+    "A line joins the methods that no other beats at a lower cost (the Pareto frontier); there is "
+    "none where one method is both best and cheapest."
+)
 
 MOST_DRAWN = 40
-"""Methods in one chart: more are no longer told apart; the data beside it has them all."""
+"""Methods in one chart; its data file has all of them."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: `draw` makes its chart in a palette, `rows` are the numbers it shows.
+    """One figure: `draw` returns its chart in a palette, `rows` are its data.
 
-    `alternative` says in words what the chart shows.
+    `alternative` is its text alternative.
     """
 
     name: str
@@ -63,14 +73,16 @@ class Figure:
         """Return the Vega-Lite specification."""
         return _specification(self.draw(palette), palette)
 
-    def drawn(self, artist: Artist) -> Future[Picture]:
-        """Have the picture drawn on white."""
+    def drawn(self, artist: Artist) -> Future[str]:
+        """Return the figure's future SVG, on white."""
         return artist.draw(self.specification(FILE))
 
-    def write(self, folder: Path, picture: Picture) -> None:
-        """Write NAME.svg, NAME.pdf and its data as NAME.csv."""
-        write_file(folder / f"{self.name}.svg", picture.svg)
-        write_file(folder / f"{self.name}.pdf", picture.pdf)
+    def write(self, folder: Path, svg: str) -> None:
+        """Write NAME.svg, the same as NAME.pdf, and the data as NAME.csv."""
+        from vl_convert import svg_to_pdf
+
+        write_file(folder / f"{self.name}.svg", svg)
+        write_file(folder / f"{self.name}.pdf", svg_to_pdf(svg))
         write_csv(folder / f"{self.name}.csv", self.rows)
 
 
@@ -89,9 +101,9 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
         f"the base at {percent(best.base_avg_at_k)} %."
     )
     hidden = len(board.main) - len(drawn.main)
-    told = f" The best {len(drawn.main)} of {len(board.main):,} are drawn." if hidden else ""
-    note = f"{told} {without_width(board)}".rstrip()
-    curves = curve_rows(board)
+    note = f" The best {len(drawn.main)} of {len(board.main):,} are drawn." if hidden else ""
+    unnamed = "" if len(drawn.main) <= MOST_NAMED else " Point at a mark to see its name."
+    curves = curve_rows(reward_curves(board), "reward")
     key = _KEY if best.rank is not None else _KEY_WITHOUT_RANKS
     return [
         Figure(
@@ -106,8 +118,8 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
         Figure(
             "parameters",
             "Does training more parameters buy accuracy?",
-            "Each method at its number of trainable parameters. Colours as above; "
-            f"{_FRONTIER}{note}",
+            "Each method at its number of trainable parameters. Marks as above. "
+            f"{_FRONTIER}{unnamed}{note}",
             f"Scores against trainable parameters on a log scale: {range_in_words}{note}",
             lambda palette: scatter_chart(drawn, (PARAMETERS,), palette, width=840),
             scatter_rows(board, (PARAMETERS,)),
@@ -116,7 +128,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             "cost",
             "What the accuracy costs",
             "Mean training time of a run, and the largest resident memory of any. "
-            f"Up and to the left is better; {_FRONTIER}{note}",
+            f"Up and to the left is better. {_FRONTIER}{unnamed}{note}",
             f"Scores against seconds and memory: {range_in_words}{note}",
             lambda palette: scatter_chart(drawn, (SECONDS, MEMORY), palette, width=375),
             scatter_rows(board, (SECONDS, MEMORY)),
@@ -124,22 +136,46 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
         Figure(
             "curves",
             "How the reward rose",
-            f"Mean reward by training step, averaged over the last {WINDOW} steps; best method "
-            "first. Grey: the range of all methods. A band around a line: the range of its seeds."
-            f"{told}",
+            f"Mean reward by training step, averaged over the last {REWARD_WINDOW} steps; best "
+            "method first. Grey: the range of all methods. A band around a line: the range of its "
+            f"seeds.{note}",
             "A small panel a method with its mean training reward by step; the data beside the "
             "page has every point.",
-            lambda palette: curve_chart(curve_rows(drawn), drawn, palette),
+            lambda palette: curve_chart(
+                curve_rows(reward_curves(drawn), "reward"), "reward", drawn, palette
+            ),
             curves,
         ),
+        *_selection_figures(board, drawn, note),
         *([_rate_figure(searches)] if searches.rows else []),
+    ]
+
+
+def _selection_figures(board: Leaderboard, drawn: Leaderboard, note: str) -> list[Figure]:
+    """Return the figure of the scores during training; none where no run took any."""
+    if not (curves := selection_curves(board)):
+        return []
+    return [
+        Figure(
+            "selection",
+            "How the score rose",
+            "Avg@k on the selection problems by training step, where `evaluation.every` had them "
+            "sampled; best method first. They are no problems of the ranking. Grey: the range of "
+            f"all methods. A band around a line: the range of its seeds.{note}",
+            "A small panel a method with its score by step; the data beside the page has every "
+            "point.",
+            lambda palette: curve_chart(
+                curve_rows(selection_curves(drawn), "score"), "score", drawn, palette
+            ),
+            curve_rows(curves, "score"),
+        )
     ]
 
 
 def _rate_figure(searches: Searches) -> Figure:
     return Figure(
         "rates",
-        "How each method answers to its learning rate",
+        "How each method depends on its learning rate",
         " ".join(searches.notes)
         + " Paler lines are earlier rungs, the blue dot is the rate that was ranked.",
         "A small panel a method: its score by learning rate; the data beside the page has every "
@@ -154,10 +190,10 @@ def confound_figure(confounds: Confounds) -> Figure:
     moved = sum(effect.resolved for effect in confounds.main)
     return Figure(
         "confounds",
-        "Was it the set-up?",
-        "How far each defect alone moves a method from its fair score, on the same problems and "
-        "seeds. Orange diamonds are moved at 5 % after Holm's correction over all of them, grey "
-        "squares are not resolved. Bars are 95 % intervals.",
+        "What each defect changes",
+        "The change in a method's score that each defect alone causes, on the same problems and "
+        "seeds. Orange diamonds: significant at 5 % after Holm's correction over all; grey "
+        "squares: not significant. Bars are 95 % intervals.",
         f"A panel a defect with a dot a method: {moved} of {len(confounds.main)} are moved. The "
         "table beside the page has every number.",
         lambda palette: confound_chart(confounds, palette),

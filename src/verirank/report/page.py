@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -13,23 +14,41 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from verirank import __version__
-from verirank.record import as_row, write_file, write_json
-from verirank.report import _words
-from verirank.report._artist import Artist, Picture
-from verirank.report._comparisons import comparisons
+from verirank.ranking import (
+    MEASURES,
+    Controls,
+    Leaderboard,
+    Race,
+    Retained,
+    Verdicts,
+    Views,
+    at_equal_parameters,
+    at_equal_time,
+    build_leaderboard,
+    comparisons,
+    count,
+    digits,
+    judge,
+    listed,
+    measure_confounds,
+    measure_controls,
+    measure_retained,
+    memory,
+    mixture,
+    percent,
+    points,
+    provenance,
+    read_races,
+    read_searches,
+    write_retained,
+)
+from verirank.record import RUN_INDEX, as_row, duration, write_file, write_json
+from verirank.report._artist import Artist
 from verirank.report._evidence import Evidence, gather_evidence
-from verirank.report._families import families
-from verirank.report._geometry import MEASURES
-from verirank.report._palette import STANDINGS, for_page, standing
-from verirank.report._provenance import mixture, provenance
-from verirank.report._rate_chart import read_searches
-from verirank.report._run_index import INDEX
-from verirank.report._verdicts import Verdicts, judge
-from verirank.report._views import Views, at_equal_parameters, at_equal_time
-from verirank.report.confounds import measure_confounds
+from verirank.report._palette import STANDINGS, UNPROVEN_GAIN, for_page, gain, standing
+from verirank.report._words import advice, answer, limits, rank_set, ranks, trainable
 from verirank.report.figures import Figure, build_figures, confound_figure
-from verirank.report.leaderboard import Leaderboard, build_leaderboard
+from verirank.statistics import EQUALITY_MARGIN
 
 _ROOM = files("verirank.report")
 
@@ -49,18 +68,18 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
     """
     folders = list(folders)
     with Artist() as artist:
-        board = build_leaderboard(folders, out / INDEX)
+        board = build_leaderboard(folders, out / RUN_INDEX)
         searches = read_searches(folders)
         figures = {"scores": build_figures(board, searches)}
-        pictures = {figure.name: figure.drawn(artist) for figure in figures["scores"]}
+        drawings = {figure.name: figure.drawn(artist) for figure in figures["scores"]}
         evidence = gather_evidence(board)
-        confounds = measure_confounds(folders, board)
+        confounds, controls = measure_confounds(folders, board), measure_controls(folders, board)
         beside = {
             "differences": evidence.difference_figures(),
             "geometry": evidence.geometry_figures(),
             "confounds": [confound_figure(confounds)] if confounds.effects else [],
         }
-        pictures |= {f.name: f.drawn(artist) for f in chain.from_iterable(beside.values())}
+        drawings |= {f.name: f.drawn(artist) for f in chain.from_iterable(beside.values())}
         verdicts = judge(board)
         views = Views(at_equal_time(board), at_equal_parameters(board))
         board.write(out)
@@ -69,12 +88,19 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         views.write(out)
         evidence.write(out / "data")
         confounds.write(out)
+        controls.write(out)
+        write_retained(retained := measure_retained(board), out)
         figures |= beside
-        drawn = {name: picture.result() for name, picture in pictures.items()}
+        drawn = {name: svg.result() for name, svg in drawings.items()}
     for figure in chain.from_iterable(figures.values()):
         figure.write(out / "figures", drawn[figure.name])
+    races = read_races(folders)
     study = next((Path(f) for f in folders if (Path(f) / "study.toml").is_file()), None)
-    page = _render(board, figures, drawn, verdicts, views, evidence, study, searches.edge)
+    told = advice(board, list(map(Path, folders)))
+    page = _render(
+        *(board, figures, drawn, verdicts, views, evidence, controls, retained, study),
+        *(searches.edge, races, told),
+    )
     write_file(out / "report.html", page)
     return board
 
@@ -82,12 +108,16 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
 def _render(
     board: Leaderboard,
     figures: dict[str, list[Figure]],
-    drawn: dict[str, Picture],
+    drawn: dict[str, str],
     verdicts: Verdicts,
     views: Views,
     evidence: Evidence,
+    controls: Controls,
+    retained: list[Retained],
     study: Path | None,
     edge: str,
+    races: list[Race],
+    told: tuple[str, str],
 ) -> str:
     environment = Environment(
         loader=PackageLoader("verirank.report", "."),
@@ -96,10 +126,8 @@ def _render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        name: getattr(_words, name)
-        for name in ("percent", "points", "count", "duration", "memory", "digits")
-    }
+    formats = (percent, points, count, duration, memory, digits)
+    environment.filters |= {format_.__name__: format_ for format_ in formats}
     environment.filters["typed"] = _typed
     # Only this script may run, by its hash: text of a model or a name never can.
     script = (_ROOM / "page.js").read_text("utf-8")
@@ -111,29 +139,38 @@ def _render(
         equal_time=views.time,
         equal_parameters=views.parameters,
         evidence=evidence,
+        controls=controls,
+        retained=retained,
         measures=MEASURES,
-        families=families(board),
+        families={arm.label: arm.family for arm in board.arms},
         folders={arm.label: arm.runs[0].folder for arm in board.arms},
         study=study,
-        answer=_words.answer(board),
-        limits=_words.limits(board),
+        answer=answer(board),
+        advice=told,
+        unproven=UNPROVEN_GAIN,
+        gain=gain,
+        limits=limits(board),
         edge=edge,
+        races=races,
         mixture=mixture(board),
-        without_width=_words.without_width(board),
-        ranks=_words.ranks,
+        ranks=ranks,
+        rank_set=rank_set,
+        trainable=trainable,
+        margin=EQUALITY_MARGIN,
+        equal_groups=[listed(group) for group in board.main_tests.equal_groups],
         standing_class=lambda row: f"standing-{STANDINGS.index(standing(row))}",
         standing=standing,
         setup=_setup(board),
-        version=__version__,
+        version=version("verirank"),
         style=Markup((_ROOM / "page.css").read_text("utf-8")),
         script=Markup(script),
         script_hash=_hash(script),
-        inline=lambda figure: Markup(for_page(drawn[figure.name].svg, figure.name)),
+        inline=lambda figure: Markup(for_page(drawn[figure.name], figure.name)),
     )
 
 
 def _typed(path: Path) -> str:
-    """Return a path as a shell takes it in the folder that the report is made from."""
+    """Return a path quoted for the shell, relative to the working directory if it is below it."""
     path, here = path.resolve(), Path.cwd()
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
@@ -143,33 +180,40 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _setup(board: Leaderboard) -> dict[str, str]:
-    """Return what the runs have been made with, as words for the page; what is absent is left out.
+def _model(manifest: Mapping[str, object]) -> object:
+    """Return the model's name, with the adapter that is part of the base, if any."""
+    name, adapter = manifest.get("model"), manifest.get("adapter")
+    how = "trained on from" if manifest.get("start") else "with"
+    return f"{name}, {how} the adapter {adapter}" if adapter else name
 
-    Settings are the first run's; of steps, seeds, code, packages, threads and machines all count.
+
+def _setup(board: Leaderboard) -> dict[str, str]:
+    """Return the set-up of the runs as text by name, without what was not recorded.
+
+    Model, task and sampling are the first run's; steps, seeds and provenance cover all runs.
     """
     run = board.arms[0].runs[0]
     sampling = run.settings.get("sampling", {})
     manifest = board.arms[0].manifests[0]
     algorithms = {str(made.get("algorithm")) for arm in board.arms for made in arm.manifests}
     facts = {
-        "model": manifest.get("model"),
+        "model": _model(manifest),
         "task": manifest.get("task"),
         "algorithm": ", ".join(sorted(algorithms)),
         "training steps": " to ".join(map(str, _ends(_steps(board)))),
         "batch": _product(sampling.get("problems_per_step"), sampling.get("group_size")),
         "evaluation": _evaluation(board),
         "seeds": " to ".join(map(str, _ends(_seeds(board)))),
-        **{kind: "; ".join(told) for kind, told in provenance(board).items()},
+        **{kind: "; ".join(each) for kind, each in provenance(board).items()},
         "base weights": f"SHA-256 {manifest.get('base_sha256', 'not recorded')}",
     }
     return {name: str(fact) for name, fact in facts.items() if fact}
 
 
 def _evaluation(board: Leaderboard) -> str:
-    """Return how many samples of which bench are behind the main scores."""
-    asked = [board.of_bench(bench)[0] for bench in board.averaged] or [board.main[0]]
-    return "; ".join(f"{row.n} problems × {row.k} samples on {row.bench}" for row in asked)
+    """Return the numbers of problems and samples behind the main scores."""
+    rows = [board.of_bench(bench)[0] for bench in board.averaged] or [board.main[0]]
+    return "; ".join(f"{row.n} problems × {row.k} samples on {row.bench}" for row in rows)
 
 
 def _seeds(board: Leaderboard) -> list[int]:
@@ -182,7 +226,7 @@ def _steps(board: Leaderboard) -> list[int]:
 
 
 def _ends(values: list[int]) -> list[int]:
-    """Return the least and the most, once where they are the same, of none nothing."""
+    """Return the least and the greatest value, one if they are equal, none if there are none."""
     return sorted({min(values), max(values)}) if values else []
 
 

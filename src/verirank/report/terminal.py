@@ -1,4 +1,4 @@
-"""The ranked table in the terminal, and that of what each defect moves."""
+"""Terminal tables: the leaderboard, and the effects of defects."""
 
 from __future__ import annotations
 
@@ -9,52 +9,66 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from verirank.report._palette import STANDINGS, standing
-from verirank.report._rate_chart import read_searches
-from verirank.report._words import (
-    answer,
-    count,
-    duration,
-    limits,
+from verirank.ranking import (
+    Confounds,
+    Effect,
+    Leaderboard,
+    Row,
     memory,
     percent,
     points,
-    ranks,
-    without_width,
+    read_races,
+    read_searches,
 )
-from verirank.report.confounds import Confounds, Effect
-from verirank.report.leaderboard import Leaderboard, Row
+from verirank.record import duration
+from verirank.report._palette import STANDINGS, UNPROVEN_GAIN, gain, standing
+from verirank.report._words import advice, answer, limits, notes, ranks, trainable
 
-_STYLES = dict(zip(STANDINGS, ("bold", "", "dim", ""), strict=True))
+_STYLES = dict(zip(STANDINGS, ("bold", "", ""), strict=True))
 _WIDEST_NAME = 24
 _MOST_ROWS = 60
-"""More than that nobody reads in a terminal; the leaderboard's files have them all."""
+"""Rows printed; leaderboard.csv has all of them."""
 
 
 def print_leaderboard(
     board: Leaderboard, console: Console | None = None, *, folders: Iterable[Path] = ()
 ) -> None:
-    """Print the ranking on the main bench with the other benches beside it, and what it means.
+    """Print the leaderboard of the main bench, the scores on the others, and the result.
 
     Args:
-        board: a study's ranking.
-        console: where to print; the terminal where None.
-        folders: of its studies, whose searches of learning rates may have won at their edge.
+        board: the leaderboard.
+        console: the console to print to, by default the terminal.
+        folders: the studies' folders; a line tells how the arms of a race ended, and
+            a warning names searches that ended at their edge.
     """
-    console = console or Console()
+    console, folders = console or Console(), list(folders)
     console.print(_table(board))
     if (more := len(board.main) - _MOST_ROWS) > 0:
         console.print(Text(f"and {more:,} more in leaderboard.csv", style="dim"))
     console.print(Text(answer(board), style="bold"))
-    console.print(Text(limits(board)[0], style="dim"))
-    for note in (without_width(board), read_searches(folders).edge):
-        if note:
-            console.print(Text(note, style="dim"))
+    for note in (limits(board)[0], *notes(board.main)):
+        console.print(Text(note, style="dim"))
+    for race in read_races(folders):
+        console.print(Text(race.result, style="dim"))
+    if edge := read_searches(folders).edge:
+        console.print(Text(edge, style="dim"))
+    if any(gain(row) == UNPROVEN_GAIN for row in board.main):
+        console.print(Text(f"?: {UNPROVEN_GAIN}", style="dim"))
     for run in board.not_scored[:_MOST_ROWS]:
         line = f"not scored: {run.name} ({run.folder}): {run.reason}"
         console.print(Text(line, style="yellow"))
     if (more := len(board.not_scored) - _MOST_ROWS) > 0:
         console.print(Text(f"not scored: {more:,} more in leaderboard.json", style="yellow"))
+
+
+def print_advice(
+    board: Leaderboard, folders: Iterable[Path], console: Console | None = None
+) -> None:
+    """Print the recommended method and the reason, or why there is none."""
+    console = console or Console()
+    advised, why = advice(board, folders)
+    console.print(Text(advised, style="bold"))
+    console.print(Text(why))
 
 
 def _name(row: Row) -> str:
@@ -86,24 +100,26 @@ def _cells(board: Leaderboard, row: Row, others: list[str]) -> list[str]:
     return [
         _name(row),
         f"{percent(row.avg_at_k)} [{percent(row.low)}, {percent(row.high)}]",
-        points(row.change),
+        points(row.change) + ("" if gain(row) != UNPROVEN_GAIN else " ?"),
         *[percent(other.avg_at_k) if other else "" for other in beside],
-        count(row.trainable_parameters),
+        trainable(row),
         f"{row.seconds:.0f}" if row.seconds < 7200 else duration(row.seconds),
         memory(row.peak_memory_bytes),
     ]
 
 
 def print_confounds(confounds: Confounds, console: Console | None = None) -> None:
-    """Print how far each defect moves each method on the main bench, and what is left out."""
+    """Print the effect of each defect on each method on the main bench, and omitted trials."""
     console = console or Console()
     effects = confounds.main
     if effects:
         console.print(_confound_table(effects))
         moved = sum(effect.resolved for effect in effects)
         passes = sum(effect.pass_resolved for effect in effects)
-        told = f"Avg@k is moved in {moved} of {len(effects)} (bold), Pass@k in {passes}"
-        console.print(Text(f"{told}: 5 %, corrected over all (Holm).", style="bold"))
+        counts = (
+            f"Avg@k changes significantly in {moved} of {len(effects)} (bold), Pass@k in {passes}"
+        )
+        console.print(Text(f"{counts} (5 %, Holm over all).", style="bold"))
     for trial, why in confounds.missing.items():
         console.print(Text(f"not compared: {trial}: {why}", style="yellow"))
 

@@ -2,25 +2,32 @@
 
 from typing import TYPE_CHECKING, Any
 
-from verirank.sampling._completion import Completion, Published, Sampler
-from verirank.sampling._memory import PACKED_FROM, VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
+from verirank.sampling._ahead import problems_needed
+from verirank.sampling._completion import Completion, Finished, Order, Orders, Published, Sampler
+from verirank.sampling._memory import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 from verirank.sampling._open import expect_sampler, open_sampler
 from verirank.sampling._seeds import sample_seed
+from verirank.sampling._stoppable import SamplingStoppedError, StoppableSampler
 
 if TYPE_CHECKING:
     from verirank.sampling._transformers import TransformersSampler
 
 __all__ = [
-    "PACKED_FROM",
     "VLLM_CPU_CACHE_BYTES",
     "Completion",
+    "Finished",
+    "Order",
+    "Orders",
     "Published",
     "Sampler",
+    "SamplingStoppedError",
+    "StoppableSampler",
     "TransformersSampler",
     "cache_bytes",
     "expect_sampler",
     "most_rows",
     "open_sampler",
+    "problems_needed",
     "sample_seed",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ class Completion:
     """One sampled answer: its tokens, and the sampler's log-probability of each.
 
     `tokens` and `logprobs` have equal length T; the end-of-sequence token is counted where it was
-    sampled. `truncated` tells that the token limit ended it.
+    sampled. `truncated`: the token limit ended it.
     """
 
     prompt_tokens: tuple[int, ...]
@@ -29,12 +29,33 @@ class Completion:
 class Published:
     """What reached the sampler, over all weights that the method can change.
 
-    `changed_fraction` is the share of entries whose served value differs from the base's, that is,
-    whose update exceeds half a ULP of the sampler's dtype; `delta_norm` is ||W - W0||_F in fp32.
+    `changed_fraction` is of the entries whose served value differs from the base's, that is, whose
+    update exceeds half a ULP of the sampler's dtype; `delta_norm` is ||W - W0||_F in fp32.
     """
 
     changed_fraction: float
     delta_norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Completions that are wanted of a prompt: one a seed, each of at most `limits` tokens.
+
+    `place` names the order to whoever gave it. What is made of it depends on nothing else that is
+    being sampled, to the bit on a CPU with the transformers sampler and a dense model: an expert of
+    a mixture multiplies as many rows as the batch routes to it, which may round otherwise.
+    """
+
+    place: int
+    prompt: str
+    seeds: Sequence[int]
+    limits: Sequence[int]
+
+
+Orders = Callable[[], Order | None]
+"""Gives the next order, or None where there is none now."""
+Finished = tuple[int, list[Completion]]
+"""An order's place, and its completions in the order of its seeds."""
 
 
 class Sampler(Protocol):
@@ -55,6 +76,22 @@ class Sampler(Protocol):
         stop: str | None,
     ) -> list[list[Completion]]:
         """Return, per prompt, one completion per seed; the same seed gives the same draw."""
+        ...
+
+    def stream(
+        self, orders: Orders, *, longest: int, temperature: float, stop: str | None
+    ) -> Generator[list[Finished]]:
+        """Sample orders side by side, taking the next one as soon as there is room for it.
+
+        It yields after every token or so what has finished meanwhile, often nothing, in whatever
+        order, for ever. Closing the generator aborts what is unfinished.
+
+        Args:
+            orders: gives the next order; called by one thread at a time, but by any.
+            longest: tokens of the longest prompt and completion together.
+            temperature: of the distribution that is drawn from.
+            stop: text that ends a completion; None leaves it to the model.
+        """
         ...
 
     def publish(self, weights: Iterable[tuple[str, torch.Tensor]]) -> Published:

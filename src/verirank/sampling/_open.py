@@ -15,7 +15,7 @@ _INSTALL = "pip install 'verirank[vllm]' for a GPU, or make vllm for a CPU"
 
 
 def expect_sampler(config: SamplingConfig) -> None:
-    """Refuse a sampler that is not installed, or that several processes would have to share.
+    """Refuse a sampler that is not installed, or that does not run with several processes.
 
     Raises:
         InputError: it is not, and the message says how to install it; or it is to be split over
@@ -53,6 +53,10 @@ def open_sampler(
 
         yield TransformersSampler(base, on_progress=on_progress)
         return
+    if base.is_four_bit:
+        raise InputError(
+            "vLLM does not serve a policy over a 4-bit base; use sampling.sampler = transformers"
+        )
     from verirank.sampling._vllm import VLLMSampler
 
     with closing(VLLMSampler(base, config.model, config.sampling.vllm, on_progress)) as sampler:

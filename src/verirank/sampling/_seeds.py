@@ -1,4 +1,4 @@
-"""One independent random stream a sample, named by where the sample stands."""
+"""One independent random stream for each sample."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def sample_seed(*where: str | int) -> int:
-    """Return the 63-bit seed of a sample from everything that tells it from every other sample.
+    """Return the 63-bit seed of a sample, a hash of all that identifies it.
 
     Args:
         where: for instance the trial's seed, the step, the problem's id and the sample's number.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
@@ -17,9 +19,11 @@ from torch import Tensor
 from verirank.config import InputError, ModelConfig, VLLMConfig
 from verirank.models import BaseModel
 from verirank.processes import count
-from verirank.sampling._completion import Completion, Published
+from verirank.sampling._completion import Completion, Finished, Order, Orders, Published
+from verirank.sampling._hands import IDLE_SECONDS
 from verirank.sampling._memory import VLLM_CPU_CACHE_BYTES
 from verirank.sampling._publishing import Casting
+from verirank.sampling._sample_all import sample_all
 from verirank.sampling._stop_tokens import find_stop_tokens
 
 _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
@@ -27,7 +31,7 @@ _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
 _CPU_BLOCK_TOKENS = 32
 """vLLM's own 128 on a CPU would leave prompts shorter than that out of the prefix cache."""
 _INHERITED = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")
-"""What vLLM tells workers of its own, and what would mislead every other child of this process."""
+"""Variables that vLLM sets for its workers and that would mislead other child processes."""
 
 
 class VLLMSampler:
@@ -52,14 +56,17 @@ class VLLMSampler:
             InputError: vLLM cannot serve the model with these settings.
         """
         self.tokenizer = base.tokenizer
-        self._base = dict(base.model.named_parameters())
+        self._base = base.weights
         self._llm = _start_engine(base, model, config)
-        _tell_of_steps(self._llm.llm_engine, on_progress)
+        _report_steps(self._llm.llm_engine, on_progress)
         self._sleeps = config.enable_sleep_mode
         self._eager = config.enforce_eager
+        self._most_requests = config.max_num_seqs
         # Workers in processes of their own are sent a list; the engine's own reads a stream.
         self._listed = config.tensor_parallel_size > 1
         self._stop_tokens = lru_cache(partial(find_stop_tokens, base.model, base.tokenizer))
+        if base.config.adapter:
+            self.publish(())  # the engine read the weights without it
 
     @torch.no_grad()
     def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
@@ -89,33 +96,62 @@ class VLLMSampler:
         Raises:
             InputError: a prompt fills the whole context.
         """
+        return sample_all(self, prompts, seeds, temperature, max_new_tokens, stop)
+
+    def stream(
+        self, orders: Orders, *, longest: int, temperature: float, stop: str | None
+    ) -> Generator[list[Finished]]:
+        """Let the engine decode orders side by side; see `Sampler.stream`.
+
+        Raises:
+            InputError: a prompt fills the whole context.
+        """
+        engine, unfinished = self._llm.llm_engine, dict[int, _Unfinished]()
         stop_tokens = self._stop_tokens(stop)
-        tokens = [self.tokenizer(prompt).input_ids for prompt in prompts]
-        self._expect_room(max(map(len, tokens), default=0))
         draw = partial(
             _vllm().SamplingParams,
             temperature=temperature,
-            max_tokens=max_new_tokens,
             # These hold every end of a sequence that the base knows.
             stop_token_ids=stop_tokens,
             ignore_eos=True,
             logprobs=0,
             detokenize=False,
+            output_kind=_final_output(),
         )
-        requests = [
-            ({"prompt_token_ids": ids}, draw(seed=seed))
-            for ids, group in zip(tokens, seeds, strict=True)
-            for seed in group
-        ]
         with self._awake(), self._uncompiled():
-            outputs = self._llm.generate(
-                [prompt for prompt, _ in requests], [how for _, how in requests], use_tqdm=False
-            )
-        flat = iter(outputs)
-        return [
-            [_completion(next(flat), ids, seed, stop_tokens, self.tokenizer) for seed in group]
-            for ids, group in zip(tokens, seeds, strict=True)
-        ]
+            try:
+                while True:
+                    while engine.get_num_unfinished_requests() < self._most_requests:
+                        if (order := orders()) is None:
+                            break
+                        unfinished[order.place] = self._begin(order, draw)
+                    if unfinished:
+                        outputs = engine.step()
+                    else:
+                        outputs = []
+                        time.sleep(IDLE_SECONDS)
+                    for output in outputs:
+                        place, sample = map(int, output.request_id.split("-"))
+                        unfinished[place].outputs[sample] = output
+                    yield [
+                        (place, unfinished.pop(place).completions(stop_tokens, self.tokenizer))
+                        for place, order in list(unfinished.items())
+                        if order.is_finished
+                    ]
+            finally:
+                engine.abort_request(
+                    [name for order in unfinished.values() for name in order.requests()]
+                )
+
+    def _begin(self, order: Order, draw: Callable[..., Any]) -> _Unfinished:
+        """Hand the samples of an order to the engine."""
+        tokens = self.tokenizer(order.prompt).input_ids
+        self._expect_room(len(tokens))
+        begun = _Unfinished(order, tokens)
+        for name, seed, limit in zip(begun.requests(), order.seeds, order.limits, strict=True):
+            how = draw(seed=seed, max_tokens=limit)
+            self._llm.llm_engine.add_request(name, {"prompt_token_ids": tokens}, how)
+        return begun
 
     def close(self) -> None:
         """End the engine and free its memory; the sampler is of no use afterwards."""
@@ -161,15 +197,45 @@ class VLLMSampler:
                 self._llm.sleep(level=1)
 
 
-def _tell_of_steps(engine: Any, on_progress: Callable[[], None]) -> None:
-    """Let somebody know of every step of an engine, which decodes a token of many requests."""
+@dataclass(slots=True)
+class _Unfinished:
+    """An order that the engine has, with its prompt's tokens and what has come of its samples."""
+
+    order: Order
+    tokens: list[int]
+    outputs: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def is_finished(self) -> bool:
+        return len(self.outputs) == len(self.order.seeds)
+
+    def requests(self) -> list[str]:
+        """Return the names under which the engine knows the samples."""
+        return [f"{self.order.place}-{sample}" for sample in range(len(self.order.seeds))]
+
+    def completions(self, stop_tokens: list[int], tokenizer: Any) -> list[Completion]:
+        return [
+            _completion(self.outputs[sample], self.tokens, seed, stop_tokens, tokenizer)
+            for sample, seed in enumerate(self.order.seeds)
+        ]
+
+
+def _final_output() -> Any:
+    """Return vLLM's word for outputs that come once, at the end of a request."""
+    from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
+
+    return RequestOutputKind.FINAL_ONLY
+
+
+def _report_steps(engine: Any, on_progress: Callable[[], None]) -> None:
+    """Call `on_progress` before every step of an engine, which decodes a token of many requests."""
     step = engine.step
 
-    def told() -> Any:
+    def reporting() -> Any:
         on_progress()
         return step()
 
-    engine.step = told
+    engine.step = reporting
 
 
 def _repack_head(model: Any) -> None:
@@ -190,7 +256,8 @@ def _completion(
         prompt_tokens=tuple(prompt),
         tokens=tokens,
         logprobs=tuple(
-            place[token].logprob for place, token in zip(sampled.logprobs, tokens, strict=True)
+            candidates[token].logprob
+            for candidates, token in zip(sampled.logprobs, tokens, strict=True)
         ),
         text=tokenizer.decode(tokens, skip_special_tokens=True),
         truncated=tokens[-1] not in stop_tokens,

@@ -1,83 +1,113 @@
-"""Scores, intervals, comparisons, power and verdicts: arrays in, numbers out."""
+"""Scores, intervals, comparisons, power and claims: arrays in, numbers out."""
 
+from verirank.statistics._accuracy import accuracy_interval, accuracy_intervals
 from verirank.statistics._aggregate import (
     FEWEST_SEEDS,
     Estimate,
-    interquartile_mean,
     probability_of_improvement,
 )
+from verirank.statistics._all_pairs import AllPairs, Pair, compare_all_pairs
 from verirank.statistics._bench_power import Prospect, prospect, usual_accuracy
+from verirank.statistics._bits import bits_learnt
 from verirank.statistics._bootstrap import (
     Interval,
-    bootstrap_accuracy,
     bootstrap_mean,
     bootstrap_means,
     own_noise,
 )
+from verirank.statistics._claim import Claim, Outcome, judge_runs
+from verirank.statistics._collapse import collapsed_seeds
 from verirank.statistics._comparison import (
-    Standing,
-    holm,
     paired_difference,
     paired_differences,
-    rank_with_ties,
 )
 from verirank.statistics._difficulty import Difficulty
+from verirank.statistics._holm import holm
 from verirank.statistics._macro import macro_average, macro_shares
-from verirank.statistics._noise import Design, Noise, detectable
-from verirank.statistics._power import Assumptions, Remedy, remedy
-from verirank.statistics._resolution import detectable_differences
-from verirank.statistics._scores import as_shares, avg_at_k, maj_at_k, pass_at_k
-from verirank.statistics._seed_noise import SeedNoise, noise_of_differences
-from verirank.statistics._simulation import SimulatedStudies, StudyModel
-from verirank.statistics._verdict import (
-    Claim,
-    Outcome,
-    Verdict,
-    judge_accuracy,
-    judge_difference,
-    judge_runs,
+from verirank.statistics._mean_tests import MeanTests, mean_tests
+from verirank.statistics._noise import (
+    ALPHA,
+    EQUALITY_MARGIN,
+    Design,
+    Noise,
+    detectable,
 )
+from verirank.statistics._posterior import Posterior, posterior
+from verirank.statistics._power import Assumptions, Needed, needed
+from verirank.statistics._ratio import Ratio, ratio_of_means
+from verirank.statistics._scores import as_shares, avg_at_k, maj_at_k, pass_at_k
+from verirank.statistics._search_noise import UNSEARCHED, SearchNoise
+from verirank.statistics._seed_noise import SeedNoise, noise_of_arms, noise_of_differences
+from verirank.statistics._simulation import SimulatedStudies, StudyModel
+from verirank.statistics._units import by_group, by_groups
+from verirank.statistics.races import (
+    Look,
+    RaceDecision,
+    RaceDesign,
+    decide,
+    expected_runs,
+)
+from verirank.statistics.searches import FinalScores, surely_worse
 
 __all__ = [
+    "ALPHA",
+    "EQUALITY_MARGIN",
     "FEWEST_SEEDS",
+    "UNSEARCHED",
+    "AllPairs",
     "Assumptions",
     "Claim",
     "Design",
     "Difficulty",
     "Estimate",
+    "FinalScores",
     "Interval",
+    "Look",
+    "MeanTests",
+    "Needed",
     "Noise",
     "Outcome",
+    "Pair",
+    "Posterior",
     "Prospect",
-    "Remedy",
+    "RaceDecision",
+    "RaceDesign",
+    "Ratio",
+    "SearchNoise",
     "SeedNoise",
     "SimulatedStudies",
-    "Standing",
     "StudyModel",
-    "Verdict",
+    "accuracy_interval",
+    "accuracy_intervals",
     "as_shares",
     "avg_at_k",
-    "bootstrap_accuracy",
+    "bits_learnt",
     "bootstrap_mean",
     "bootstrap_means",
+    "by_group",
+    "by_groups",
+    "collapsed_seeds",
+    "compare_all_pairs",
+    "decide",
     "detectable",
-    "detectable_differences",
+    "expected_runs",
     "holm",
-    "interquartile_mean",
-    "judge_accuracy",
-    "judge_difference",
     "judge_runs",
     "macro_average",
     "macro_shares",
     "maj_at_k",
+    "mean_tests",
+    "needed",
+    "noise_of_arms",
     "noise_of_differences",
     "own_noise",
     "paired_difference",
     "paired_differences",
     "pass_at_k",
+    "posterior",
     "probability_of_improvement",
     "prospect",
-    "rank_with_ties",
-    "remedy",
+    "ratio_of_means",
+    "surely_worse",
     "usual_accuracy",
 ]

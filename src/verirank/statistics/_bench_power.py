@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
-from verirank.statistics._noise import ALPHA, Design
-from verirank.statistics._power import Assumptions, Remedy, remedy
+from verirank.statistics._noise import Design
+from verirank.statistics._power import Assumptions, Needed, needed
 
 _ACCURACIES = {
     "aime24": 0.2854,
@@ -36,31 +36,27 @@ class Prospect:
         power: to find the difference that was asked for.
         detectable: the smallest difference that is found with 80 % power.
         detectable_at_any_samples: the same with as many samples a problem as one likes.
-        remedy: what would find the difference.
+        needed: samples, seeds or problems that find the difference with 80 % power.
     """
 
     power: float
     detectable: float
     detectable_at_any_samples: float
-    remedy: Remedy
+    needed: Needed
 
 
-def prospect(
-    assumed: Assumptions, design: Design, difference: float, comparisons: int = 1
-) -> Prospect:
+def prospect(assumed: Assumptions, design: Design, difference: float) -> Prospect:
     """Return what a design can resolve of a difference, a share of 1.
 
     Args:
-        assumed: of the two methods.
+        assumed: of the methods and their number.
         design: problems, seeds and samples a problem.
         difference: to be found.
-        comparisons: how many Holm's correction spans; the level is that of its hardest step.
     """
-    alpha = ALPHA / comparisons
     noise = assumed.noise(difference)
     return Prospect(
-        noise.power(design, difference, alpha),
-        assumed.detectable(design, alpha),
-        assumed.detectable(replace(design, samples=inf), alpha),
-        remedy(noise, design, difference, alpha),
+        noise.power(design, difference, assumed.alpha),
+        assumed.detectable(design),
+        assumed.detectable(replace(design, samples=inf)),
+        needed(noise, design, difference, assumed.alpha),
     )

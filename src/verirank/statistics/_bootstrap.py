@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from verirank.statistics._scores import FloatArray, as_correct, shares_right
+from verirank.statistics._scores import FloatArray, as_finite
 from verirank.statistics._seed_noise import SeedNoise
 
 RESAMPLES = 2000
@@ -47,23 +47,6 @@ class Interval:
         return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
 
 
-def bootstrap_accuracy(correct_SPK: ArrayLike, generator: np.random.Generator) -> Interval:
-    """Return Avg@k over S seeds, P problems and K samples, with its interval.
-
-    Args:
-        correct_SPK: whether each sample is right; a missing or failed one is a wrong one.
-        generator: the source of the resamples.
-
-    Returns:
-        A share of 1 and its interval.
-
-    Raises:
-        ValueError: the array is not boolean or not S x P x K, or there is only one problem.
-    """
-    scores_SP = shares_right(as_correct(correct_SPK, ndim=3))
-    return bootstrap_mean(scores_SP, generator).within(0.0, 1.0)
-
-
 def bootstrap_mean(
     values_SP: ArrayLike, generator: np.random.Generator, noise: SeedNoise | None = None
 ) -> Interval:
@@ -88,9 +71,7 @@ def bootstrap_mean(
     Raises:
         ValueError: not S x P, fewer than two problems, or a value is not finite.
     """
-    values_SP = np.asarray(values_SP, dtype=np.float64)
-    if values_SP.ndim != 2:
-        raise ValueError(f"expected seeds x problems, not an array of shape {values_SP.shape}")
+    values_SP = as_finite(values_SP, ndim=2)
     return bootstrap_means(values_SP[None], generator, noise)[0]
 
 
@@ -102,11 +83,9 @@ def bootstrap_means(
     Raises:
         ValueError: not B x S x P, fewer than two problems, or a value is not finite.
     """
-    values_BSP = np.asarray(values_BSP, dtype=np.float64)
-    if values_BSP.ndim != 3 or values_BSP.shape[1] < 1 or values_BSP.shape[2] < 2:
+    values_BSP = as_finite(values_BSP, ndim=3)
+    if values_BSP.shape[2] < 2:
         raise ValueError(f"expected seeds x problems (at least 1 x 2), not {values_BSP.shape[1:]}")
-    if not np.isfinite(values_BSP).all():
-        raise ValueError("a value is not finite: score a missing or failed sample as wrong")
     over = varied(seeds=values_BSP.shape[1])
     bounds = _bounds(values_BSP, generator, noise)
     return [Interval(*map(float, row), over=over) for row in np.stack(bounds, axis=1)]
@@ -124,18 +103,36 @@ def _bounds(
     mean_B = values_BSP.mean(axis=(1, 2))
     variance_B, degrees_B = variance_of_the_mean(values_BSP, noise)
     z_2B = standard_quantiles(resampled_offsets(values_BSP, generator), (TAIL, 1 - TAIL))
+    seeds = values_BSP.shape[1]
+    return mean_B, *bounds_and_p(mean_B, variance_B, degrees_B, z_2B, noise, seeds)
+
+
+def bounds_and_p(
+    mean_B: FloatArray,
+    variance_B: FloatArray,
+    degrees_B: FloatArray,
+    z_2B: Sequence[FloatArray],
+    noise: SeedNoise | None,
+    seeds: int,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return low, high and p-value of means with the standard quantiles of both tails."""
     widened_B = np.sqrt(variance_B) * special.stdtrit(degrees_B, TAIL) / special.ndtri(TAIL)
     below_B, above_B = (widened_B * z_B for z_B in z_2B)
     p_B = p_of_zero(mean_B, variance_B, degrees_B, np.where(mean_B > 0, *z_2B))
     if noise is not None:
-        half_B, p_of_seeds_B = of_seeds_alone(mean_B, noise, values_BSP.shape[1])
+        half_B, p_of_seeds_B = of_seeds_alone(mean_B, noise, seeds)
         below_B, above_B = np.minimum(below_B, -half_B), np.maximum(above_B, half_B)
         p_B = np.maximum(p_B, p_of_seeds_B)
-    return mean_B, mean_B + below_B, mean_B + above_B, p_B
+    return mean_B + below_B, mean_B + above_B, p_B
 
 
-def own_noise(values_BSP: FloatArray) -> SeedNoise | None:
-    """Return the seeds' noise of each quantity as it alone tells it; None for one seed."""
+def own_noise(values_BSP: ArrayLike) -> SeedNoise | None:
+    """Return the seeds' noise of each quantity as it alone tells it; None for one seed.
+
+    Raises:
+        ValueError: not B x S x P, or a value is not finite.
+    """
+    values_BSP = as_finite(values_BSP, ndim=3)
     seeds = values_BSP.shape[1]
     if seeds == 1:
         return None
@@ -232,7 +229,8 @@ def variance_from_squares(
     uncertainty_B += both_B**2 / crossed
     degrees_B = np.full(len(variance_B), float(crossed))
     np.divide(variance_B**2, uncertainty_B, out=degrees_B, where=uncertainty_B > 0)
-    return variance_B, degrees_B
+    # Satterthwaite's approximation goes below either factor's degrees where components cancel.
+    return variance_B, np.maximum(degrees_B, min(seeds, problems) - 1.0)
 
 
 def resampled_offsets(values_BSP: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -252,7 +250,7 @@ def resampled_offsets(values_BSP: FloatArray, generator: np.random.Generator) ->
 def standard_quantiles(offsets_BR: FloatArray, tails: Sequence[float]) -> list[FloatArray]:
     """Return each quantity's quantiles, as if its offsets had been scaled to variance 1.
 
-    Interpolated as `np.quantile` does. Whoever asks gives the array away: it is put out of order.
+    Interpolated as `np.quantile` does. Partitions the array in place.
     """
     square_B = np.einsum("br,br->b", offsets_BR, offsets_BR) / RESAMPLES
     spread_B = np.sqrt(np.maximum(square_B - offsets_BR.mean(axis=1) ** 2, 0.0))

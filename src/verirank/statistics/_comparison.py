@@ -1,44 +1,24 @@
-"""Which methods differ on the same problems, and the ranking that follows."""
+"""Differences between two arms on the same seeds and problems."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from verirank.statistics._bootstrap import (
-    CONFIDENCE,
     Interval,
     bootstrap_mean,
     bootstrap_means,
     own_noise,
 )
-from verirank.statistics._pairs import p_of_pairs
-from verirank.statistics._scores import FloatArray, as_shares
+from verirank.statistics._scores import as_shares
 from verirank.statistics._seed_noise import (
     SeedNoise,
     independent_pairs,
     moderated,
-    noise_of_differences,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A method's place: 1 + the number of methods that are significantly better.
-
-    Equal ranks are ties; a rank is never better than that of a method with a higher mean.
-    `tied_with_next` tells that the method of the next lower mean cannot be
-    told from this one.
-    """
-
-    method: str
-    mean: float
-    rank: int
-    tied_with_leader: bool
-    tied_with_next: bool
 
 
 def paired_difference(
@@ -90,65 +70,6 @@ def paired_differences(
     noise = own_noise(differences_BSP)
     if noise is not None:
         independent = independent_pairs([(a_SP.tobytes(), b_SP.tobytes()) for a_SP, b_SP in scores])
-        noise = moderated(noise.variance_B, differences_BSP.shape[1] - 1, independent)
+        noise = moderated(noise.variance_B, noise.degrees_B, independent)
     found = bootstrap_means(differences_BSP, generator, noise)
     return [difference.within(-1.0, 1.0) for difference in found]
-
-
-def holm(p_values: ArrayLike) -> FloatArray:
-    """Return Holm's adjusted p-values (Scandinavian Journal of Statistics 6, 1979), in order.
-
-    Rejecting where an adjusted value is at most alpha keeps the chance of any false rejection
-    among all the tests at or below alpha.
-    """
-    p_values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p_values, kind="stable")
-    scaled = p_values[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return adjusted
-
-
-def rank_with_ties(
-    correct_SPK: Mapping[str, ArrayLike], generator: np.random.Generator
-) -> list[Standing]:
-    """Return the methods from best to worst mean, with ranks that show ties as ties.
-
-    Every pair is compared on the same seeds and problems; two methods are told apart where the
-    p-value of their difference, corrected by Holm over all pairs, is at most 1 - confidence. All
-    pairs are resampled alike; of more than 100 methods they are compared by t-test instead. The
-    seeds' noise is that of `noise_of_differences`.
-
-    Args:
-        correct_SPK: per method, whether each sample is right, or its values of `macro_average`.
-        generator: the source of the resamples.
-
-    Returns:
-        One standing a method, best mean first.
-
-    Raises:
-        ValueError: an array is none that `as_shares` takes, or seeds or problems differ.
-    """
-    scores_SP = {name: as_shares(c) for name, c in correct_SPK.items()}
-    if len({scores.shape for scores in scores_SP.values()}) != 1:
-        raise ValueError(
-            "a ranking needs the same seeds and problems for every method, and a method"
-        )
-    order = sorted(scores_SP, key=lambda name: -scores_SP[name].mean())
-    values_MSP = np.stack([scores_SP[name] for name in order])
-    first, second = np.triu_indices(len(order), k=1)
-    noise = noise_of_differences(values_MSP.mean(axis=2), first, second)
-    apart_MM = np.zeros((len(order), len(order)), dtype=np.bool_)
-    p_values = p_of_pairs(values_MSP, first, second, generator, noise)
-    apart_MM[first, second] = holm(p_values) <= 1 - CONFIDENCE
-    rank_M = 1 + np.maximum.accumulate(apart_MM.sum(axis=0))
-    return [
-        Standing(
-            method=name,
-            mean=float(values_MSP[place].mean()),
-            rank=int(rank_M[place]),
-            tied_with_leader=not apart_MM[0, place],
-            tied_with_next=place + 1 < len(order) and not apart_MM[place, place + 1],
-        )
-        for place, name in enumerate(order)
-    ]

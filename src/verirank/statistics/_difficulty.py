@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 # Beta(a, b) with a + b = 1.21 and mean 0.30 gives the noise that was measured on 30 AIME-like
 # problems between two equal models: 8.8, 3.1, 2.2, 1.5 and 1.1 points at k = 1, 8, 16, 32 and 64.
 # The same a + b gives 0.86 points on MATH-500 at k = 4 and mean 0.83, where "below 1" was measured.
 AIME_LIKE_CONCENTRATION = 1.21
+_NEAREST = 1e-9
+"""To 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,12 @@ class Difficulty:
         """Refuse what is no distribution.
 
         Raises:
-            ValueError: the mean is not inside (0, 1) or the concentration is not positive.
+            ValueError: the mean is not inside (0, 1), or so near to its ends that the problems are
+                all alike in floating-point numbers, or the concentration is not positive and
+                finite.
         """
-        if not 0 < self.mean < 1 or not self.concentration > 0:
+        is_inside = _NEAREST <= self.mean <= 1 - _NEAREST
+        if not is_inside or not 0 < self.concentration < inf:
             raise ValueError(
                 f"a difficulty needs a mean in (0, 1) and a positive concentration, not {self}"
             )

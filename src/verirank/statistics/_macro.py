@@ -8,7 +8,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._scores import FloatArray, as_correct, shares_right
+from verirank.statistics._scores import FloatArray, as_correct, as_finite, shares_right
 
 
 def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
@@ -50,7 +50,7 @@ def macro_shares(benches: Sequence[FloatArray]) -> FloatArray:
     Raises:
         ValueError: there is no bench, the seeds differ, or a bench has fewer than two problems.
     """
-    return _together([shares_SP.copy() for shares_SP in benches])
+    return _together([as_finite(shares_SP, ndim=2).copy() for shares_SP in benches])
 
 
 def _together(benches: list[FloatArray]) -> FloatArray:

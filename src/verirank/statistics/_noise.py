@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
+from typing import cast
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from verirank.statistics._bootstrap import CONFIDENCE
-from verirank.statistics._root import root_of
-from verirank.statistics._scores import BoolArray, FloatArray
-from verirank.statistics._seed_noise import SeedNoise
+from verirank.statistics._scores import FloatArray
 
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8
+EQUALITY_MARGIN = 0.02
+"""Scores that surely differ by less count as equal, a share of 1."""
 _MOST_DEGREES = 1e6
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _QUANTILES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
@@ -27,6 +29,15 @@ class Design:
     seeds: float
     samples: float
 
+    def __post_init__(self) -> None:
+        """Refuse a design that measures nothing.
+
+        Raises:
+            ValueError: there are fewer than two problems, no seed, or no sample.
+        """
+        if not self.problems >= 2 or not self.seeds >= 1 or not self.samples > 0:
+            raise ValueError(f"a design needs two problems, a seed and a sample, not {self}")
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:
@@ -35,7 +46,7 @@ class Noise:
     `seed`: of its mean between seeds. `problem`: of its expectation between problems. `crossed`:
     what seeds do to single problems beyond that. `sample`: of one sample a problem; k divide it.
     `seed_degrees`: of freedom that each seed but one gives to the seeds' share, more than 1 where
-    other methods tell it too.
+    other methods tell it too (`noise_of_differences`).
     """
 
     seed: float
@@ -43,6 +54,16 @@ class Noise:
     crossed: float
     sample: float
     seed_degrees: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no variance.
+
+        Raises:
+            ValueError: a variance is not finite or is negative, or the degrees are not positive.
+        """
+        variances = (self.seed, self.problem, self.crossed, self.sample)
+        if not all(0 <= one < inf for one in variances) or not self.seed_degrees > 0:
+            raise ValueError(f"needs finite variances and degrees above 0, not {self}")
 
     def variance(self, design: Design) -> float:
         """Return the variance of the mean: V_S/S + V_P/P + (V_SP + V_K/K) / (S P).
@@ -75,12 +96,38 @@ class Noise:
         return min(_MOST_DEGREES, self.variance(design) ** 2 / uncertainty)
 
     def power(self, design: Design, difference: float, alpha: float = ALPHA) -> float:
-        """Return the chance that a two-sided t-test at level alpha finds a true difference."""
-        error = self.variance(design) ** 0.5
-        if error == 0:
+        """Return the chance that a two-sided t-test at level alpha finds a true difference.
+
+        Raises:
+            ValueError: the difference is not finite, or the level is not inside (0, 1).
+        """
+        check_chances(alpha)
+        if not abs(difference) < inf:
+            raise ValueError(f"needs a finite difference, not {difference}")
+        variance = self.variance(design)
+        if variance == 0:
             return 1.0 if difference else alpha
         scaled = _scaled_critical_values(self.degrees(design), alpha)
-        return _power_of_t(abs(difference) / error, scaled)
+        scaled = scaled * (1 + self._excess(design) / variance) ** 0.5
+        return _power_of_t(abs(difference) / variance**0.5, scaled)
+
+    def _excess(self, design: Design) -> float:
+        """Return by how much the test takes the variance too high where other methods tell it too.
+
+        A variance above the one of all stays as it is (`moderated`): E[max(1, X)] - 1 of the seeds'
+        share, X the chi-square of S - 1 degrees of freedom over these.
+        """
+        if design.seeds == 1 or self.seed_degrees <= 1:
+            return 0.0
+        half = (design.seeds - 1) / 2
+        above = special.gammaincc(half + 1, half) - special.gammaincc(half, half)
+        return float(above) * self.seed / design.seeds
+
+
+def check_chances(*chances: float) -> None:
+    """Refuse levels and powers that are not inside (0, 1) with ValueError."""
+    if not all(0 < one < 1 for one in chances):
+        raise ValueError(f"levels and powers must lie inside (0, 1), not {chances}")
 
 
 def detectable(
@@ -93,7 +140,16 @@ def detectable(
         degrees: of freedom of that variance.
         alpha: level of the test.
         power: the chance that it must have.
+
+    Raises:
+        ValueError: the variance is not finite or is negative, the degrees are not positive, or the
+            level or the power is not inside (0, 1).
     """
+    if not 0 <= variance < inf or not degrees > 0:
+        raise ValueError(
+            f"needs a finite variance and degrees above 0, not {variance} and {degrees}"
+        )
+    check_chances(alpha, power)
     if variance == 0:
         return 0.0
     highest = 20.0 + 20 * abs(float(special.stdtrit(degrees, alpha / 2)))
@@ -102,7 +158,7 @@ def detectable(
     def shortfall(shift: float) -> float:
         return _power_of_t(shift, scaled) - power
 
-    return root_of(shortfall, 0.0, highest) * variance**0.5
+    return cast("float", optimize.brentq(shortfall, 0.0, highest)) * variance**0.5
 
 
 def _scaled_critical_values(degrees: float, alpha: float) -> FloatArray:
@@ -119,50 +175,3 @@ def _power_of_t(shift: float, scaled: FloatArray) -> float:
     """
     found = special.ndtr(shift - scaled) + special.ndtr(-shift - scaled)
     return float(found @ _WEIGHTS)
-
-
-def observed_noise(
-    values_SP: FloatArray,
-    sample_variance: float,
-    samples: int,
-    of_seeds: SeedNoise | None = None,
-) -> Noise:
-    """Return the noise that a study shows, from its two-way mean squares.
-
-    Variance components are the method of moments (Searle, Casella and McCulloch, Variance
-    Components, 1992, sec. 4.4), none below 0. With one seed the seeds' share is unknown (0 here),
-    and what a seed does to a problem cannot be told from the problem.
-
-    Args:
-        values_SP: the mean over samples of each seed and problem, or a difference of two.
-        sample_variance: of one sample of a value, as `variance_of_a_sample` has it.
-        samples: the number of samples behind each value.
-        of_seeds: the seeds' noise as more methods tell it; None for that of these values.
-    """
-    seeds, problems = values_SP.shape
-    by_problem = float(values_SP.mean(axis=0).var(ddof=1))
-    if seeds == 1:
-        return Noise(0.0, max(0.0, by_problem - sample_variance / samples), 0.0, sample_variance)
-    effects_S1 = values_SP.mean(axis=1, keepdims=True) - values_SP.mean()
-    residual_SP = values_SP - values_SP.mean(axis=0) - effects_S1
-    cell = float(np.sum(residual_SP**2)) / (seeds - 1) / (problems - 1)
-    if of_seeds is None:
-        of_seeds = SeedNoise(effects_S1.var(axis=0, ddof=1), np.array([seeds - 1.0]))
-    return Noise(
-        seed=max(0.0, float(of_seeds.variance_B[0]) - cell / problems),
-        problem=max(0.0, by_problem - cell / seeds),
-        crossed=max(0.0, cell - sample_variance / samples),
-        sample=min(sample_variance, cell * samples),
-        seed_degrees=float(of_seeds.degrees_B[0]) / (seeds - 1),
-    )
-
-
-def variance_of_a_sample(values_SPK: BoolArray | FloatArray) -> float:
-    """Return the unbiased variance of a problem's samples, its mean over seeds and problems.
-
-    One sample a problem cannot tell sampling noise from the problems' difficulty, so all of it is
-    counted as sampling noise there, which is the most that more samples could take away.
-    """
-    if values_SPK.shape[2] == 1:
-        return float(values_SPK.var())
-    return float(values_SPK.var(axis=2, ddof=1).mean())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -10,8 +12,6 @@ from verirank.statistics._bootstrap import (
     TAIL,
     Squares,
     effects_of,
-    of_seeds_alone,
-    p_of_zero,
     resampled_offsets,
     residuals_of,
     standard_quantiles,
@@ -30,57 +30,55 @@ _ROUNDING = 1e-12
 _IndexArray = NDArray[np.intp]
 
 
-def p_of_pairs(
-    values_MSP: FloatArray,
-    first_N: _IndexArray,
-    second_N: _IndexArray,
-    generator: np.random.Generator,
-    noise: SeedNoise | None,
-) -> FloatArray:
-    """Return the two-sided p-value of no difference, as `bootstrap_mean` has it, of N pairs.
+@dataclass(frozen=True, slots=True)
+class Contrasts:
+    """Differences of N pairs of arms, the variances of these means and their degrees of freedom."""
 
-    A difference's effects, residuals and resampled means are differences of the methods' own, so
-    M methods are resampled instead of N pairs.
+    mean_N: FloatArray
+    variance_N: FloatArray
+    degrees_N: FloatArray
+
+
+def contrasts(
+    values_MSP: FloatArray, first_N: _IndexArray, second_N: _IndexArray, noise: SeedNoise | None
+) -> Contrasts:
+    """Return the differences of N pairs of M methods with the variance of each.
 
     Args:
         values_MSP: one value a method, seed and problem.
         first_N: the one method of each pair.
         second_N: the other.
-        generator: the source of the resamples.
         noise: of the seeds, of each pair; None for that of the pair alone.
     """
     mean_M = values_MSP.mean(axis=(1, 2))
-    mean_N = mean_M[first_N] - mean_M[second_N]
     parts = (*effects_of(values_MSP), residuals_of(values_MSP))
     squares = Squares(*(_squared_distances(part)[first_N, second_N] for part in parts))
     _, seeds, problems = values_MSP.shape
-    variance_N, degrees_N = variance_from_squares(squares, seeds, problems, noise)
-    z_N = np.full(len(mean_N), special.ndtri(TAIL))
-    if len(values_MSP) <= MOST_RESAMPLED:
-        z_N = _resampled_quantiles(values_MSP, first_N, second_N, mean_N, generator)
-    p_N = p_of_zero(mean_N, variance_N, degrees_N, z_N)
-    if noise is None:
-        return p_N
-    return np.maximum(p_N, of_seeds_alone(mean_N, noise, seeds)[1])
+    moments = variance_from_squares(squares, seeds, problems, noise)
+    return Contrasts(mean_M[first_N] - mean_M[second_N], *moments)
 
 
-def _resampled_quantiles(
+def resampled_quantiles(
     values_MSP: FloatArray,
     first_N: _IndexArray,
     second_N: _IndexArray,
-    mean_N: FloatArray,
     generator: np.random.Generator,
-) -> FloatArray:
-    """Return the standard quantile of every pair's resamples at the tail towards zero."""
+) -> tuple[FloatArray, FloatArray]:
+    """Return the standard quantiles of every pair's resamples at both tails.
+
+    A difference's resampled means are differences of the methods' own, so M methods are resampled
+    instead of N pairs; of more than 100 methods the quantiles are those of the normal distribution.
+    """
+    low_N = np.full(len(first_N), special.ndtri(TAIL))
+    high_N = -low_N
+    if len(values_MSP) > MOST_RESAMPLED:
+        return low_N, high_N
     offsets_MR = resampled_offsets(values_MSP, generator)
-    z_N = np.empty(len(mean_N))
-    for start in range(0, len(z_N), _AT_ONCE):
+    for start in range(0, len(low_N), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         offsets_NR = offsets_MR[first_N[some]] - offsets_MR[second_N[some]]
-        # The tail towards zero is the lower one of a difference that is turned to be positive.
-        offsets_NR[mean_N[some] <= 0] *= -1
-        (z_N[some],) = standard_quantiles(offsets_NR, (TAIL,))
-    return z_N
+        low_N[some], high_N[some] = standard_quantiles(offsets_NR, (TAIL, 1 - TAIL))
+    return low_N, high_N
 
 
 def _squared_distances(part: FloatArray) -> FloatArray:

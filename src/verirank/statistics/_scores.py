@@ -117,14 +117,27 @@ def _counts(correct: BoolArray) -> FloatArray:
     return correct @ np.ones(correct.shape[-1])
 
 
+def as_finite(values: ArrayLike, *, ndim: int) -> FloatArray:
+    """Return an array of finite numbers with `ndim` axes, or raise ValueError.
+
+    A masked array is refused: `np.asarray` would use the values under its mask.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError("masked arrays are refused: score a missing or failed sample as wrong")
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != ndim or values.size == 0:
+        raise ValueError(f"expected an array of {ndim} axes, not of shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("a value is not finite: score a missing or failed sample as wrong")
+    return values
+
+
 def as_samples(scores: ArrayLike) -> BoolArray | FloatArray:
     """Return an array that `as_shares` takes, S x P x K, or raise ValueError."""
-    scores = np.asarray(scores)
-    if scores.dtype != np.float64:
-        return as_correct(scores, ndim=3)
-    if scores.ndim != 3 or scores.size == 0 or not np.isfinite(scores).all():
-        raise ValueError("a value is not finite: score a missing or failed sample as wrong")
-    return scores
+    if getattr(scores, "dtype", None) == np.float64:
+        return as_finite(scores, ndim=3)
+    found = np.asarray(scores)
+    return as_finite(scores, ndim=3) if found.dtype == np.float64 else as_correct(scores, ndim=3)
 
 
 def as_correct(correct: ArrayLike, *, ndim: int) -> BoolArray:
@@ -132,6 +145,8 @@ def as_correct(correct: ArrayLike, *, ndim: int) -> BoolArray:
 
     Floats are refused because a NaN among them would be a sample that is neither right nor wrong.
     """
+    if isinstance(correct, np.ma.MaskedArray):
+        raise ValueError("masked arrays are refused: score a missing or failed sample as wrong")
     correct = np.asarray(correct)
     if correct.dtype != np.bool_ or correct.ndim != ndim or correct.size == 0:
         raise ValueError(

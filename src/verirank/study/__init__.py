@@ -1,8 +1,9 @@
-"""Many trials: studies, the executors that run them, and one trial from proof to scores."""
+"""Many trials that answer one question: definition, plan, search, executors, status."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from verirank.study._arm import Arm
 from verirank.study._confounds import DefectConfig
 from verirank.study._definition import (
     SearchConfig,
@@ -12,58 +13,58 @@ from verirank.study._definition import (
     read_study,
     study_names,
 )
-from verirank.study._ending import Rung
-from verirank.study._jobs import Executor, Job, Outcome
-from verirank.study._local import LocalExecutor
-from verirank.study._ray import RayExecutor
-from verirank.study._status import ENDED, StudyStatus, TrialStatus, study_status
-from verirank.study._store import Store, trial_id
+from verirank.study._equal_parameters import MATCHED_WITHIN
+from verirank.study._race_config import RaceConfig
+from verirank.study._status import RaceStatus, StudyStatus, TrialStatus, study_status
+from verirank.study._trial_state import ENDED
+from verirank.study.executors import Executor, Job, LocalExecutor, Outcome, RayExecutor
+from verirank.trial import Store
 
 if TYPE_CHECKING:
-    from verirank.study._plan import Plan, PlannedTrial, plan_study
-    from verirank.study._proof import MethodUnprovenError
-    from verirank.study._run import resume_study, run_study, run_trials
-    from verirank.study._start import start_trial
-    from verirank.study._trial import run_trial
+    from verirank.study._first_look import FirstLook
+    from verirank.study._plan import Plan, PlannedTrial, most_trials, plan_study
+    from verirank.study._race_plan import RaceForecast
+    from verirank.study.protocols import resume_study, run_study, run_trials
 
 __all__ = [
     "ENDED",
+    "MATCHED_WITHIN",
+    "Arm",
     "DefectConfig",
     "Executor",
+    "FirstLook",
     "Job",
     "LocalExecutor",
-    "MethodUnprovenError",
     "Outcome",
     "Plan",
     "PlannedTrial",
+    "RaceConfig",
+    "RaceForecast",
+    "RaceStatus",
     "RayExecutor",
-    "Rung",
     "SearchConfig",
     "Store",
     "Study",
     "StudyStatus",
     "TrialStatus",
     "make_study",
+    "most_trials",
     "open_study",
     "plan_study",
     "read_study",
     "resume_study",
     "run_study",
-    "run_trial",
     "run_trials",
-    "start_trial",
     "study_names",
     "study_status",
-    "trial_id",
 ]
 
 # Planning and running load torch, of which the status of a study needs nothing.
 _HEAVY = {
-    "_plan": ("Plan", "PlannedTrial", "plan_study"),
-    "_proof": ("MethodUnprovenError",),
-    "_run": ("resume_study", "run_study", "run_trials"),
-    "_start": ("start_trial",),
-    "_trial": ("run_trial",),
+    "_first_look": ("FirstLook",),
+    "_race_plan": ("RaceForecast",),
+    "_plan": ("Plan", "PlannedTrial", "most_trials", "plan_study"),
+    "protocols": ("resume_study", "run_study", "run_trials"),
 }
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from verirank.config import InputError, Section, TrialConfig, override, resolve
+from verirank.config import Control, InputError, Section, TrialConfig, override, resolve
 from verirank.record import Role, Run, TrialEntry, whole_file, whole_folder
-from verirank.study._store import Store, trial_entry
+from verirank.trial import Store, trial_entry
 
 
 class DefectConfig(Section):
@@ -73,7 +73,7 @@ def _changed(arm: TrialConfig, changes: Mapping[str, Any], defect: str) -> Trial
 
 @dataclass(frozen=True, slots=True)
 class Defective:
-    """A trial with one defect, and the fair one that it is held against.
+    """A trial with one defect, or a control, and the fair one that it is held against.
 
     `mark` is the defect's name where no setting tells it. A `rescored` one takes the fair trial's
     training over and is scored with the defect.
@@ -98,6 +98,28 @@ class Defective:
         """Return the trial's line in the study's list."""
         name, fair = store.name_of(self.folder), store.name_of(self.fair)
         return trial_entry(self.trial, self.role, name, defect=self.defect, fair=fair)
+
+
+def control_trials(
+    trials: Sequence[TrialConfig],
+    controls: Sequence[Control],
+    methods: Collection[str],
+    store: Store,
+) -> list[Defective]:
+    """Return the controls that a study adds to its fair trials, one control after the other.
+
+    Args:
+        trials: the fair ones, each with its seed and learning rate.
+        controls: of the study.
+        methods: whose trials have controls; those of all methods if empty.
+        store: where all of them lie.
+    """
+    held = [trial for trial in trials if not methods or trial.method.name in methods]
+    controlled = [(c, t, t.model_copy(update={"control": c})) for c in controls for t in held]
+    return [
+        Defective(control, trial, store.trial(trial), store.trial(fair), None, "control")
+        for control, fair, trial in controlled
+    ]
 
 
 def defective_trials(

@@ -11,16 +11,16 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
-from verirank.config import InputError, RunFailedError, TrialConfig, cache_folder
+from verirank.config import DURING, ArmConfig, InputError, RunFailedError, TrialConfig
 from verirank.models import load_base, load_shape
-from verirank.planning import GPU, UTILISATION, usual_lengths, work_of
-from verirank.record import package_versions, processor, step_seconds, write_json
-from verirank.study._digest import digest
-from verirank.study._ending import Rung, may_pass
-from verirank.study._local import threads_each
+from verirank.planning import GPU, hours_of, usual_lengths
+from verirank.record import cache_folder, package_versions, processor, step_seconds, write_json
+from verirank.study.executors._local import threads_each
 from verirank.tasks import bench_settings, load_task
+from verirank.trial import Rung, digest, may_pass
 
 Source = Literal["measured", "another seed", "probe", "estimate", "unknown"]
 _PROBE_STEPS = 3
@@ -39,11 +39,22 @@ class Speed:
         return steps * self.step + benches * self.bench
 
 
-def measured_speed(manifest: Mapping[str, Any], arm: TrialConfig) -> Speed | None:
+def benches_during(arm: ArmConfig, steps: int) -> float:
+    """Return what so many steps of a trial score, in benches of the size of those at its end."""
+    every = arm.evaluation.every
+    if every is None:
+        return 0.0
+    task = load_task(arm.task)
+    asked = [bench_settings(task, name, arm) for name in (DURING, *arm.evaluation.benches)]
+    during, *after = (each.problems * each.samples for each in asked)
+    return steps // every * during / (fmean(after) if after else during)
+
+
+def measured_speed(manifest: Mapping[str, Any], arm: ArmConfig) -> Speed | None:
     """Return the speed that a finished run of an arm shows; None where it is not finished."""
     if manifest.get("status") != "done" or "seconds" not in manifest:
         return None
-    benches = max(1, len(arm.evaluation.benches))
+    benches = max(1.0, len(arm.evaluation.benches) + benches_during(arm, arm.training.steps))
     evaluate = manifest.get("seconds_evaluate", 0.0)
     return Speed(manifest["seconds"] / arm.training.steps, evaluate / benches)
 
@@ -74,13 +85,12 @@ def probe_speed(arm: TrialConfig) -> Speed | None:
 def estimated_speed(arm: TrialConfig, on: GPU) -> Speed | None:
     """Return what a GPU is expected to take, as `verirank plan` has it; None without a shape."""
     try:
-        work = work_of(arm, load_shape(arm.model), usual_lengths(arm))
+        hours = hours_of(arm, load_shape(arm.model), usual_lengths(arm), on)
     except InputError:
         return None
-    rate = on.flops * UTILISATION
-    training = work.sampling_flops + work.training_flops
-    benches = max(1, len(arm.evaluation.benches))
-    return Speed(training / arm.training.steps / rate, work.evaluation_flops / benches / rate)
+    benches = max(1.0, len(arm.evaluation.benches) + benches_during(arm, arm.training.steps))
+    a_step = 3600 * (hours.sampling + hours.training) / arm.training.steps
+    return Speed(a_step, 3600 * hours.evaluation / benches)
 
 
 def _probe(arm: TrialConfig) -> Speed | None:
@@ -97,8 +107,7 @@ def _probe(arm: TrialConfig) -> Speed | None:
 def _measured(arm: TrialConfig) -> Speed | None:
     import torch
 
-    from verirank.study._start import start_trial
-    from verirank.study._trial import run_trial
+    from verirank.trial import run_trial, start_trial
 
     torch.set_num_threads(1)
     try:
@@ -111,7 +120,7 @@ def _measured(arm: TrialConfig) -> Speed | None:
     short = arm.model_copy(
         update={
             "training": arm.training.model_copy(update={"steps": _PROBE_STEPS}),
-            "evaluation": arm.evaluation.model_copy(update={"problems": problems}),
+            "evaluation": arm.evaluation.model_copy(update={"problems": problems, "every": None}),
         }
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +148,7 @@ def _place(arm: TrialConfig) -> Path:
     settings["method"].pop("learning_rate")
     key = {
         "settings": settings,
-        "packages": package_versions(("verirank", "torch", "transformers", "peft")),
+        "packages": package_versions(),
         "processor": processor(),
         "seconds": "of a core",
     }

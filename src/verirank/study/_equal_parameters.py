@@ -10,8 +10,8 @@ from verirank.config import TrialConfig, load_plugin
 if TYPE_CHECKING:
     from verirank.models import ModelShape
 
-_AS_MANY = 1.25
-"""How many times as many trainable parameters still count as matched."""
+MATCHED_WITHIN = 1.25
+"""Trainable parameters within this factor count as matched."""
 
 
 def known_to_lora(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def are_matched(arm: TrialConfig, lora: TrialConfig) -> bool:
 
 def _is_as_many(count: float, wanted: float) -> bool:
     """Return whether a number of trainable parameters is within a quarter of another."""
-    return max(count, wanted) <= _AS_MANY * min(count, wanted)
+    return max(count, wanted) <= MATCHED_WITHIN * min(count, wanted)
 
 
 def _count(settings: Mapping[str, Any], shape: ModelShape) -> int:

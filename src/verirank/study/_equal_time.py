@@ -27,16 +27,19 @@ def with_equal_time(study: Study, out: Path | None = None) -> Study:
     if out is not None and (out / DEFINITION).is_file():
         return study.model_copy(update={"steps": read_study(out / DEFINITION).steps})
     (lora,) = study.model_copy(update={"methods": (_REFERENCE,), "defects": {}}).arms()
-    seconds = lora.training.steps * _step_seconds(lora)
-    steps = {arm.method.name: max(1, round(seconds / _step_seconds(arm))) for arm in study.arms()}
+    seed = study.seeds[0]
+    seconds = lora.steps * _step_seconds(lora.trial(seed))
+    steps = {
+        arm.method: max(1, round(seconds / _step_seconds(arm.trial(seed)))) for arm in study.arms()
+    }
     return study.model_copy(update={"steps": steps})
 
 
-def _step_seconds(arm: TrialConfig) -> float:
-    speed = probe_speed(arm)
+def _step_seconds(trial: TrialConfig) -> float:
+    speed = probe_speed(trial)
     if speed is None:
         raise InputError(
-            f"match = 'time' measures a step of every method, and {arm.method.name} could not be "
+            f"match = 'time' measures a step of every method, and {trial.method.name} could not be "
             "measured here: its model is not on this machine, or it failed within three steps"
         )
     return speed.step

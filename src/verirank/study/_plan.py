@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verirank.config import InputError, TrialConfig
+from verirank.config import ArmConfig, TrialConfig
 from verirank.models import is_local
 from verirank.planning import GPU, gpu
 from verirank.record import Role, Run, read_trial_list
-from verirank.study._confounds import defective_trials
-from verirank.study._cost import Source, Speed, estimated_speed, measured_speed, probe_speed
+from verirank.study._arm import Arm
+from verirank.study._confounds import control_trials, defective_trials
+from verirank.study._cost import (
+    Source,
+    Speed,
+    benches_during,
+    estimated_speed,
+    measured_speed,
+    probe_speed,
+)
 from verirank.study._definition import (
     DEFINITION,
     SearchConfig,
     Study,
-    with_learning_rate,
-    with_seed,
 )
-from verirank.study._ending import failed_for_good
 from verirank.study._equal_time import with_equal_time
-from verirank.study._room import Room, gpus_here
-from verirank.study._search import (
-    candidates,
-    expected_work,
-    rungs,
-    search_arms,
-    search_end,
-    search_ends,
-)
-from verirank.study._status import ENDED
-from verirank.study._store import Store, trial_id, trial_ids
+from verirank.study._narrowing import rungs
+from verirank.study._race_plan import RaceForecast, forecast_race, seeds_to_come
+from verirank.study._search import search_trials
+from verirank.study._search_record import pruned_trials, search_arms
+from verirank.study._study_benches import expect_known_benches
+from verirank.study._trial_state import TrialState, read_state
+from verirank.study.executors._capacity import Capacity, gpus_here
+from verirank.trial import Store, trial_entry, trial_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class PlannedTrial:
 
     `id` and `learning_rate` are None where a search has still to find the rate. `axes` are the
     arm's own values of the study's axes. `seconds` are those of the whole trial, on one core where
-    they were measured and on a GPU where they are an estimate; in a search, what is expected of a
-    trial that may be pruned. `step` of its `steps` are taken already. `ended` tells that a study
-    that goes on does nothing more of it: it is done, or failed by its own fault.
+    they were measured and on a GPU where they are an estimate; in a search, where a trial may be
+    dropped, they are the most that it takes. `step` of its `steps` are taken already. `ended` tells
+    that a study that goes on does nothing more of it: it is done, or failed by its own fault.
     """
 
     id: str | None
@@ -73,8 +75,9 @@ class Plan:
 
     `gpu` is the one that estimates are for. `unmatched` are methods that no rank brings near
     LoRA's parameters, in a study that solves ranks for that. `left_out` are methods that the study
-    names but that have no trial, with the keys of the axes that they lack. `unhalved` are methods
-    whose search has its first rung for its last: every learning rate trains to the end.
+    names but that have no trial, with the keys of the axes that they lack. `undropped` are
+    methods whose search has no rung before the last step: every learning rate trains to the end.
+    The trials of a race are all that it may train; `race` says how many are expected.
     """
 
     name: str
@@ -84,7 +87,8 @@ class Plan:
     trials: tuple[PlannedTrial, ...]
     unmatched: tuple[str, ...]
     left_out: dict[str, tuple[str, ...]]
-    unhalved: tuple[str, ...]
+    undropped: tuple[str, ...]
+    race: RaceForecast | None = None
 
     def totals(self) -> dict[str, float | int | None]:
         """Return how many trials there are, are done and failed, and the seconds of what is left.
@@ -128,50 +132,70 @@ def plan_study(
         on: the GPU that seconds are estimated for, where its model is not here.
 
     Raises:
-        InputError: a method, key or value is wrong, or the GPU is not known.
+        InputError: a method, key, value or bench is wrong, or the GPU is not known.
     """
     device = gpu(on)
     listed = read_trial_list(out) if out else None
     place = Store(store or (listed.store if listed else (out or Path()) / "trials"))
     trials: list[PlannedTrial] = []
-    winners, ends = _winners(out), search_ends(out) if out else {}
+    winners, pruned = _winners(out), pruned_trials(out) if out else frozenset()
     if probe or (out and (out / DEFINITION).is_file()):
         study = with_equal_time(study, out)
     arms = study.arms()
+    expect_known_benches(arms, study)
     solved = {"parameters": ["method.rank"], "time": ["training.steps"]}.get(study.match, [])
     keys = dict.fromkeys((*study.axes, *solved))
+    stopped = seeds_to_come(study, out)
     for arm in arms:
-        rate = winners.get(trial_id(arm)) if study.protocol == "fair" else arm.method.learning_rate
-        ranked = _look_up(arm, study.seeds, rate, place)
-        speeds = [found.speed for found in ranked.values() if found.speed]
-        known = _Known(speeds[0], "another seed") if speeds else _first_guess(arm, probe, device)
-        axes = {key: value for key in keys if (value := _value(arm, key)) is not None}
-        if study.protocol == "fair":
-            trials += _search_trials(arm, study.search, place, known, ends, axes)
-        trials += [_ranked(arm, seed, rate, found, known, axes) for seed, found in ranked.items()]
+        rate = winners.get(arm.name) if study.searches else arm.learning_rate
+        last = study.race.looks[-1] if study.protocol == "race" else len(study.seeds)
+        ranked = _look_up(arm, study.seeds[: stopped.get(arm.name, last)], rate, place)
+        speeds = [stored.speed for stored in ranked.values() if stored.speed]
+        trial = arm.trial(study.seeds[0])
+        known = _Known(speeds[0], "another seed") if speeds else _first_guess(trial, probe, device)
+        axes = {key: value for key in keys if (value := _value(arm.settings, key)) is not None}
+        if study.searches:
+            trials += _search_trials(arm, study.search, place, known, pruned, axes)
+        trials += [_ranked(arm, seed, rate, stored, known, axes) for seed, stored in ranked.items()]
         if rate is not None:
-            trials += _defective_trials(with_learning_rate(arm, rate), study, place, known, axes)
+            trials += _defective_trials(arm, rate, study, place, known, axes)
     return Plan(
         name=study.name,
         protocol=study.protocol,
-        processes=Room(None, 1, gpus_here()).at_once(arms[0]),
+        processes=Capacity(None, 1, gpus_here()).at_once(arms[0].trial(study.seeds[0])),
         gpu=device.name,
         trials=tuple(trials),
         unmatched=study.unmatched(),
         left_out=study.left_out(),
-        unhalved=_unhalved(study, arms),
+        undropped=_undropped(study, arms),
+        race=forecast_race(study, arms, [t.seconds for t in trials if t.role == "ranked"]),
     )
 
 
-def _unhalved(study: Study, arms: Sequence[TrialConfig]) -> tuple[str, ...]:
+def most_trials(study: Study, arm: Arm) -> tuple[int, int, TrialConfig]:
+    """Return the most trials that an arm is ranked by, those of its search, and one of these.
+
+    A search's trial is returned with the benches on which it is scored, one a rung.
+    """
+    last = study.race.looks[-1] if study.protocol == "race" else len(study.seeds)
+    trial = arm.trial(study.seeds[0])
+    if not study.searches:
+        return last, 0, trial
+    benches = (study.search.bench,) * len(rungs(arm, study.search))
+    scored = trial.evaluation.model_copy(update={"benches": benches})
+    trial = trial.model_copy(update={"evaluation": scored})
+    return last, len(search_trials(arm, study.search)), trial
+
+
+def _undropped(study: Study, arms: Sequence[Arm]) -> tuple[str, ...]:
     """Return the methods of which a search drops no learning rate before the last step."""
-    if study.protocol != "fair":
+    if not study.searches:
         return ()
-    whole = [arm for arm in arms if len(rungs(arm.training.steps, study.search)) == 1]
-    return tuple(dict.fromkeys(arm.method.name for arm in whole))
+    whole = [arm for arm in arms if len(rungs(arm, study.search)) == 1]
+    return tuple(dict.fromkeys(arm.method for arm in whole))
 
 
-def _value(arm: TrialConfig, key: str) -> Any:
+def _value(arm: ArmConfig, key: str) -> Any:
     """Return an arm's value of a dotted key; None where its method has no such setting."""
     found: Any = arm.model_dump(mode="json")
     for part in key.split("."):
@@ -179,11 +203,11 @@ def _value(arm: TrialConfig, key: str) -> Any:
     return found
 
 
-def _first_guess(arm: TrialConfig, probe: bool, device: GPU) -> _Known:
+def _first_guess(trial: TrialConfig, probe: bool, device: GPU) -> _Known:
     """Return the speed of an arm that no run is known of."""
-    if is_local(arm.model):
-        return _Known(probe_speed(arm) if probe else None, "probe")
-    return _Known(estimated_speed(arm, device), "estimate")
+    if is_local(trial.model):
+        return _Known(probe_speed(trial) if probe else None, "probe")
+    return _Known(estimated_speed(trial, device), "estimate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,48 +224,26 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What the store holds of a trial."""
+class _Stored:
+    """What the store holds of a ranked trial; `id` is None where its rate is still unknown."""
 
     id: str | None
-    state: str
-    ended: bool
-    step: int
-    speed: Speed | None
+    stands: TrialState
+    speed: Speed | None = None
 
 
 def _look_up(
-    arm: TrialConfig, seeds: Sequence[int], rate: float | None, store: Store
-) -> dict[int, _Found]:
+    arm: Arm, seeds: Sequence[int], rate: float | None, store: Store
+) -> dict[int, _Stored]:
     """Return what the store holds of an arm's ranked trials, by their seeds."""
     if rate is None:
-        return dict.fromkeys(seeds, _Found(None, "waiting", False, 0, None))
-    names = trial_ids(with_learning_rate(arm, rate), seeds)
-    return {seed: _look_at(name, Run(store.folder / name), arm) for seed, name in names.items()}
-
-
-def _look_at(name: str, run: Run, arm: TrialConfig) -> _Found:
-    manifest = _manifest(run)
-    state, speed = manifest.get("status", "waiting"), measured_speed(manifest, arm)
-    return _Found(name, state, _has_ended(manifest, state), _steps_taken(run, state), speed)
-
-
-def _manifest(run: Run) -> dict[str, Any]:
-    """Return a run's manifest; of one that is damaged, that of a failure that may pass."""
-    try:
-        return run.manifest
-    except InputError:
-        return {"status": "failed", "passing": True}
-
-
-def _has_ended(manifest: Mapping[str, Any], state: str) -> bool:
-    return failed_for_good(manifest) if state == "failed" else state in ENDED
-
-
-def _steps_taken(run: Run, state: str) -> int:
-    """Return the steps that a trial which is not finished has behind it."""
-    lines = [] if state in {"waiting", "done"} else run.metrics()
-    return lines[-1]["step"] if lines else 0
+        return dict.fromkeys(seeds, _Stored(None, TrialState("waiting", {})))
+    stored = {}
+    for seed in seeds:
+        name = trial_id(arm.trial(seed, rate))
+        stands = read_state(Run(store.folder / name))
+        stored[seed] = _Stored(name, stands, measured_speed(stands.manifest, arm.settings))
+    return stored
 
 
 def _winners(out: Path | None) -> dict[str, float]:
@@ -251,17 +253,18 @@ def _winners(out: Path | None) -> dict[str, float]:
 
 
 def _defective_trials(
-    arm: TrialConfig, study: Study, store: Store, known: _Known, axes: dict[str, Any]
+    arm: Arm, rate: float, study: Study, store: Store, known: _Known, axes: dict[str, Any]
 ) -> list[PlannedTrial]:
-    """Return the trials with a defect; where none is measured they take as long as the fair arm."""
-    fair = [with_seed(arm, seed) for seed in study.seeds]
+    """Return trials with a defect and controls, which take as long as the fair arm if not known."""
+    fair = [arm.trial(seed, rate) for seed in study.seeds]
     found = []
-    for one in defective_trials(fair, study.defects, store):
-        run, config = Run(one.folder), one.trial
-        manifest = _manifest(run)
-        state = manifest.get("status", "waiting")
-        steps = config.training.steps if one.role == "defective" else 0
-        seconds, source = known.seconds(steps, len(config.evaluation.benches))
+    others = defective_trials(fair, study.defects, store)
+    others += control_trials(fair, study.controls, study.controlled, store)
+    for one in others:
+        config, stands = one.trial, read_state(Run(one.folder))
+        steps = 0 if one.role == "rescored" else config.training.steps
+        during = benches_during(config, steps)
+        seconds, source = known.seconds(steps, len(config.evaluation.benches) + during)
         found.append(
             PlannedTrial(
                 id=store.name_of(one.folder),
@@ -269,11 +272,11 @@ def _defective_trials(
                 method=config.method.name,
                 seed=config.seed,
                 learning_rate=config.method.learning_rate,
-                axes=axes | {"defect": one.defect},
-                step=_steps_taken(run, state) if steps else 0,
+                axes=axes | {"control" if one.role == "control" else "defect": one.defect},
+                step=stands.step(steps),
                 steps=config.training.steps,
-                state=state,
-                ended=_has_ended(manifest, state),
+                state=stands.state,
+                ended=stands.has_ended,
                 seconds=seconds,
                 source=source,
             )
@@ -282,60 +285,59 @@ def _defective_trials(
 
 
 def _ranked(
-    arm: TrialConfig,
+    arm: Arm,
     seed: int,
     rate: float | None,
-    found: _Found,
+    stored: _Stored,
     known: _Known,
     axes: dict[str, Any],
 ) -> PlannedTrial:
-    if found.speed:
-        known = _Known(found.speed, "measured")
-    steps = arm.training.steps
-    seconds, source = known.seconds(steps, len(arm.evaluation.benches))
+    if stored.speed:
+        known = _Known(stored.speed, "measured")
+    steps = arm.steps
+    benches = len(arm.settings.evaluation.benches) + benches_during(arm.settings, steps)
+    seconds, source = known.seconds(steps, benches)
     return PlannedTrial(
-        id=found.id,
+        id=stored.id,
         role="ranked",
-        method=arm.method.name,
+        method=arm.method,
         seed=seed,
         learning_rate=rate,
         axes=axes,
-        step=found.step,
+        step=stored.stands.step(steps),
         steps=steps,
-        state=found.state,
-        ended=found.ended,
+        state=stored.stands.state,
+        ended=stored.stands.has_ended,
         seconds=seconds,
         source=source,
     )
 
 
 def _search_trials(
-    arm: TrialConfig,
+    arm: Arm,
     search: SearchConfig,
     store: Store,
     known: _Known,
-    ends: Mapping[str, int],
+    pruned: frozenset[str],
     axes: dict[str, Any],
 ) -> Iterator[PlannedTrial]:
-    seconds, source = known.seconds(*expected_work(arm.training.steps, search))
-    for trial in candidates(arm, search):
+    during = benches_during(arm.settings, arm.steps)
+    seconds, source = known.seconds(arm.steps, len(rungs(arm, search)) + during)
+    for trial in search_trials(arm, search).values():
         folder, steps = store.search_trial(trial, search), trial.training.steps
-        run = Run(folder)
-        manifest = _manifest(run)
-        state = manifest.get("status", "waiting")
-        if state in ("paused", "stopped", "running"):
-            state = search_end(run, steps, ends) or state
+        entry = trial_entry(trial, "search", store.name_of(folder))
+        stands = read_state(Run(folder), entry, pruned)
         yield PlannedTrial(
-            id=store.name_of(folder),
+            id=entry.id,
             role="search",
-            method=arm.method.name,
+            method=arm.method,
             seed=trial.seed,
             learning_rate=trial.method.learning_rate,
             axes=axes,
-            step=_steps_taken(run, "searched"),
+            step=stands.step(steps),
             steps=steps,
-            state=state,
-            ended=_has_ended(manifest, state),
+            state=stands.state,
+            ended=stands.has_ended,
             seconds=seconds,
             source=source,
         )

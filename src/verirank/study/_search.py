@@ -1,322 +1,251 @@
-"""The fair protocol's search: equal learning-rate trials a method, successively halved."""
+"""The fair protocol's search: every arm tries as many learning rates, by the same rule."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from verirank.config import InputError, TrialConfig
-from verirank.record import Run, read_json, whole_file, write_json
-from verirank.study._definition import SearchConfig, with_learning_rate, with_seed
-from verirank.study._ending import Rung
-from verirank.study._store import Store, trial_id
+import numpy as np
+from numpy.typing import NDArray
+
+from verirank.config import TrialConfig
+from verirank.record import DamagedError, Run, correct_PK, problem_groups, read_stages
+from verirank.statistics import SearchNoise, as_shares, by_groups
+from verirank.study._arm import Arm
+from verirank.study._definition import SearchConfig
+from verirank.study._narrowing import Decision, Known, decide, learning_rates, rungs
+from verirank.study._search_record import write_search
+from verirank.trial import Rung, Store, failed_for_good, trial_id
 
 RULE = (
     "Each method is trained at {n} learning rates, spaced evenly in log over a factor of {span:g} "
-    "around its prior, with seed {seed}, which is not ranked. Scores are Avg@k on the bench "
-    "{bench!r}, which is not ranked either. {halving}; the best score at the last step wins, "
-    "and fresh seeds of it are trained from scratch."
+    "around its prior, with {seeds}, which {are} not ranked. Scores are Avg@k on the bench "
+    "{bench!r}, which is not ranked either. {narrowing} A rate that fails with one seed goes no "
+    "further. At the last step a parabola over log rate through the best rate and those beside it "
+    "gives the rate, a quarter of the way to the next one at most, of which fresh seeds are "
+    "trained from scratch. A point on this bench is taken for a point on the ranked ones."
 )
-_HALVING = (
-    "After {rungs} steps the best 1/{reduction} of a method's trials go on, at least one (optuna's "
-    "SuccessiveHalvingPruner, which takes a trial that failed for the last, and of equal scores "
-    "the lower rate for the better)"
+_NARROWING = (
+    "After {rungs} steps, but not before the final phase of a method's own schedule, rates that "
+    "are surely worse than the best are dropped (paired over seeds and problems, corrected by Holm "
+    "over all pairs), save those beside the best."
 )
-_NO_HALVING = "Every learning rate was trained to the end and none was dropped"
+_NO_NARROWING = "Every learning rate was trained to the end and none was dropped."
+_COLUMNS = ("problem", "sample", "correct")
 Execute = Callable[[Sequence[TrialConfig], Rung], None]
 
 
-@dataclass
-class _Candidate:
-    """A learning rate on trial: its scores by steps, and where it ended, if it did."""
-
-    config: TrialConfig
-    folder: Path
-    scores: dict[int, float]
-    pruned_at: int | None = None
-    error: str | None = None
-
-    @property
-    def goes_on(self) -> bool:
-        return self.pruned_at is None and self.error is None
-
-
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found: arms at their winning rates, and why others have none, by arm id.
+class SearchResult:
+    """The learning rates that won, and why the other arms have none, both by the arm's name.
 
-    `undecided` names those of the others that going on with the study may decide.
+    `undecided` names those of the failures that resuming the study may still decide. `noise` is
+    what the searches add to the noise of the arms' means.
     """
 
-    arms: list[TrialConfig]
+    winners: dict[str, float]
     failures: dict[str, str]
     undecided: frozenset[str]
+    noise: SearchNoise
 
 
-def candidates(arm: TrialConfig, search: SearchConfig) -> list[TrialConfig]:
-    """Return an arm's trials of the search, those nearest to the prior first."""
-    prior, n = arm.method.learning_rate, search.learning_rates
-    assert prior is not None  # an arm's learning rate is spelled out
-    places = sorted((i / (n - 1) - 0.5 if n > 1 else 0.0 for i in range(n)), key=abs)
-    rates = [float(f"{prior * search.span**place:.3g}") for place in places]
-    if len(set(rates)) < n:
-        raise InputError(f"{n} learning rates within a factor of {search.span:g} are not distinct")
-    return [with_seed(with_learning_rate(arm, rate), search.seed) for rate in rates]
+def search_trials(arm: Arm, search: SearchConfig) -> dict[tuple[float, int], TrialConfig]:
+    """Return an arm's trials of the search by rate and seed, rates nearest to the prior first."""
+    rates = learning_rates(arm.learning_rate, search)
+    return {(rate, seed): arm.trial(seed, rate) for rate in rates for seed in search.seeds}
 
 
-def rungs(steps: int, search: SearchConfig) -> list[int]:
-    """Return after how many steps the trials are scored, the last at the end."""
-    found, at = [], search.first_steps
-    while at < steps:
-        found.append(at)
-        at *= search.reduction
-    return [*found, steps]
+@dataclass
+class ArmSearch:
+    """The search of one arm: its trials, what is known of each, and what follows from that."""
 
+    arm: Arm
+    search: SearchConfig
+    store: Store
+    ranked_seed: int
+    undecided: str | None = None
+    trials: dict[tuple[float, int], TrialConfig] = field(init=False)
+    known: dict[float, dict[int, Known]] = field(init=False)
+    decision: Decision = field(init=False)
 
-def expected_work(steps: int, search: SearchConfig) -> tuple[float, float]:
-    """Return the steps and the scores of a search, as the mean over an arm's trials.
+    def __post_init__(self) -> None:
+        self.trials = search_trials(self.arm, self.search)
+        self.known = {rate: {} for rate, _ in self.trials}
+        for rate, seed in self.trials:
+            self.known[rate][seed] = Known()
+        self._decide()
 
-    How many go on from a rung is decided before any score: see `_prune`.
-    """
-    taken, scores, going, before = 0, 0, search.learning_rates, 0
-    for at in rungs(steps, search):
-        taken += going * (at - before)
-        scores += going
-        going, before = max(1, going // search.reduction), at
-    return taken / search.learning_rates, scores / search.learning_rates
+    def _decide(self) -> None:
+        self.decision = decide(self.known, rungs(self.arm, self.search))
+
+    @property
+    def variance(self) -> float | None:
+        """The variance between searches; None where not even two rates came to the end."""
+        final = self.decision.final
+        alone = final is not None and len(final.finalists) < min(2, len(self.known))
+        return None if final is None or alone else final.search_variance()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the arm has no winner; None where it has one or the search goes on."""
+        if self.undecided or self.decision.trials or self.decision.winner is not None:
+            return self.undecided
+        trials = [one for seeds in self.known.values() for one in seeds.values()]
+        errors = "; ".join(sorted({one.error for one in trials if one.error}))
+        return f"no learning rate came to its end: {errors}"
+
+    def next_steps(self) -> int | None:
+        """Return the rung that the arm's trials go to next; None where nothing is left to run."""
+        return self.decision.steps if self.decision.trials and not self.undecided else None
+
+    def read(self) -> None:
+        """Read what came of the trials that were to be run, and decide what follows."""
+        for rate, seed in self.decision.trials:
+            fault = self._read(rate, seed, self.decision.steps)
+            if fault:
+                self.undecided = (
+                    f"undecided until resumed, at rate {rate:g} with seed {seed}: {fault}"
+                )
+                return
+        self._decide()
+
+    def _read(self, rate: float, seed: int, steps: int) -> str | None:
+        """Read one trial; return the fault of the machine that left it without a score."""
+        run, known = Run(self._folder(rate, seed)), self.known[rate][seed]
+        try:
+            if run.selection.get(str(steps)) is not None:
+                known.values_P[steps] = _values_P(run, steps)
+                return None
+            manifest = run.manifest
+        except DamagedError as error:
+            return str(error)
+        if not failed_for_good(manifest):
+            return manifest.get("error", "it did not come to its score")
+        known.error = str(manifest.get("error"))
+        return None
+
+    def _folder(self, rate: float, seed: int) -> Path:
+        return self.store.search_trial(self.trials[rate, seed], self.search)
+
+    def record(self, *, is_final: bool) -> dict[str, Any]:
+        """Return the arm's part of search.json; its outcome only once the search is over."""
+        decision = self.decision
+        winner = decision.winner if is_final and not self.undecided else None
+        final = decision.final if winner is not None else None
+        ranked = None if winner is None else trial_id(self.arm.trial(self.ranked_seed, winner))
+        rates = sorted(self.known)
+        return {
+            "id": self.arm.name,
+            "method": self.arm.method,
+            "prior": self.arm.learning_rate,
+            "winner": winner,
+            "best_trained": final.best if final else winner,
+            "variance": self.variance if final else None,
+            "ranked": ranked,
+            "failure": self.failure if is_final else None,
+            "at_edge": final is not None and final.best in (rates[0], rates[-1]) and len(rates) > 1,
+            "rungs": rungs(self.arm, self.search),
+            "steps": sum(
+                max(one.values_P, default=0)
+                for seeds in self.known.values()
+                for one in seeds.values()
+            ),
+            "trials": [
+                self._trial_record(rate, seed) for rate in rates for seed in self.search.seeds
+            ],
+        }
+
+    def _trial_record(self, rate: float, seed: int) -> dict[str, Any]:
+        known = self.known[rate][seed]
+        return {
+            "folder": self._folder(rate, seed).name,
+            "learning_rate": rate,
+            "seed": seed,
+            "scores": {str(at): float(v_P.mean()) for at, v_P in sorted(known.values_P.items())},
+            "pruned_at": None if known.error else self.decision.dropped.get(rate),
+            "error": known.error,
+        }
 
 
 def search_rates(
-    arms: Sequence[TrialConfig], search: SearchConfig, store: Store, out: Path, execute: Execute
-) -> Found:
+    arms: Sequence[Arm],
+    search: SearchConfig,
+    ranked_seed: int,
+    store: Store,
+    out: Path,
+    execute: Execute,
+) -> SearchResult:
     """Search every arm's learning rate on the selection bench.
 
-    Nothing is remembered beside the runs' own records: a search that goes on after a crash takes
-    the same decisions again from the same scores. Where the machine failed a trial, its arm waits
-    for the study to be resumed, and is not decided without it. Writes OUT/search.json after every
-    rung, and at the end OUT/search.log for optuna's own tools.
+    The runs' records are the only memory: a search that is resumed takes the same decisions again
+    from the same scores. Where the machine failed a trial, its arm stays undecided until the study
+    is resumed. Writes OUT/search.json after every rung and at the end.
 
     Args:
         arms: at their priors.
         search: the budget.
+        ranked_seed: the first seed that is ranked at the rate that wins.
         store: holds the trials.
         out: the study's folder.
-        execute: takes trials to a rung; those that are there are left alone.
+        execute: trains trials to a rung; it leaves those that are there alone.
     """
-    fields = {
-        trial_id(arm): [
-            _Candidate(c, store.search_trial(c, search), {}) for c in candidates(arm, search)
-        ]
-        for arm in arms
-    }
-    steps = {trial_id(arm): rungs(arm.training.steps, search) for arm in arms}
-    undecided: dict[str, str] = {}
-    for number in range(max(map(len, steps.values()))):
-        for at in sorted({at[number] for at in steps.values() if number < len(at)}):
-            here = [
-                name
-                for name in fields
-                if steps[name][number : number + 1] == [at] and name not in undecided
-            ]
-            going = [c for name in here for c in fields[name] if c.goes_on]
-            execute([c.config for c in going], Rung(at, search.bench))
-            for name in here:
-                came = [c for c in fields[name] if c.goes_on]
-                fault = _read_scores(fields[name], at)
-                if fault:
-                    undecided[name] = fault
-                elif at < steps[name][-1]:
-                    _prune(came, search.reduction, at)
-            _write(out, arms, fields, search, {})
-    found = {trial_id(arm): _winner(arm, fields[trial_id(arm)], undecided) for arm in arms}
-    _write(out, arms, fields, search, found)
-    return Found(
-        arms=[arm for arm in found.values() if isinstance(arm, TrialConfig)],
-        failures={name: why for name, why in found.items() if isinstance(why, str)},
-        undecided=frozenset(undecided),
+    searches = [ArmSearch(arm, search, store, ranked_seed) for arm in arms]
+    while going := {one.arm.name: at for one in searches if (at := one.next_steps()) is not None}:
+        steps = min(going.values())
+        batch = [one for one in searches if going.get(one.arm.name) == steps]
+        execute(
+            [one.trials[key] for one in batch for key in one.decision.trials],
+            Rung(steps, search.bench),
+        )
+        for one in batch:
+            one.read()
+        write_search(out, _content(searches, search, is_final=False), is_final=False)
+    write_search(out, _content(searches, search, is_final=True), is_final=True)
+    winners = {one.arm.name: one.decision.winner for one in searches if not one.failure}
+    return SearchResult(
+        winners={name: rate for name, rate in winners.items() if rate is not None},
+        failures={one.arm.name: one.failure for one in searches if one.failure},
+        undecided=frozenset(one.arm.name for one in searches if one.undecided),
+        noise=SearchNoise.pooled(
+            {one.arm.name: one.variance for one in searches if not one.failure},
+            len(search.seeds) - 1,
+        ),
     )
 
 
-def search_arms(out: Path) -> list[dict[str, Any]]:
-    """Return the arms of a study's search as search.json tells them, none before it is there."""
-    path = out / "search.json"
-    return read_json(path)["arms"] if path.is_file() else []
-
-
-def search_ends(out: Path) -> dict[str, int]:
-    """Return after how many steps the trials of a study's search were pruned, by folder name."""
-    trials = [trial for arm in search_arms(out) for trial in arm["trials"]]
-    return {trial["folder"]: trial["pruned_at"] for trial in trials if trial["pruned_at"]}
-
-
-def search_end(
-    run: Run, steps: int, ends: Mapping[str, int]
-) -> Literal["searched", "pruned"] | None:
-    """Return whether a trial of a search came to its last step or was pruned; None if neither."""
-    if str(steps) in run.selection:
-        return "searched"
-    return "pruned" if run.folder.name in ends else None
-
-
-def _read_scores(field: list[_Candidate], steps: int) -> str | None:
-    """Read the scores of a rung; return a fault of the machine that leaves one open."""
-    for candidate in field:
-        if not candidate.goes_on:
-            continue
-        run = Run(candidate.folder)
-        try:
-            score, manifest = run.selection.get(str(steps)), run.manifest
-        except InputError as error:  # of this trial, a file of which is damaged
-            return f"undecided until resumed, at rate {_rate(candidate):g}: {error}"
-        if score is not None:
-            candidate.scores[steps] = score["avg_at_k"]
-            continue
-        if manifest.get("passing") or manifest.get("status") != "failed":
-            why = manifest.get("error", "it did not come to its score")
-            return f"undecided until resumed, at rate {_rate(candidate):g}: {why}"
-        candidate.error = str(manifest.get("error"))
-    return None
-
-
-def _prune(came: Sequence[_Candidate], reduction: int, steps: int) -> None:
-    """End the trials that are not among the best 1/reduction of those that came to a rung.
-
-    As many go on whatever the scores are, for that is what makes budgets equal: trials that failed
-    count as the last, and of equal scores the lower rate as the better.
-    """
-    worst_first = sorted(came, key=lambda c: (c.goes_on, c.scores.get(steps, 0.0), -_rate(c)))
-    for place, candidate in enumerate(worst_first):
-        if candidate.goes_on and _is_pruned(len(came), place, reduction, steps):
-            candidate.pruned_at = steps
-
-
-def _is_pruned(came: int, place: int, reduction: int, steps: int) -> bool:
-    """Ask optuna's pruner of the trial at a place, the worst at 0, once it knows all others.
-
-    The pruner decides by what it was asked before, so each is asked last in a study of its own;
-    otherwise the order of trials would decide with their scores. It lets all pass that are as good
-    as the last to go on, and is told places, of which no two are equal.
-    """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=steps, reduction_factor=reduction)
-    study = optuna.create_study(direction="maximize", pruner=pruner)
-    ended = False
-    for other in (*range(place), *range(place + 1, came), place):
-        trial = study.ask()
-        trial.report(float(other), steps)
-        ended = trial.should_prune()
-    return ended
-
-
-def _winner(
-    arm: TrialConfig, field: list[_Candidate], undecided: Mapping[str, str]
-) -> TrialConfig | str:
-    """Return the arm at its best rate, or why it has none."""
-    if why := undecided.get(trial_id(arm)):
-        return why
-    finished = [candidate for candidate in field if candidate.goes_on]
-    if not finished:
-        errors = "; ".join(sorted({c.error for c in field if c.error}))
-        return f"no learning rate came to its end: {errors}"
-    # Equal scores go to the lower rate.
-    best = max(finished, key=lambda c: (c.scores[max(c.scores)], -_rate(c)))
-    return with_learning_rate(arm, _rate(best))
-
-
-def _rate(candidate: _Candidate) -> float:
-    rate = candidate.config.method.learning_rate
-    assert rate is not None
-    return rate
-
-
-def _write(
-    out: Path,
-    arms: Sequence[TrialConfig],
-    fields: Mapping[str, list[_Candidate]],
-    search: SearchConfig,
-    found: Mapping[str, TrialConfig | str],
-) -> None:
-    """Write search.json: the rule, and per arm every trial with its scores and its end.
-
-    A search that had come to its end stands as it is while it is gone through again.
-    """
-    shown = sorted({step for arm in arms for step in rungs(arm.training.steps, search)[:-1]})
+def _content(
+    searches: Sequence[ArmSearch], search: SearchConfig, *, is_final: bool
+) -> dict[str, Any]:
+    """Return search.json: the rule, and per arm every trial with its scores and its end."""
+    early = sorted({at for one in searches for at in rungs(one.arm, search)[:-1]})
+    listed = ", ".join(map(str, early))
+    many = len(search.seeds) > 1
     rule = RULE.format(
         n=search.learning_rates,
         span=search.span,
-        seed=search.seed,
+        seeds=f"seed{'s' * many} {', '.join(map(str, search.seeds))}",
+        are="are" if many else "is",
         bench=search.bench,
-        halving=_HALVING.format(rungs=", ".join(map(str, shown)), reduction=search.reduction)
-        if shown
-        else _NO_HALVING,
+        narrowing=_NARROWING.format(rungs=listed) if early else _NO_NARROWING,
     )
-    lines = [_arm_line(arm, fields[trial_id(arm)], found.get(trial_id(arm))) for arm in arms]
-    content = {"rule": rule, "bench": search.bench, "arms": lines}
-    before = search_arms(out)
-    ended = any(arm["winner"] is not None or arm["failure"] for arm in before)
-    if before != lines and (found or not ended):
-        write_json(out / "search.json", content)
-    log = out / "search.log"
-    if found and (before != lines or not log.is_file()):
-        with whole_file(log) as scratch:
-            _write_for_optuna(scratch, fields)
+    arms = [one.record(is_final=is_final) for one in searches]
+    return {"rule": rule, "bench": search.bench, "arms": arms}
 
 
-def _arm_line(
-    arm: TrialConfig, field: list[_Candidate], found: TrialConfig | str | None
-) -> dict[str, Any]:
-    winner = found.method.learning_rate if isinstance(found, TrialConfig) else None
-    rates = [_rate(c) for c in field]
-    return {
-        "id": trial_id(arm),
-        "method": arm.method.name,
-        "prior": arm.method.learning_rate,
-        "winner": winner,
-        "ranked": trial_id(found) if isinstance(found, TrialConfig) else None,
-        "failure": found if isinstance(found, str) else None,
-        "at_edge": winner in (min(rates), max(rates)) and len(rates) > 1,
-        "steps": sum(max(c.scores, default=0) for c in field),
-        "trials": [
-            {
-                "folder": c.folder.name,
-                "learning_rate": _rate(c),
-                "scores": {str(steps): value for steps, value in c.scores.items()},
-                "pruned_at": c.pruned_at,
-                "error": c.error,
-            }
-            for c in sorted(field, key=_rate)
-        ],
-    }
+def _values_P(run: Run, steps: int) -> NDArray[np.float64]:
+    """Return the share of right samples of each problem that a trial had after so many steps.
 
+    Where problems have groups, each group's value stands there (`by_group`).
 
-def _write_for_optuna(log: Path, fields: Mapping[str, list[_Candidate]]) -> None:
-    """Write a journal that optuna and its dashboard open: a study an arm, a trial a rate."""
-    import optuna
-    from optuna.distributions import BaseDistribution, FloatDistribution
-    from optuna.storages.journal import JournalFileBackend
-    from optuna.trial import TrialState, create_trial
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(log)))
-    for name, field in fields.items():
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
-        rates = [_rate(candidate) for candidate in field]
-        space: dict[str, BaseDistribution] = {
-            "learning_rate": FloatDistribution(min(rates), max(rates), log=True)
-        }
-        for candidate in field:
-            ended = TrialState.PRUNED if candidate.pruned_at else TrialState.COMPLETE
-            scored = bool(candidate.scores) and candidate.error is None
-            study.add_trial(
-                create_trial(
-                    state=ended if scored else TrialState.FAIL,
-                    value=candidate.scores[max(candidate.scores)] if scored else None,
-                    params={"learning_rate": _rate(candidate)},
-                    distributions=space,
-                    intermediate_values=candidate.scores,
-                )
-            )
+    Raises:
+        DamagedError: the file of these samples is damaged or missing.
+    """
+    file = run.selection_file(steps)
+    try:
+        (samples,) = read_stages(file, ["after"], _COLUMNS, ("group",))
+        return by_groups(as_shares(correct_PK(samples)[None]), problem_groups(samples))[0]
+    except (OSError, ValueError) as error:
+        hint = "without its folder the trial is run again"
+        raise DamagedError(f"{file}: {error}; {hint}") from None

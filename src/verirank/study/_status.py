@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from statistics import mean
-from typing import Any, Literal
+from typing import Any
 
 from verirank.config import InputError, by_dotted_key
-from verirank.record import Role, Run, TrialEntry, is_held, read_trial_list, step_seconds
+from verirank.record import (
+    DamagedError,
+    Role,
+    Run,
+    TrialEntry,
+    is_held,
+    read_race,
+    read_trial_list,
+)
 from verirank.study._definition import LOCK, Study, open_study
-from verirank.study._search import expected_work, search_end, search_ends
-
-State = Literal[
-    "waiting",
-    "running",
-    "interrupted",
-    "paused",
-    "searched",
-    "pruned",
-    "stopped",
-    "failed",
-    "done",
-]
-ENDED = frozenset({"done", "searched", "pruned", "failed"})
-"""States that a trial leaves only if it is run again."""
+from verirank.study._search_record import pruned_trials
+from verirank.study._trial_state import ENDED, State, TrialState, read_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialStatus:
     """A trial as its folder shows it now.
 
-    `seconds` counts the steps taken, `seconds_evaluate` the scores of one that is done; `rewards`
-    holds the mean reward of every step, where the trial is under way. `score` is its latest Avg@k:
-    the mean over its benches where it is done, on the search's bench where it was searched. `axes`
-    are its own values of the study's axes, once it has a folder.
+    `seconds` counts the steps taken, `seconds_during` the scores taken between them, and
+    `seconds_evaluate` all scores, these too, of one that is done; `rewards` holds the mean reward
+    of every step, where the trial is under way. `score` is its latest Avg@k: the mean over its
+    benches where it is done, on the search's bench where it was searched. `axes` are its own values
+    of the study's axes, once it has a folder.
     """
 
     id: str
@@ -50,6 +46,7 @@ class TrialStatus:
     steps: int
     seconds: float = 0.0
     seconds_evaluate: float = 0.0
+    seconds_during: float = 0.0
     rewards: tuple[float, ...] = ()
     score: float | None = None
     error: str | None
@@ -58,10 +55,26 @@ class TrialStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RaceStatus:
+    """How a race stands: after which look, which arms are in it, and how the others ended.
+
+    `looks` counts the looks taken, `next_look` are the seeds of the next one and `ends` the arms by
+    their end: racing, leader, behind, equal, open or budget.
+    """
+
+    looks: int
+    next_look: int
+    leader: str | None
+    ends: dict[str, tuple[str, ...]]
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StudyStatus:
     """All trials of a study, and the seconds that remain at the speed so far, where it is known.
 
-    `is_run` tells that a process of this machine runs it now.
+    `is_run` tells that a process of this machine runs it now. The trials of a race are those until
+    its next look, and so is the time that remains.
     """
 
     name: str
@@ -69,6 +82,7 @@ class StudyStatus:
     trials: tuple[TrialStatus, ...]
     eta_seconds: float | None
     is_run: bool
+    race: RaceStatus | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -93,21 +107,30 @@ def study_status(out: Path) -> StudyStatus:
     if listed is None:
         raise InputError(f"the study in {out} has not listed its trials yet")
     listed.expect_store(out)
-    ends = search_ends(out)
+    pruned = pruned_trials(out)
     axes = tuple(study.axes)
-    trials = tuple(_readable(Run(listed.folder(e)), e, ends, axes) for e in listed.entries)
+    trials = tuple(_status(Run(listed.folder(e)), e, pruned, axes) for e in listed.entries)
     eta, is_run = _eta(trials, study), is_held(out / LOCK)
-    return StudyStatus(study.name, study.protocol, trials, eta, is_run)
+    return StudyStatus(study.name, study.protocol, trials, eta, is_run, _race_status(out))
 
 
-def _readable(
-    run: Run, entry: TrialEntry, ends: Mapping[str, int], axes: tuple[str, ...]
-) -> TrialStatus:
-    """Return how a trial stands; one of which a file is damaged has failed, and says so."""
-    try:
-        return _status(run, entry, ends, axes)
-    except InputError as error:
-        return TrialStatus(**_listed(entry), state="failed", error=str(error))
+def _race_status(out: Path) -> RaceStatus | None:
+    """Return how a race stands; None before its first seeds are chosen, or where there is none."""
+    race = read_race(out)
+    if race is None:
+        return None
+    methods = Counter(arm["method"] for arm in race["arms"])
+    ends: dict[str, tuple[str, ...]] = {}
+    names = {a["id"]: a["method"] if methods[a["method"]] == 1 else a["id"] for a in race["arms"]}
+    for arm in race["arms"]:
+        ends[arm["end"]] = (*ends.get(arm["end"], ()), names[arm["id"]])
+    return RaceStatus(
+        looks=len(race["decisions"]),
+        next_look=race["next_look"],
+        leader=names.get(race["leader"]),
+        ends=ends,
+        is_over=race["is_over"],
+    )
 
 
 def _listed(entry: TrialEntry) -> dict[str, Any]:
@@ -127,60 +150,55 @@ def _values(folder: Path, axes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _status(
-    run: Run, entry: TrialEntry, ends: Mapping[str, int], axes: tuple[str, ...]
+    run: Run, entry: TrialEntry, pruned: frozenset[str], axes: tuple[str, ...]
 ) -> TrialStatus:
-    manifest = run.manifest
-    state = _state(run, manifest)
-    if entry.role == "search" and state in ("paused", "stopped", "interrupted"):
-        # One that was killed or stopped once it had its score owes nothing more.
-        state = search_end(run, entry.steps, ends) or state
-    lines = [] if state in {"waiting", "done"} else run.metrics()
-    seconds = sum(map(step_seconds, lines))
+    stands = read_state(run, entry, pruned)
+    done = stands.state == "done"
+    try:
+        score, values = _score(run, entry, stands), {}
+        if axes and stands.manifest:
+            values = _values(run.folder, axes)
+    except DamagedError as error:
+        return TrialStatus(**_listed(entry), state="failed", error=str(error))
     return TrialStatus(
         **_listed(entry),
-        state=state,
-        step=entry.steps if state == "done" else lines[-1]["step"] if lines else 0,
-        seconds=manifest.get("seconds", 0.0) if state == "done" else seconds,
-        seconds_evaluate=manifest.get("seconds_evaluate", 0.0) if state == "done" else 0.0,
-        rewards=tuple(line["reward_mean"] for line in lines),
-        score=_score(run, entry, state),
-        error=manifest.get("error"),
-        last_lines=tuple(run.last_lines()) if state == "failed" else (),
-        axes=_values(run.folder, axes) if axes and manifest else {},
+        state=stands.state,
+        step=stands.step(entry.steps),
+        seconds=stands.manifest.get("seconds", 0.0) if done else stands.seconds,
+        seconds_evaluate=stands.manifest.get("seconds_evaluate", 0.0) if done else 0.0,
+        seconds_during=stands.seconds_during,
+        rewards=tuple(line["reward_mean"] for line in stands.metrics),
+        score=score,
+        error=stands.error,
+        last_lines=tuple(run.last_lines()) if stands.state == "failed" else (),
+        axes=values,
     )
 
 
-def _score(run: Run, entry: TrialEntry, state: State) -> float | None:
+def _score(run: Run, entry: TrialEntry, stands: TrialState) -> float | None:
+    if stands.is_damaged:
+        return None
     if entry.role == "search":
         return next((found["avg_at_k"] for found in reversed(run.selection.values())), None)
-    if state != "done" or not (run.folder / "eval.json").is_file():
+    if stands.state != "done" or not run.scores:
         return None
     return mean(found["avg_at_k"] for found in run.scores.values())
-
-
-def _state(run: Run, manifest: dict[str, Any]) -> State:
-    status = manifest.get("status", "waiting")
-    if status != "running":
-        return status
-    if run.is_being_written:
-        return "running"
-    return "interrupted" if run.metrics() else "waiting"
 
 
 def _eta(trials: Sequence[TrialStatus], study: Study) -> float | None:
     """Return the seconds left, over the trials that run now.
 
-    Steps that are left take the mean of their method's so far, or else of all methods', and scores
-    the mean of the trials done.
+    Steps that are left, with the scores between them, take the mean of their method's so far, or
+    else of all methods', and scores at the end the mean of the trials done.
     """
     speeds: dict[str, list[float]] = defaultdict(list)
     for trial in trials:
         if trial.seconds and trial.step:
-            speeds[trial.method].append(trial.seconds / trial.step)
+            speeds[trial.method].append((trial.seconds + trial.seconds_during) / trial.step)
     if not speeds:
         return None
     usual = mean(speed for some in speeds.values() for speed in some)
-    scored = [trial.seconds_evaluate for trial in trials if trial.seconds_evaluate]
+    scored = [t.seconds_evaluate - t.seconds_during for t in trials if t.seconds_evaluate]
     running = [trial for trial in trials if trial.state == "running"]
     searched = [trial for trial in trials if trial.role == "search"]
     ranked = [t for t in trials if t.role != "search" and t.state not in ENDED]
@@ -193,10 +211,10 @@ def _eta(trials: Sequence[TrialStatus], study: Study) -> float | None:
 
 
 def _left_of(searched: Sequence[TrialStatus], study: Study) -> float:
-    """Return the steps that are expected of a search, and of the ranked trials that follow it."""
-    if not any(trial.state not in ENDED for trial in searched):
+    """Return the most steps that a search still takes, and those of the ranking after it."""
+    left = sum(trial.steps - trial.step for trial in searched if trial.state not in ENDED)
+    if not left:
         return 0.0
-    expected = sum(expected_work(trial.steps, study.search)[0] for trial in searched)
-    follow = sum(trial.steps for trial in searched) / study.search.learning_rates
-    left = expected - sum(trial.step for trial in searched)
-    return max(0.0, left) + follow * len(study.seeds)
+    trials_an_arm = study.search.learning_rates * len(study.search.seeds)
+    follow = sum(trial.steps for trial in searched) / trials_an_arm
+    return left + follow * len(study.seeds)

@@ -1,121 +1,137 @@
-"""From a row of anybody's data set to a problem: which columns hold what."""
+"""Which columns of anybody's data set hold what: named by the user, or known by usual names."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from verirank.config import InputError, Section
-from verirank.tasks._boxed import last_box
-from verirank.tasks._problem import Problem
+from verirank.tasks._conversation import RowError
+from verirank.tasks._values import AnswerForm, answer_in, cell, form_of
 
-Row = tuple[int, dict[str, Any]]
-"""A row's number, from 1, and its values."""
-
-_FORMS = {"boxed": r"\boxed{...}", "hashes": "#### ..."}
-_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
+_USUAL = {
+    "problem": (
+        *("problem", "question", "prompt", "messages", "conversations", "conversation"),
+        *("query", "instruction", "input", "text"),
+    ),
+    "answer": (
+        *("answer", "ground_truth", "reward_model.ground_truth", "final_answer", "expected_answer"),
+        *("gold", "solution", "target", "label", "output", "response", "extra_info.answer"),
+    ),
+    "id": (
+        *("id", "unique_id", "problem_id", "uid", "uuid", "problem_idx", "idx", "index"),
+        "extra_info.index",
+    ),
+}
+_SAMPLED = 1000
 
 
 class Columns(Section):
     r"""The names of a data set's columns; a dot leads into a struct, as in `extra_info.index`.
 
-    An empty `id` numbers the rows. `answer_form` tells where in its column an answer stands: it is
-    the whole `value`, the last `boxed` one, or what follows the last `hashes` (####). Where
-    `levels` are named, only rows whose `level` is one of them are kept; `Level 5` and 5 are the
-    same level.
+    A column that is left open is found by its usual names; without a column of ids, or with an
+    empty `id`, the rows are numbered. `answer_form` tells where in its column an answer stands: it
+    is the whole `value`, the last `boxed` one, or what follows the last `hashes` (####); `auto` is
+    the form that most answers have. Where `levels` are named, only rows whose `level` is one of
+    them are kept; `Level 5` and 5 are the same level. Rows that cannot be used are refused, all at
+    once, or with `faulty = "leave-out"` left out.
     """
 
-    problem: str = "problem"
-    answer: str = "answer"
-    id: str = "id"
-    answer_form: Literal["value", "boxed", "hashes"] = "value"
+    problem: str | None = None
+    answer: str | None = None
+    id: str | None = None
+    answer_form: Literal["auto", "value", "boxed", "hashes"] = "auto"
     level: str = "level"
     levels: tuple[int, ...] = ()
+    faulty: Literal["refuse", "leave-out"] = "refuse"
 
 
-def problems_of(rows: Iterable[Row], columns: Columns, source: str) -> list[Problem]:
-    """Return the problems of a data set's rows, in their order.
+class FoundColumns(Section):
+    """The columns that are read; an `id` of "" numbers the rows."""
+
+    problem: str
+    answer: str
+    id: str
+    answer_form: AnswerForm
+
+
+def find_columns(
+    rows: Sequence[Mapping[str, Any]],
+    named: Columns,
+    source: str,
+    on_remark: Callable[[str], None],
+) -> FoundColumns:
+    """Return which columns hold problem, answer and id.
 
     Args:
-        rows: numbered rows.
-        columns: where in a row its values stand.
+        rows: of one data set; the first thousand are looked at.
+        named: by the user.
         source: what an error names: a file or a data set.
+        on_remark: called with a sentence where a column has another name than here.
 
     Raises:
-        InputError: a row lacks a value, ids repeat, or no row is left; the message names the row.
+        InputError: there is no column for the problem or the answer; the message lists those that
+            are there.
     """
-    problems: dict[str, Problem] = {}
-    for number, row in rows:
-        place = f"{source}:{number}"
-        if columns.levels and _level(row, columns, place) not in columns.levels:
-            continue
-        problem = _problem(row, columns, number, place)
-        if problem.id in problems:
-            raise InputError(f"{place}: the id {problem.id!r} stands in an earlier row too")
-        problems[problem.id] = problem
-    if not problems:
-        of_levels = f" of levels {', '.join(map(str, columns.levels))}" if columns.levels else ""
-        raise InputError(f"{source} holds no problems{of_levels}")
-    return list(problems.values())
+    rows = rows[:_SAMPLED]
+    problem = named.problem or _usual("problem", rows, source)
+    answer = named.answer or _usual("answer", rows, source)
+    key = _most_held(_USUAL["id"], rows) if named.id is None else named.id
+    form = named.answer_form
+    if form == "auto":
+        form = form_of([text for row in rows if (text := _answer_text(row, answer))])
+    found = FoundColumns(problem=problem, answer=answer, id=key or "", answer_form=form)
+    named_or_usual = (
+        named.problem or "problem",
+        named.answer or "answer",
+        "value" if named.answer_form == "auto" else named.answer_form,
+    )
+    if (problem, answer, form) != named_or_usual:
+        on_remark(f"{source}: {_in_words(found)}")
+    return found
 
 
-def _problem(row: dict[str, Any], columns: Columns, number: int, place: str) -> Problem:
-    asked = [column for column in (columns.id, columns.problem, columns.answer) if column]
-    if lacking := [column for column in asked if _found(row, column) is None]:
-        raise _lacks(row, lacking, place)
-    return Problem(
-        id=_text(row, columns.id, place, numbers=True) if columns.id else str(number),
-        prompt=_text(row, columns.problem, place),
-        answer=_answer(row, columns, place),
+def _answer_text(row: Mapping[str, Any], column: str) -> str:
+    try:
+        return answer_in(row, column, "value")
+    except RowError:
+        return ""
+
+
+def _in_words(found: FoundColumns) -> str:
+    forms = {"value": "", "boxed": r", in \boxed{...}", "hashes": ", after ####"}
+    numbered = f"the id in {found.id!r}" if found.id else "and the rows are numbered"
+    return (
+        f"the problem is read in {found.problem!r}, the answer in {found.answer!r}"
+        f"{forms[found.answer_form]}, {numbered}"
     )
 
 
-def _answer(row: dict[str, Any], columns: Columns, place: str) -> str:
-    text = _text(row, columns.answer, place, numbers=True)
-    if columns.answer_form == "value":
-        return text
-    if columns.answer_form == "boxed":
-        answer = last_box(text)
-    else:
-        answer = text.rpartition("####")[2] if "####" in text else None
-    if answer is None or not answer.strip():
-        form = _FORMS[columns.answer_form]
-        raise InputError(f"{place}: {columns.answer!r} holds no answer in the form of {form}")
-    return answer.strip()
+def _usual(what: str, rows: Sequence[Mapping[str, Any]], source: str) -> str:
+    column = _most_held(_USUAL[what], rows)
+    if column is None:
+        names = ", ".join(map(repr, dict.fromkeys(name for row in rows for name in row)))
+        also = ", ".join(_USUAL[what][1:6])
+        raise InputError(
+            f"{source}: the rows lack {what!r} or another usual name of it ({also}, ...); they "
+            f"have {names or 'nothing'}: name the column with --set task.columns.{what}=NAME"
+        )
+    return column
 
 
-def _level(row: dict[str, Any], columns: Columns, place: str) -> int | None:
-    found = _LAST_NUMBER.search(str(_value(row, columns.level, place)))
-    return int(found[0]) if found else None
+def _most_held(usual: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the column that most rows hold a value in, the first of several; case aside.
 
-
-def _text(row: dict[str, Any], column: str, place: str, *, numbers: bool = False) -> str:
-    value = _value(row, column, place)
-    if numbers and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(int(value)) if value == int(value) else str(value)
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{place}: {column!r} must be text, not {value!r}")
-    return value
-
-
-def _value(row: dict[str, Any], column: str, place: str) -> Any:
-    value = _found(row, column)
-    if value is None:
-        raise _lacks(row, [column], place)
-    return value
-
-
-def _found(row: dict[str, Any], column: str) -> Any:
-    """Return what stands in a column, or None; a name with dots may be that of a column itself."""
-    value: Any = row.get(column)
-    if value is None and "." in column:
-        value = row
-        for part in column.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-    return None if value == "" else value
-
-
-def _lacks(row: dict[str, Any], columns: list[str], place: str) -> InputError:
-    lacking, known = (", ".join(map(repr, names)) for names in (columns, row))
-    return InputError(f"{place}: the row lacks {lacking}; it has {known or 'nothing'}")
+    One that is there but empty is taken where no other has values.
+    """
+    counts = Counter[str]()
+    places: dict[str, int] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        if name.strip().lower() in usual:
+            places[name] = usual.index(name.strip().lower())
+    inner = [name for name in usual if "." in name and any(cell(row, name) for row in rows)]
+    places |= {name: usual.index(name) for name in inner}
+    for row in rows:
+        counts.update(name for name in places if cell(row, name) not in (None, ""))
+    return min(places, key=lambda name: (-counts[name], places[name]), default=None)

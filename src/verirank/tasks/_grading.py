@@ -1,4 +1,4 @@
-"""From a completion's text to a reward: the task extracts the answer, the verifier judges it."""
+"""From the completions of a batch to their rewards."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ def grade(
     """Return the reward of every completion, one list a problem.
 
     Args:
-        task: extracts the stated answers and says what judges them.
-        verifier: judges them, in workers that can be killed.
+        task: turns a completion into a reward.
+        verifier: compares answers in worker processes.
         problems: P problems.
         texts: the completions of each problem.
     """
-    answers = [
-        (problem, task.extract(text))
-        for problem, group in zip(problems, texts, strict=True)
-        for text in group
+    graded = [
+        (problem, text) for problem, group in zip(problems, texts, strict=True) for text in group
     ]
-    rewards = iter(task.judge(verifier, answers))
+    rewards = iter(task.grade(verifier, graded))
     return [[next(rewards) for _ in group] for group in texts]

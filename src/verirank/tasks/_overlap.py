@@ -36,8 +36,8 @@ class Overlap:
 
 def find_overlap(train: Sequence[Problem], bench: Sequence[Problem]) -> Overlap:
     """Return which problems of a bench overlap with a training set."""
-    texts = {tuple(_words(problem.prompt)) for problem in train}
-    exact = [tuple(_words(problem.prompt)) in texts for problem in bench]
+    texts = {tuple(_words(problem.text)) for problem in train}
+    exact = [tuple(_words(problem.text)) in texts for problem in bench]
     ngram = _share_half_of_their_grams(train, bench)
     either = (a or b for a, b in zip(exact, ngram, strict=True))
     return Overlap(
@@ -49,16 +49,14 @@ def find_overlap(train: Sequence[Problem], bench: Sequence[Problem]) -> Overlap:
 
 
 def _share_half_of_their_grams(train: Sequence[Problem], bench: Sequence[Problem]) -> list[bool]:
-    grams = [_grams(problem.prompt) for problem in bench]
+    grams = [_grams(problem.text) for problem in bench]
     holders: dict[Gram, list[int]] = defaultdict(list)
     for place, own in enumerate(grams):
         for gram in own:
             holders[gram].append(place)
     most = [0] * len(bench)
     for problem in train:
-        shared = Counter(
-            place for gram in _grams(problem.prompt) for place in holders.get(gram, ())
-        )
+        shared = Counter(place for gram in _grams(problem.text) for place in holders.get(gram, ()))
         for place, count in shared.items():
             most[place] = max(most[place], count)
     return [0 < len(own) <= 2 * count for own, count in zip(grams, most, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from verirank.config import TaskConfig, TrialConfig, load_plugin
+from verirank.config import ArmConfig, TaskConfig, load_plugin
 from verirank.tasks._problem import BenchSettings, Task
 
 
@@ -18,7 +18,7 @@ def load_task(config: TaskConfig) -> Task:
     return task(task.Config.model_validate(config.model_dump()))
 
 
-def bench_settings(task: Task, bench: str, config: TrialConfig) -> BenchSettings:
+def bench_settings(task: Task, bench: str, config: ArmConfig) -> BenchSettings:
     """Return how a bench is sampled: as the trial says, or else as the bench does."""
     names = [field.name for field in fields(BenchSettings)]
     asked = {name: getattr(config.evaluation, name) for name in names}

@@ -135,6 +135,13 @@ def _braces_under_roots(answer: str) -> str | None:
 
 _REWRITINGS: dict[str, Callable[[str], str | None]] = {
     "in dollars": lambda answer: f"${answer}$",
+    "in double dollars": lambda answer: f"$$ {answer} $$",
+    "in round delimiters": lambda answer: rf"\( {answer} \)",
+    "in square delimiters": lambda answer: rf"\[ {answer} \]",
+    "in a second box": lambda answer: rf"\boxed{{{answer}}}",
+    "in bold": lambda answer: f"**{answer}**",
+    "in display style": lambda answer: rf"\displaystyle {answer}",
+    "with a full stop": lambda answer: f"{answer}.",
     "thin spaces around": lambda answer: rf"\, {answer} \,",
     "braces around": lambda answer: f"{{{answer}}}",
     "spaces around + and =": _spaced_operators,

@@ -27,7 +27,7 @@ def split_problems(problems: Sequence[Problem], source: str) -> dict[str, list[P
     """
     groups: dict[str, list[Problem]] = {}
     for problem in problems:
-        groups.setdefault(_normalised(problem.prompt), []).append(problem)
+        groups.setdefault(normalised(problem.text), []).append(problem)
     if len(groups) < 3:
         raise InputError(
             f"{source} holds {len(groups)} different problems; it needs three at least"
@@ -45,7 +45,8 @@ def stream_problem(problems: Sequence[Problem], seed: int, index: int) -> Proble
     return problems[_order(len(problems), seed, epoch)[place]]
 
 
-def _normalised(text: str) -> str:
+def normalised(text: str) -> str:
+    """Return a text without its case and the width of its spaces."""
     return " ".join(text.split()).casefold()
 
 

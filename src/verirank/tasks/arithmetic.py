@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 from verirank.config import InputError, TaskConfig
 from verirank.tasks._problem import Problem, Task
 from verirank.tasks._splits import Split, split_of
+from verirank.tasks._templates import conclusion
 
 _ANSWER = re.compile(r"\\boxed\{(-?\d+)\}$")
 _LENGTHS = {"test": (2, 3), "selection": (2, 3), "ood": (4, 4)}
@@ -48,7 +49,9 @@ class Arithmetic(Task):
         return list(problems.values())
 
     def extract(self, completion: str) -> str | None:
-        found = _ANSWER.search(completion.strip())
+        # A model that is cut off while it thinks has stated no final answer.
+        concluded = conclusion(completion, in_thought=False)
+        found = _ANSWER.search(concluded.strip()) if concluded is not None else None
         return found.group(1) if found else None
 
 

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from verirank.tasks._columns import Columns
+from verirank.config import is_problem_file
 from verirank.tasks._problem import Problem
 from verirank.tasks._problem_set_task import ProblemSetConfig, ProblemSetTask
-from verirank.tasks._problem_sets import HubSet, find_training_set, read_training_set
+from verirank.tasks._problem_sets import HubSettings, find_training_set, read_training_set
 
 
-class MathConfig(ProblemSetConfig):
+class MathConfig(ProblemSetConfig, HubSettings):
     """Which problems are trained on.
 
     `train` is a named set (`verirank data list`) or the id of a data set on the Hub, of which
-    `revision`, `files` (a pattern of its files' paths) and `columns` then say how it is read.
+    `revision`, `split`, `subset`, `files` and `columns` then say how it is read.
     """
 
     name: str = "math"
     train: str = "dapo-math-17k"
-    revision: str | None = None
-    files: str | None = None
-    columns: Columns | None = None
 
     @model_validator(mode="after")
     def _only_a_hub_id_is_described(self) -> Self:
-        if self.train.endswith((".jsonl", ".parquet", ".gz")):
+        if is_problem_file(self.train):
             raise ValueError(f"a file is a task of its own: task.name={self.train}")
-        if self._description() and find_training_set(self.train):
+        if self.describing() and find_training_set(self.train):
             raise ValueError(
-                f"{self.train} is a named set; only a Hub id takes revision, files and columns"
+                f"{self.train} is a named set; only a Hub id takes {', '.join(self.describing())}"
             )
         return self
-
-    @property
-    def hub_set(self) -> HubSet:
-        """How `train` is read where it is a Hub id."""
-        return HubSet(hub=self.train, **self._description())
-
-    def _description(self) -> dict[str, Any]:
-        settings = {"revision": self.revision, "files": self.files, "columns": self.columns}
-        return {key: value for key, value in settings.items() if value is not None}
 
 
 class Math(ProblemSetTask):
@@ -69,4 +57,6 @@ class Math(ProblemSetTask):
         return self.config.train
 
     def training_set(self) -> list[Problem]:
-        return read_training_set(self.config.train, self.config.data_dir, self.config.hub_set)
+        return read_training_set(
+            self.config.train, self.config.data_dir, self.config.describing(), self.remark
+        )

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from verirank.config import InputError, TaskConfig, nearest
+from verirank.tasks._answer_formats import INSTRUCTIONS
 from verirank.tasks._boxed import stated_answer
 from verirank.tasks._problem import Problem, Task
 from verirank.tasks._splits import Split, split_of
-from verirank.tasks._templates import Template, render_prompt
+from verirank.tasks._templates import ChatTemplate, conclusion, opens_thought, render_prompt
 from verirank.verifier import Reward, Verifier
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ReasoningGymConfig(TaskConfig):
     name: str = "reasoning-gym"
     generator: str = "chain_sum"
     options: dict[str, Any] = Field(default_factory=dict)
-    template: Template = "chat"
+    template: ChatTemplate = "chat"
 
 
 class ReasoningGym(Task):
@@ -50,9 +51,11 @@ class ReasoningGym(Task):
     Config = ReasoningGymConfig
     benches = tuple(_SPLITS)
     max_new_tokens = 1024
+    answers_by_value = False
 
     def __init__(self, config: ReasoningGymConfig) -> None:
         super().__init__(config)
+        self._in_thought = False
         self._made(0)
 
     @classmethod
@@ -81,10 +84,14 @@ class ReasoningGym(Task):
         return list(problems.values())
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> str:
-        return render_prompt(problem.prompt, self.config.template, tokenizer)
+        prompt = render_prompt(problem, self.config.template, tokenizer, INSTRUCTIONS["boxed"])
+        self._in_thought = opens_thought(prompt)
+        return prompt
 
     def extract(self, completion: str) -> str | None:
-        return stated_answer(completion)
+        in_thought = self._in_thought or self.config.template == "r1-distill"
+        text = conclusion(completion, in_thought=in_thought)
+        return None if text is None else stated_answer(text)
 
     def judge(
         self, verifier: Verifier, answers: Sequence[tuple[Problem, str | None]]

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from verirank.algorithms import Algorithm, BatchTotals, Group, TokenBatch
+from verirank.kernels import Sequences
 from verirank.processes import count, rank
-from verirank.training._sequences import Sequences, Siblings
+from verirank.sampling import Completion
 
 T = TypeVar("T", Sequences, TokenBatch)
+Siblings = list[tuple[Completion, float]]
+"""Completions of one prompt, packed behind it together, each with its advantage."""
 
 
 @dataclass(slots=True)
@@ -55,11 +58,11 @@ class Batch:
     parts: list[MicroBatch]
     groups_used: int
 
-    def share(self, device: torch.device) -> Batch:
-        """Return what this process trains on: as many micro-batches as every other, on its device.
+    def own_part(self, device: torch.device) -> Batch:
+        """Return the micro-batches of this process, on its device, as many as every other has.
 
-        Where they do not come out even, silent ones fill up, because the passes of a sharded model
-        are taken by all processes together. The sum over the processes is the batch.
+        Where the number is not divisible, micro-batches of weight zero fill up: all processes take
+        the passes of a sharded model together. The sum over the processes is the batch.
         """
         missing = -len(self.parts) % count()
         parts = self.parts + [self.parts[0].silent() for _ in range(missing)]
@@ -168,7 +171,7 @@ def _cut(families: list[Siblings], room: _Room) -> Iterator[list[Siblings]]:
 
 
 def _micro_batch(families: list[Siblings], algorithm: Algorithm, totals: BatchTotals) -> MicroBatch:
-    sequences = Sequences.pack(families)
+    sequences = pack(families)
     samples = [sample for siblings in families for sample in siblings]
     tokens = TokenBatch(
         mask_NT=sequences.mask_NT(),
@@ -177,6 +180,16 @@ def _micro_batch(families: list[Siblings], algorithm: Algorithm, totals: BatchTo
         sampler_NT=_padded([completion.logprobs for completion, _ in samples]),
     )
     return MicroBatch(sequences, tokens)
+
+
+def pack(families: Sequence[Siblings]) -> Sequences:
+    """Pack completions behind their prompts."""
+    return Sequences.pack(
+        [
+            (siblings[0][0].prompt_tokens, [completion.tokens for completion, _ in siblings])
+            for siblings in families
+        ]
+    )
 
 
 def _padded(rows: Sequence[Sequence[float]]) -> Tensor:

@@ -11,25 +11,32 @@ import torch
 from safetensors.torch import load_file
 
 from verirank.methods import write_tensors
-from verirank.processes import gathered, is_first, sharded_like
-from verirank.record import Run, whole_folder, write_json
+from verirank.processes import gathered, is_first, on_first, sharded_like
+from verirank.record import Run, whole_folder, write_json, write_sums
 from verirank.training._trainer import Trainer
 
 _COUNTS = ("step", "updates", "problems_drawn")
 
 
 def save_checkpoint(trainer: Trainer, run: Run, keep: int) -> None:
-    """Write checkpoints/step-N whole or not at all, then drop all but the newest `keep`."""
+    """Write checkpoints/step-N whole or not at all, then drop all but the newest `keep`.
+
+    One that is there already is left: it was written, or loaded, at this very step.
+    """
+    folder = run.checkpoint_folder / f"step-{trainer.step}"
+    if on_first(folder.is_dir):
+        return
     policy = gathered(trainer.policy.state())
     tensors, groups = _optimizer_state(trainer.optimizer)
     optimizer = gathered(tensors)
     if not is_first():
         return
-    with whole_folder(run.checkpoint_folder / f"step-{trainer.step}") as target:
+    with whole_folder(folder) as target:
         write_tensors(policy, target / "policy.safetensors")
         write_tensors(optimizer, target / "optimizer.safetensors")
         counts = {name: getattr(trainer, name) for name in _COUNTS}
         write_json(target / "state.json", {**counts, "param_groups": groups})
+        write_sums(target)
     for old in run.checkpoints()[:-keep]:
         shutil.rmtree(old)
 

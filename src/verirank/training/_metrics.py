@@ -13,6 +13,7 @@ import torch
 
 from verirank.algorithms import Group
 from verirank.processes import collect
+from verirank.verifier import UNVERIFIED
 
 _PHASES = ("sample", "verify", "train", "publish")
 
@@ -40,16 +41,24 @@ class Clock:
         }
 
 
-def sampling_metrics(sampled: Sequence[Group]) -> dict[str, float]:
-    """Return the means over every completion sampled, whether or not its group was used."""
+def sampling_metrics(sampled: Sequence[Group], is_whole_at_limit: bool = False) -> dict[str, float]:
+    """Return the means over every completion sampled, whether or not its group was used.
+
+    `samples` counts the completions, `unverified` the answers that the verifier left undecided,
+    which earn nothing.
+    """
     completions = [c for group in sampled for c in group.completions]
-    rewards = [reward.value for group in sampled for reward in group.rewards]
+    rewards = [reward for group in sampled for reward in group.rewards]
     n = len(completions)
     return {
-        "reward_mean": sum(rewards) / n,
+        "reward_mean": sum(reward.value for reward in rewards) / n,
         "groups_sampled": len(sampled),
         "completion_length_mean": sum(len(c.tokens) for c in completions) / n,
-        "truncated_fraction": sum(c.truncated for c in completions) / n,
+        "truncated_fraction": 0.0
+        if is_whole_at_limit
+        else sum(c.truncated for c in completions) / n,
+        "samples": n,
+        "unverified": [reward.reason for reward in rewards].count(UNVERIFIED),
     }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,36 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from verirank.algorithms import Group
-from verirank.config import RunFailedError
+from verirank.config import DURING, RunFailedError
 from verirank.methods import Policy, save_policy
 from verirank.models import BaseModel
 from verirank.processes import any_process, count, expect_same, gathered, is_first, on_first
-from verirank.record import Run, whole_folder
-from verirank.sampling import Sampler
+from verirank.record import (
+    Run,
+    complete_metrics,
+    expect_sums,
+    join_rollouts,
+    newest_checkpoint,
+    rewind,
+    whole_folder,
+    write_rollouts,
+)
+from verirank.sampling import Sampler, SamplingStoppedError
 from verirank.training._batch import advantages_of
 from verirank.training._checkpoint import load_checkpoint, save_checkpoint
 from verirank.training._metrics import reset_peak_memory
+from verirank.training._refill import StepAbandonedError
 from verirank.training._trainer import Step, Trainer
 from verirank.verifier import Verifier
+
+Evaluate = Callable[[int, Callable[[], bool]], Mapping[str, float]]
+"""Scores the sampler's weights after a step, unless the run is to stop meanwhile."""
 
 
 class BaseChangedError(RunFailedError):
     """The frozen base's bytes are not what they were: the run is invalid."""
+
+    failure_kind = "invalid"
 
 
 def train(
@@ -38,14 +54,23 @@ def train(
     verifier: Verifier,
     on_step: Callable[[Step], None] = lambda step: None,
     *,
+    evaluate: Evaluate = lambda step, stopping: {},
     until: int | None = None,
+    on_policy: Callable[[Policy], None] = lambda policy: None,
 ) -> Policy:
     """Take the steps that the run still owes, recording each; return the trained policy.
 
+    After every `evaluation.every` steps, what `evaluate` returns joins the step's metrics; the
+    sampler then serves the policy, and a checkpoint that is due is written. `evaluate` may ask
+    whether the run is to stop, and then raise `SamplingStoppedError`; the run scores the step when
+    it goes on.
+
     With `until`, the run pauses with a checkpoint after that step, and goes on when trained again.
-    A run with a checkpoint goes on from it to the same bits. The first Ctrl-C ends the run after
-    the step under way with a checkpoint, the second at once. Of several processes all train, and
-    the first writes; the others have to see the run's folder.
+    A run with a checkpoint goes on from it to the same bits. The first Ctrl-C gives up the step
+    under way and ends the run with a checkpoint, the second at once. Of several processes all
+    train, and the first writes; the others have to see the run's folder. `on_step` gets
+    every step, and once more one whose scores a stop had left out. `on_policy` gets the policy
+    before its first step.
 
     Raises:
         KeyboardInterrupt: the run was stopped; it can be resumed.
@@ -58,41 +83,81 @@ def train(
     expect_same({"the base's SHA-256": fingerprint})
     on_first(lambda: run.expect_base(fingerprint))
     reset_peak_memory()
-    trainer = Trainer(config, base, sampler, verifier, initial=_stored_initial(run.folder))
+    trainer = Trainer(
+        *(config, base, sampler, verifier),
+        initial=_stored_initial(run.folder),
+        base_reward=run.manifest.get("base_reward"),
+    )
     problems = trainer.task.fingerprint()
     on_first(lambda: run.expect_problems(problems))
     _begin(run, trainer)
-    unsaved: list[list[Group]] = []
+    on_policy(trainer.policy)
+    saved_at = time.monotonic()
     with _interruptible() as stopping:
+        if owed := on_first(lambda: _unscored(run, trainer.step)):
+            step = Step(owed, [])
+            stops = _score(run, step, evaluate, stopping)
+            on_step(step)
+            if stops:
+                raise KeyboardInterrupt
         while trainer.step < last:
-            step = trainer.train_step()
+            try:
+                step = trainer.train_step(stopping)
+            except StepAbandonedError:
+                _save(run, trainer)
+                raise KeyboardInterrupt from None
             if is_first():
                 run.append_metrics(step.metrics)
-            unsaved.append(step.groups)
-            on_step(step)
+                write_rollouts(run, trainer.step, _rollouts(trainer, step.groups))
             stops = any_process(stopping())
-            if stops or trainer.step == last or trainer.step % config.checkpoint.every == 0:
-                if is_first():
-                    # No checkpoint may outlast the steps that led to it.
-                    run.keep_metrics()
-                    _write_rollouts(run, trainer, unsaved)
-                save_checkpoint(trainer, run, config.checkpoint.keep)
-                unsaved = []
+            by_time = time.monotonic() - saved_at > 60 * config.checkpoint.every_minutes
+            by_step = trainer.step == last or trainer.step % config.checkpoint.every == 0
+            if stops or by_step or on_first(lambda due=by_time: due):
+                _save(run, trainer)
+                saved_at = time.monotonic()
+            if not stops and _is_scored(run, trainer.step):
+                stops = _score(run, step, evaluate, stopping)
+            on_step(step)
             if stops:
+                _save(run, trainer)
                 raise KeyboardInterrupt
     if base.fingerprint() != fingerprint:
         raise BaseChangedError("the base's weights changed during the run; its result is invalid")
     if last == config.training.steps:
         _save_policy(trainer.policy, run.folder / "adapter")
+    left = trainer.policy.method.remaining_parameters(trainer.policy)
     if is_first():
-        run.update_manifest(**run.totals())
+        run.update_manifest(remaining_parameters=left, **run.totals())
     return trainer.policy
 
 
-def _save_policy(policy: Policy, place: Path) -> None:
+def _is_scored(run: Run, step: int) -> bool:
+    every = run.config.evaluation.every
+    return every is not None and step > 0 and step % every == 0
+
+
+def _unscored(run: Run, step: int) -> dict[str, Any] | None:
+    """Return the line of the last step, where the run was stopped before its scores."""
+    lines = run.metrics()
+    if not lines or not _is_scored(run, step) or f"{DURING}_avg_at_k" in lines[-1]:
+        return None
+    return lines[-1]
+
+
+def _score(run: Run, step: Step, evaluate: Evaluate, stopping: Callable[[], bool]) -> bool:
+    """Add to the last step's metrics what its weights score; return whether the run is to stop."""
+    with suppress(SamplingStoppedError):
+        scores = evaluate(int(step.metrics["step"] or 0), stopping)
+        step.metrics.update(scores)
+        if is_first():
+            complete_metrics(run, scores)
+    return any_process(stopping())
+
+
+def _save_policy(policy: Policy, target: Path) -> None:
     state = gathered(policy.state())
     if is_first():
-        with whole_folder(place) as folder:
+        with whole_folder(target) as folder:
             save_policy(policy, folder, state)
 
 
@@ -100,12 +165,12 @@ def _begin(run: Run, trainer: Trainer) -> None:
     policy = trainer.policy
     if not on_first((run.folder / "init").is_dir):
         _save_policy(policy, run.folder / "init")
-    if checkpoints := run.checkpoints():
-        load_checkpoint(trainer, checkpoints[-1])
+    if checkpoint := on_first(lambda: newest_checkpoint(run)):
+        load_checkpoint(trainer, checkpoint)
     expect_same({"the newest checkpoint": f"step {trainer.step}", "the policy": policy.digest()})
     if not is_first():
         return
-    run.rewind(trainer.step)
+    rewind(run, trainer.step)
     run.sweep()
     run.update_manifest(
         status="running",
@@ -113,43 +178,60 @@ def _begin(run: Run, trainer: Trainer) -> None:
         threads=torch.get_num_threads(),
         processes=count(),
         device=str(trainer.base.device),
+        forward_pass=f"transformers ({trainer.base.form})" if trainer.base.form else "packed",
         family=policy.method.family,
         learning_rate=trainer.learning_rate,
-        adapted_modules=sorted(policy.method.targets(trainer.base.model)),
-        trainable_parameters=sum(p.numel() for p in policy.trainable().values()),
+        adapted_modules=sorted(policy.method.targets(policy.original)),
+        trainable_parameters=policy.trainable_parameters,
         total_parameters=trainer.base.shape.parameters,
     )
 
 
-def _write_rollouts(run: Run, trainer: Trainer, steps: list[list[Group]]) -> None:
-    first = trainer.step - len(steps) + 1
-    rows = [
-        row for step, groups in enumerate(steps, first) for row in _rollouts(trainer, step, groups)
-    ]
-    run.write_rollouts(first, trainer.step, rows)
+def _save(run: Run, trainer: Trainer) -> None:
+    """Write a checkpoint after the steps that led to it, unless it would not be between steps."""
+    between_steps = trainer.updates == trainer.step * run.config.algorithm.inner_updates
+    if not trainer.step or not between_steps:
+        return
+    if is_first():
+        # No checkpoint may outlast the steps that led to it.
+        run.keep_metrics()
+        join_rollouts(run)
+    save_checkpoint(trainer, run, run.config.checkpoint.keep)
 
 
-def _rollouts(trainer: Trainer, step: int, groups: list[Group]) -> Iterator[dict[str, Any]]:
+def _rollouts(trainer: Trainer, groups: list[Group]) -> list[dict[str, Any]]:
+    """Return a row a completion of the step that was taken last."""
     given_PG = advantages_of(groups, trainer.algorithm, trainer.max_new_tokens).tolist()
-    for group, advantages in zip(groups, given_PG, strict=True):
-        answered = zip(group.completions, group.rewards, advantages, strict=True)
-        for completion, reward, advantage in answered:
-            yield {
-                "step": step,
-                "problem": group.problem.id,
-                "prompt": group.problem.prompt,
-                "gold": group.problem.answer,
-                "completion": completion.text,
-                "reward": reward.value,
-                "advantage": advantage,
-                "reason": reward.reason,
-                "length": len(completion.tokens),
-                "truncated": completion.truncated,
-                "seed": completion.seed,
-            }
+    return [
+        {
+            "step": trainer.step,
+            "problem": group.problem.id,
+            "prompt": group.problem.text,
+            "gold": group.problem.answer,
+            "completion": completion.text,
+            "reward": reward.value,
+            "advantage": advantage,
+            "reason": reward.reason,
+            "length": len(completion.tokens),
+            "truncated": completion.truncated and not trainer.task.is_whole_at_limit,
+            "seed": completion.seed,
+        }
+        for group, advantages in zip(groups, given_PG, strict=True)
+        for completion, reward, advantage in zip(
+            group.completions, group.rewards, advantages, strict=True
+        )
+    ]
 
 
 def _stored_initial(folder: Path) -> dict[str, Tensor] | None:
+    """Return the initial adapter that the run began with, once it has begun.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    if not (folder / "init").is_dir():
+        return None
+    expect_sums(folder / "init")
     path = folder / "init" / "initial.safetensors"
     return load_file(path) if path.is_file() else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,18 +12,23 @@ from torch import Tensor
 from verirank.algorithms import Algorithm, Group, LossSums
 from verirank.config import RunFailedError, TrialConfig, learning_rate_of, load_plugin
 from verirank.methods import DivergedError, Policy
-from verirank.models import BaseModel, strictly_in_order
-from verirank.processes import collect, share, sum_gradients, summed
-from verirank.sampling import Sampler, sample_seed
-from verirank.tasks import grade, load_task
+from verirank.models import BaseModel, deterministic
+from verirank.processes import any_process, sum_gradients, summed
+from verirank.sampling import Order, Sampler, sample_seed
+from verirank.tasks import Problem, Task, load_task
 from verirank.training._batch import Batch, prepare
 from verirank.training._logprobs import CompletionLogprobs
 from verirank.training._metrics import Clock, sampling_metrics
+from verirank.training._refill import Grader, Intake, KeepRate, Refill, StepAbandonedError
+from verirank.training._rewards import rewards_of
+from verirank.training._schedule import rate_factor
 from verirank.verifier import Verifier
 
 
 class SamplerDriftError(RunFailedError):
     """Sampler and trainer disagree by more than rounding: no step may be taken on its samples."""
+
+    failure_kind = "invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,21 @@ class Trainer:
         sampler: Sampler,
         verifier: Verifier,
         initial: Mapping[str, Tensor] | None = None,
+        base_reward: float | None = None,
+        task: Task | None = None,
     ) -> None:
-        """Build the policy and its optimiser; `initial` is a stored initial adapter, if any."""
+        """Build the policy and its optimiser.
+
+        `initial` is a stored initial adapter, if any; `base_reward` the base's mean reward on
+        training problems, which a control with random rewards needs; `task` stands in for the one
+        that the settings name.
+        """
         self.config = config
         self.base = base
         self.sampler = sampler
         self.verifier = verifier
-        self.task = load_task(config.task)
+        self.task = task or load_task(config.task)
+        self.rewards = rewards_of(config, self.task, verifier, base_reward)
         self.max_new_tokens = config.sampling.max_new_tokens or self.task.max_new_tokens
         self.algorithm: Algorithm = load_plugin("algorithm", config.algorithm.name)(
             config.algorithm
@@ -64,27 +77,36 @@ class Trainer:
         self.policy = Policy.create(
             base, config.method, seed=config.seed, total_steps=updates, initial=initial
         )
-        self.logprobs = CompletionLogprobs(self.policy.model, config.sampling.temperature)
+        settings = {"temperature": config.sampling.temperature, "packed": base.form is None}
+        self.logprobs = CompletionLogprobs(self.policy.model, **settings)
         if config.machine.gradient_checkpointing:
             self.logprobs.checkpoint_layers()
         if config.machine.shard:
             self.logprobs.shard()
-        self.reference_logprobs = CompletionLogprobs(
-            self.policy.reference, config.sampling.temperature
+        self.reference_logprobs = CompletionLogprobs(self.policy.reference, **settings)
+        self.learning_rate = learning_rate_of(
+            config.method, config.model.name, config.training.optimizer
         )
-        self.learning_rate = learning_rate_of(config.method, config.model.name)
+        if config.control == "no-signal":
+            self.learning_rate = 0.0
         self.optimizer = self.policy.optimizer(config.training, self.learning_rate)
         self.full_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.keep_rate = KeepRate()
         self.step = 0
         self.updates = 0
         self.problems_drawn = 0
 
-    def train_step(self) -> Step:
-        """Sample and verify groups, take the algorithm's optimiser steps, publish the weights."""
+    def train_step(self, stopping: Callable[[], bool] = lambda: False) -> Step:
+        """Sample and verify groups, take the algorithm's optimiser steps, publish the weights.
+
+        Raises:
+            StepAbandonedError: `stopping` came true, here or in another process; groups and
+                gradients of the step are lost.
+        """
         clock = Clock()
-        sampled, selected = self._sample_groups(clock)
+        sampled, selected = self._sample_groups(clock, stopping)
         with clock("train"):
-            update = self.learn(selected)
+            update = self.learn(selected, stopping)
         with clock("publish"):
             published = self.sampler.publish(self.policy.effective_weights())
         self.step += 1
@@ -93,7 +115,7 @@ class Trainer:
             raise DivergedError.of(self.config.method.name, what)
         metrics = {
             "step": self.step,
-            **sampling_metrics(sampled),
+            **sampling_metrics(sampled, self.task.is_whole_at_limit),
             **update,
             "lr": self.optimizer.param_groups[0]["lr"],
             "delta_norm": published.delta_norm,
@@ -102,7 +124,9 @@ class Trainer:
         }
         return Step(metrics, sampled)
 
-    def learn(self, groups: Sequence[Group]) -> dict[str, float | int | None]:
+    def learn(
+        self, groups: Sequence[Group], stopping: Callable[[], bool] = lambda: False
+    ) -> dict[str, float | int | None]:
         """Take the algorithm's optimiser steps on groups, without publishing or counting a step.
 
         Returns:
@@ -112,6 +136,7 @@ class Trainer:
         Raises:
             SamplerDriftError: the completions are another policy's.
             DivergedError: the gradient is not finite.
+            StepAbandonedError: `stopping` came true before the last gradient was complete.
         """
         batch = prepare(
             groups,
@@ -119,11 +144,11 @@ class Trainer:
             max_new_tokens=self.max_new_tokens,
             most_tokens=self.config.training.micro_batch_tokens,
             most_places=self._most_places(),
-        ).share(self.base.device)
+        ).own_part(self.base.device)
         self._remember_reference(batch)
         update: dict[str, float | None] = {}
         for _ in range(self.config.algorithm.inner_updates):
-            update = self._accumulate_gradients(batch)
+            update = self._accumulate_gradients(batch, stopping)
             self._expect_served(update)
             update |= {"grad_norm": self._update()}
         return {"groups_used": batch.groups_used, **update}
@@ -137,50 +162,42 @@ class Trainer:
         on_cpu = self.base.device.type == "cpu"
         return None if on_cpu else 2 * self.config.training.micro_batch_tokens
 
-    def _sample_groups(self, clock: Clock) -> tuple[list[Group], list[Group]]:
-        """Draw problems until the batch is full of selected groups, or the rounds are used up."""
+    def _sample_groups(
+        self, clock: Clock, stopping: Callable[[], bool] = lambda: False
+    ) -> tuple[list[Group], list[Group]]:
+        """Sample the stream's next groups until the batch is full; return all, and those kept."""
         wanted = self.config.sampling.problems_per_step
-        sampled: list[Group] = []
-        selected: list[Group] = []
-        for _ in range(self.algorithm.sampling_rounds):
-            answered = self._answer(wanted - len(selected), clock)
-            sampled += answered
-            selected += filter(self.algorithm.selects, answered)
-            if len(selected) == wanted:
-                break
-        return sampled, selected
+        most = wanted * self.algorithm.sampling_rounds
+        intake = Intake(wanted, most, self.keep_rate, self.config.sampling.requested_ahead)
+        grader = Grader(self.rewards)
+        refill = Refill(self.sampler, grader, intake, self._order, self.algorithm.selects)
+        sampled = refill.fill(
+            clock,
+            stopping,
+            longest=self._longest(wanted),
+            temperature=self.config.sampling.temperature,
+            stop=self.task.stop,
+        )
+        self.problems_drawn += len(sampled)
+        return sampled, list(filter(self.algorithm.selects, sampled))
 
-    def _answer(self, n: int, clock: Clock) -> list[Group]:
-        """Answer the next n problems of the stream, each process its share of them."""
-        first = self.problems_drawn
-        self.problems_drawn += n
-        groups = self._groups(share(range(first, self.problems_drawn)), clock)
-        with clock("sample"):  # where a process waits for the others
-            return collect(groups)
+    def _order(self, place: int) -> tuple[Problem, Order]:
+        """Return the problem that many places further in the stream, and what to sample of it."""
+        position = self.problems_drawn + place
+        problem = self.task.training_problem(self.config.seed, position)
+        seeds = self._seeds(position)
+        prompt = self.task.render(problem, self.sampler.tokenizer)
+        return problem, Order(place, prompt, seeds, [self.max_new_tokens] * len(seeds))
 
-    def _groups(self, places: Sequence[int], clock: Clock) -> list[Group]:
-        """Sample and verify one group for the problem at each place of the stream."""
-        sampling = self.config.sampling
-        problems = [self.task.training_problem(self.config.seed, place) for place in places]
-        with clock("sample"):
-            completions = self.sampler.sample(
-                [self.task.render(problem, self.sampler.tokenizer) for problem in problems],
-                [self._seeds(place) for place in places],
-                temperature=sampling.temperature,
-                max_new_tokens=self.max_new_tokens,
-                stop=self.task.stop,
-            )
-        with clock("verify"):
-            texts = [[completion.text for completion in group] for group in completions]
-            rewards = grade(self.task, self.verifier, problems, texts)
-        return [
-            Group(problem, tuple(group), tuple(verdicts))
-            for problem, group, verdicts in zip(problems, completions, rewards, strict=True)
-        ]
+    def _longest(self, problems: int) -> int:
+        """Return the tokens of the longest of the next prompts, and of a completion."""
+        prompts = [self._order(place)[1].prompt for place in range(problems)]
+        tokens = (len(self.sampler.tokenizer(prompt).input_ids) for prompt in prompts)
+        return max(tokens) + self.max_new_tokens
 
-    def _seeds(self, place: int) -> list[int]:
+    def _seeds(self, position: int) -> list[int]:
         samples = range(self.config.sampling.group_size)
-        return [sample_seed(self.config.seed, "train", place, sample) for sample in samples]
+        return [sample_seed(self.config.seed, "train", position, sample) for sample in samples]
 
     def _remember_reference(self, batch: Batch) -> None:
         """Take the base's log-probabilities, where the algorithm penalises leaving them."""
@@ -190,7 +207,9 @@ class Trainer:
             for part in batch.parts:
                 part.remember(reference_NT=self.reference_logprobs(part.sequences))
 
-    def _accumulate_gradients(self, batch: Batch) -> dict[str, float | None]:
+    def _accumulate_gradients(
+        self, batch: Batch, stopping: Callable[[], bool] = lambda: False
+    ) -> dict[str, float | None]:
         """Backpropagate the whole batch, a micro-batch at a time; its losses add up exactly.
 
         They do so over processes too: every token's weight comes from the totals of all.
@@ -199,7 +218,9 @@ class Trainer:
             parameter.grad = torch.zeros_like(parameter)
         sums = LossSums.zero(self.base.device)
         for part in batch.parts:
-            with strictly_in_order(self.base.device):
+            if any_process(stopping()):
+                raise StepAbandonedError
+            with deterministic(self.base.device):
                 with self.policy.autocast():
                     logprobs_NT = self.logprobs(part.sequences)
                 loss, part_sums = self.algorithm.loss(logprobs_NT, part.tokens)
@@ -227,14 +248,14 @@ class Trainer:
             )
 
     def _update(self) -> float:
-        """Take one optimiser step at the warm-up's rate; return the gradient's norm.
+        """Take one optimiser step at the schedule's rate; return the gradient's norm.
 
-        Where no group had a signal the gradient is 0, and AdamW's momentum still moves the weights,
+        Where no group had a signal the gradient is 0, and momentum still moves the weights,
         as it does in every trainer that steps once a batch.
         """
-        warm = min(1.0, (self.step + 1) / max(self.config.training.warmup_steps, 1))
+        factor = rate_factor(self.step, self.config.training)
         for group, rate in zip(self.optimizer.param_groups, self.full_rates, strict=True):
-            group["lr"] = rate * warm
+            group["lr"] = rate * factor
         self.updates += 1
         max_norm = self.config.training.max_grad_norm
         return self.policy.update(self.optimizer, self.updates, max_norm)

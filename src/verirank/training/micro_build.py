@@ -69,7 +69,7 @@ def _config(tokenizer: Qwen2Tokenizer) -> Qwen2Config:
         num_hidden_layers=4,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=256,
+        max_position_embeddings=1024,
         tie_word_embeddings=True,
         pad_token_id=SPECIAL.index("<pad>"),
         eos_token_id=SPECIAL.index("<eos>"),

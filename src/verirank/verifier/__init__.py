@@ -1,6 +1,26 @@
-"""Is this answer right? math-verify inside worker processes that can be killed."""
+"""Is this answer right? Compared by kind, else by math-verify in workers that can be killed."""
 
+from verirank.verifier._direct import Verdict, decide, kind_of
+from verirank.verifier._lenient import LENIENT
 from verirank.verifier._notation import closing_brace
+from verirank.verifier._pool import UNVERIFIED
 from verirank.verifier._verifier import Reward, Verifier
+from verirank.verifier.comparing import KINDS, STRICT, Policy
 
-__all__ = ["Reward", "Verifier", "closing_brace"]
+NO_KIND = "other"
+"""The kind of a gold that no rule reads, so that math-verify alone compares it."""
+
+__all__ = [
+    "KINDS",
+    "LENIENT",
+    "NO_KIND",
+    "STRICT",
+    "UNVERIFIED",
+    "Policy",
+    "Reward",
+    "Verdict",
+    "Verifier",
+    "closing_brace",
+    "decide",
+    "kind_of",
+]

@@ -1,13 +1,14 @@
-"""Verdicts kept for pairs that come again."""
+"""Judgements kept for pairs that come again."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from threading import Lock
 
+from verirank.verifier._pool import UNVERIFIED, Judgement
+
 _LIMIT = 2**16
-_OWED_TO_THE_MOMENT = {"deadline", "crashed"}
+_OWED_TO_THE_MOMENT = {UNVERIFIED, "crashed"}
 
 
 Key = tuple[str, str, str]
@@ -15,30 +16,24 @@ Key = tuple[str, str, str]
 
 
 class VerdictCache:
-    """Remembers the verdicts of the pairs used last; may be called from any thread.
+    """Remembers the judgements of the pairs used last; may be used from any thread."""
 
-    A verdict that a busy machine may have caused is not kept: the pair is compared anew.
-    """
-
-    def __init__(self, compare: Callable[[str, str, str], tuple[bool, str]]) -> None:
-        self._compare = compare
-        self._verdicts: OrderedDict[Key, tuple[bool, str]] = OrderedDict()
+    def __init__(self) -> None:
+        self._judgements: OrderedDict[Key, Judgement] = OrderedDict()
         self._lock = Lock()
 
-    def compare(self, comparison: str, gold: str, prediction: str) -> tuple[bool, str]:
-        """Return the verdict and reason of a pair, from memory where it was settled before."""
-        key = comparison, gold, prediction
+    def get(self, key: Key) -> Judgement | None:
+        """Return the judgement of a pair, where it was settled before."""
         with self._lock:
-            if key in self._verdicts:
-                self._verdicts.move_to_end(key)
-                return self._verdicts[key]
-        verdict = self._compare(*key)
-        if verdict[1] not in _OWED_TO_THE_MOMENT:
-            self._keep(key, verdict)
-        return verdict
+            if key in self._judgements:
+                self._judgements.move_to_end(key)
+            return self._judgements.get(key)
 
-    def _keep(self, key: Key, verdict: tuple[bool, str]) -> None:
+    def keep(self, key: Key, judgement: Judgement) -> None:
+        """Remember a judgement, unless a busy machine may have caused it."""
+        if judgement.reason in _OWED_TO_THE_MOMENT:
+            return
         with self._lock:
-            self._verdicts[key] = verdict
-            if len(self._verdicts) > _LIMIT:
-                self._verdicts.popitem(last=False)
+            self._judgements[key] = judgement
+            if len(self._judgements) > _LIMIT:
+                self._judgements.popitem(last=False)

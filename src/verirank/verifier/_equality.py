@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from random import Random
 from typing import Any
 
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
-from sympy import Expr, Max
+from sympy import Expr, FiniteSet, Float, Interval, Max, Rational, Tuple, Union, nan, oo, zoo
+from sympy.matrices import MatrixBase
 
 from verirank.verifier._notation import bare, rewritten
 
@@ -22,10 +24,13 @@ _PROSE = re.compile(
     r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}"
     r"|[\u0400-\u06ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}"
 )
-_SMALL, _ROUNDING_NOISE = 1e-3, 1e-100
+_DIGITS, _NOISE = 60, Float("1e-40", 60)
+_COLLECTIONS: tuple[Any, ...] = (FiniteSet, Tuple, Union, Interval, MatrixBase)
 _DELIMITERS = ("$", r"\boxed", r"\(", r"\[")
 _EXPRESSION = re.compile(r"[\^_*/=+]|\\(?!boxed|%)")
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*|\.\d+", re.ASCII)
+_POINTS = re.compile(r"(?<![A-Za-z\\])[A-Z]{2,}(?![A-Za-z])")
+_PRIME = re.compile(r"(?<![A-Za-z]{2})(?<=[A-Za-z)}])(?:'|\^\{?\\prime)")
 _WHOLE = (LatexExtractionConfig(),)
 _OR_A_NUMBER = (LatexExtractionConfig(), ExprExtractionConfig())
 
@@ -45,6 +50,8 @@ def compare(gold: str, prediction: str) -> Verdict:
         predictions += _parse(prediction, _OR_A_NUMBER)
     if not predictions:
         return False, "unparsable answer"
+    if _has_prime(gold) != _has_prime(prediction) or _points(gold) != _points(prediction):
+        return False, "different"
     equal = any(_equal(a, b) for a in golds for b in predictions)
     return equal, "equal" if equal else "different"
 
@@ -53,6 +60,19 @@ def _kinds(text: str) -> tuple[Any, ...]:
     """Return how a text may be read: as a number in it only where that is no fragment of more."""
     is_a_number = len(_NUMBER.findall(text)) == 1 and not _EXPRESSION.search(text)
     return _OR_A_NUMBER if is_a_number else _WHOLE
+
+
+def _points(text: str) -> set[str]:
+    """Return names such as AB and ABC, which math-verify takes for products: AB is not BA.
+
+    Prose has words in capitals, too, so its names do not count.
+    """
+    return set() if _PROSE.search(text) else set(_POINTS.findall(text))
+
+
+def _has_prime(text: str) -> bool:
+    """Tell whether a derivative's prime stands in a text: math-verify drops it."""
+    return _PRIME.search(text) is not None
 
 
 def _as_maths(text: str) -> str:
@@ -103,12 +123,21 @@ def _equal(gold: Any, prediction: Any) -> bool:
 
 
 def _differ_in_value(gold: Any, prediction: Any) -> bool:
-    """Tell whether two small numbers differ by over a thousandth of the larger one.
+    """Tell whether two values differ at random positive points, beyond the noise of 60 digits.
 
-    math-verify rounds to fixed decimal places, which makes all numbers small enough the same.
+    math-verify rounds to fixed decimal places, which makes near values, and all small ones, the
+    same. Collections differ where a member of one differs from every member of the other.
     """
-    if not all(isinstance(side, Expr) and side.is_number for side in (gold, prediction)):
+    if isinstance(gold, _COLLECTIONS) and isinstance(prediction, _COLLECTIONS):
+        return len(gold.args) == len(prediction.args) and any(
+            all(_differ_in_value(a, b) for b in prediction.args) for a in gold.args
+        )
+    if not (isinstance(gold, Expr) and isinstance(prediction, Expr)):
         return False
-    a, b = gold.doit().evalf(), prediction.doit().evalf()
-    scale = Max(abs(a), abs(b))
-    return bool(_ROUNDING_NOISE < scale < _SMALL and abs(a - b) > scale / 1000)
+    generator = Random(0)
+    names = sorted(gold.free_symbols | prediction.free_symbols, key=str)
+    point: Any = {name: Rational(generator.randrange(300, 4_000), 1_009) for name in names}
+    a, b = (side.doit().subs(point).evalf(_DIGITS) for side in (gold, prediction))
+    if not (a.is_number and b.is_number) or a.has(nan, zoo, oo) or b.has(nan, zoo, oo):
+        return False
+    return bool(abs(a - b) > Max(abs(a), abs(b)) * _NOISE)

@@ -1,168 +1,219 @@
-"""Worker processes that are killed at a deadline and replaced.
-
-Workers are plain subprocesses with a pipe each, not multiprocessing children: those import the
-caller's main module anew (and with it torch), cannot be started from a daemonic process, and share
-one channel, which a worker killed at the wrong moment breaks for all.
-"""
+"""Worker processes that end at a deadline of their own CPU time and are replaced."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from multiprocessing import Pipe
-from queue import SimpleQueue
-from threading import Lock
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import BoundedSemaphore, Lock
+from time import perf_counter
 
-from verirank.config import RunFailedError, VerifierConfig
+from verirank.config import VerifierConfig, usable_cores
+from verirank.verifier._direct import EQUALITY
+from verirank.verifier._fork_server import ForkServer, NoWorkerError
 
-_START_SECONDS = 120
+UNVERIFIED = "unverified"
+"""The reason of a pair that was not decided in time for want of CPU."""
+
 _ATTEMPTS = 5
-_SERVE = "from verirank.verifier._worker import serve; serve({handle}, {deadline}, {memory})"
+_WAIT_SECONDS = 0.7
+"""How much longer than its deadline a pair may take by the clock."""
+_BATCH = 16
+"""Pairs that a worker is given at once: a message a pair would cost more than most comparisons."""
+
+Pair = tuple[str, str]
 
 
-class NoWorkerError(RunFailedError, ChildProcessError):
-    """An answer worker cannot start, which tells nothing of the pair that it was to compare."""
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with its reason, the rule that decided, and the seconds that it took."""
+
+    correct: bool
+    reason: str
+    rule: str
+    seconds: float
 
 
 class WorkerPool:
-    """Compares pairs in `config.workers` processes, started at the first pair."""
+    """Compares pairs in `config.workers` processes, one a core where it is None.
+
+    A worker starts when a pair needs it and none is idle.
+    """
 
     def __init__(self, config: VerifierConfig) -> None:
         self._config = config
+        self._size = config.workers or usable_cores()
+        self._free = BoundedSemaphore(self._size)
         self._lock = Lock()
-        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._server: ForkServer | None = None
+        self._comparisons = frozenset({EQUALITY})
         self._workers: set[_Worker] = set()
+        self._idle: list[_Worker] = []
         self._closed = False
 
-    def compare(self, comparison: str, gold: str, prediction: str) -> tuple[bool, str]:
-        """Return a verdict and its reason, at most a deadline after a free worker took the pair.
+    def compare(self, comparison: str, pairs: Sequence[Pair]) -> list[Judgement]:
+        """Return the judgement of every pair, `_WAIT_SECONDS` after its deadline at the latest.
 
         `comparison` names the function that a worker calls, as `module:function`.
 
-        A pair whose worker dies for another reason than its deadline is tried anew, since the
-        death need not be its doing.
+        A pair that used up its CPU seconds is wrong (deadline); one that was not decided in time
+        for another reason, such as a busy machine, is `unverified`. A pair whose worker dies
+        otherwise is tried anew, since the death need not be its doing.
 
         Raises:
             NoWorkerError: workers cannot be started.
-            RuntimeError: the pool is closed.
+            RuntimeError: the pool is closed, or the comparison cannot be imported.
         """
-        self._start()
-        for _ in range(_ATTEMPTS):
-            worker = self._idle.get()
-            try:
-                return worker.compare(comparison, gold, prediction)
-            except NoWorkerError:
-                raise
-            except (EOFError, OSError):
-                worker.stop()
-            finally:
-                self._idle.put(worker if worker.running else self._replace(worker))
-        return False, "crashed"
+        size = max(1, min(_BATCH, len(pairs) // (4 * self._size)))
+        batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+        if len(batches) < 2:
+            return self._compare_batch(comparison, pairs)
+        with ThreadPoolExecutor(min(self._size, len(batches))) as threads:
+            judged = threads.map(lambda batch: self._compare_batch(comparison, batch), batches)
+            return [judgement for batch in judged for judgement in batch]
 
     def close(self) -> None:
         """End all workers."""
         with self._lock:
             self._closed = True
-            while self._workers:
-                self._workers.pop().stop()
+            for worker in self._workers:
+                worker.end()
+            self._workers.clear()
+            if self._server is not None:
+                self._server.close()
 
     def pids(self) -> list[int]:
         """Return the process ids of the present workers."""
         with self._lock:
             return [worker.pid for worker in self._workers]
 
-    def _start(self) -> None:
+    def _compare_batch(self, comparison: str, pairs: Sequence[Pair]) -> list[Judgement]:
+        judged: list[Judgement] = []
+        deaths = 0
+        with self._free:
+            while len(judged) < len(pairs):
+                before = len(judged)
+                worker = self._take(comparison)
+                judged += self._judgements(worker, comparison, pairs[before:])
+                deaths = deaths + 1 if len(judged) == before else 0
+                if deaths == _ATTEMPTS:
+                    judged.append(Judgement(False, "crashed", "none", 0.0))
+                    deaths = 0
+        return judged
+
+    def _take(self, comparison: str) -> _Worker:
+        """Return an idle worker that has a comparison, or a new one."""
         with self._lock:
             if self._closed:
                 raise RuntimeError("the verifier is closed")
-            while len(self._workers) < self._config.workers:
-                self._idle.put(self._add())
+            while self._idle:
+                worker = self._idle.pop()
+                if comparison in worker.comparisons and not worker.is_gone:
+                    return worker
+                self._workers.discard(worker)
+                worker.end()
+            worker = self._new(comparison)
+            self._workers.add(worker)
+            return worker
 
-    def _add(self) -> _Worker:
-        worker = _Worker(self._config)
-        self._workers.add(worker)
-        return worker
+    def _new(self, comparison: str) -> _Worker:
+        """Return a new worker, of another server where the present one dies meanwhile."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._forked(comparison)
+            except NoWorkerError:
+                raise
+            except (EOFError, OSError):
+                continue
+        raise NoWorkerError("an answer worker cannot start: the server of workers dies every time")
 
-    def _replace(self, worker: _Worker) -> _Worker:
+    def _forked(self, comparison: str) -> _Worker:
+        if self._server is None or not self._server.running:
+            self._server, self._comparisons = ForkServer(self._config), frozenset({EQUALITY})
+        if comparison not in self._comparisons:
+            self._server.load(comparison)
+            self._comparisons |= {comparison}
+        limit = self._config.deadline_seconds + _WAIT_SECONDS
+        return _Worker(self._server, self._comparisons, limit)
+
+    def _judgements(
+        self, worker: _Worker, comparison: str, pairs: Sequence[Pair]
+    ) -> Iterator[Judgement]:
+        """Yield judgements in order until all are there or the worker is gone."""
+        healthy = False
+        start = perf_counter()
+        try:
+            worker.send(comparison, pairs)
+            for _ in pairs:
+                start = perf_counter()
+                correct, reason, rule, seconds, healthy = worker.receive()
+                # A worker that got no core did not see how long its pair had waited.
+                yield Judgement(correct, reason, rule, max(seconds, perf_counter() - start))
+                if not healthy:
+                    return
+        except TimeoutError:
+            healthy = False
+            yield Judgement(False, UNVERIFIED, "none", perf_counter() - start)
+        except (EOFError, OSError):
+            healthy = False
+            if worker.end() == -signal.SIGPROF:
+                yield Judgement(False, "deadline", "none", perf_counter() - start)
+        except BaseException:
+            # Ctrl-C ended the exchange: a late verdict must not be taken for the next pair's.
+            healthy = False
+            raise
+        finally:
+            self._put_back(worker) if healthy else self._drop(worker)
+
+    def _put_back(self, worker: _Worker) -> None:
+        with self._lock:
+            self._idle.append(worker)
+
+    def _drop(self, worker: _Worker) -> None:
         with self._lock:
             self._workers.discard(worker)
-            return worker if self._closed else self._add()
+        worker.end()
 
 
 class _Worker:
-    """One process and this side of its pipe; used by one thread at a time."""
+    """One process and this side of its connection; used by one thread at a time."""
 
-    def __init__(self, config: VerifierConfig) -> None:
-        self._deadline = config.deadline_seconds
-        self._connection, theirs = Pipe()
-        code = _SERVE.format(
-            handle=theirs.fileno(), deadline=config.deadline_seconds, memory=config.memory_bytes
-        )
-        # A session of its own keeps Ctrl-C from it; -P keeps the caller's folder out of its path.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-c", code],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-        theirs.close()
-        self.pid = self._process.pid
-        self._started = False
-        self._loaded: set[str] = set()
+    def __init__(self, server: ForkServer, comparisons: frozenset[str], limit: float) -> None:
+        self._server = server
+        self._limit = limit
+        self._ended = False
+        self.comparisons = comparisons
+        self.pid, self._connection = server.fork()
 
     @property
-    def running(self) -> bool:
-        return self._process.poll() is None
+    def is_gone(self) -> bool:
+        """Whether the process, which has nothing to say while it is idle, has closed its end."""
+        try:
+            return self._connection.poll()
+        except OSError:
+            return True
 
-    def compare(self, comparison: str, gold: str, prediction: str) -> tuple[bool, str]:
-        """Return the worker's verdict.
+    def send(self, comparison: str, pairs: Sequence[Pair]) -> None:
+        """Hand over pairs, which the process compares one after the other."""
+        self._connection.send((comparison, list(pairs)))
+
+    def receive(self) -> tuple[bool, str, str, float, bool]:
+        """Return the next verdict, reason, rule, seconds, and whether the process is still fit.
 
         Raises:
-            EOFError, OSError: the process is gone; `NoWorkerError` where it cannot start.
+            TimeoutError: there is no verdict in time.
+            EOFError, OSError: the process is gone.
         """
-        self._wait_for_start()
-        self._load(comparison)
-        healthy = False
-        try:
-            self._connection.send((comparison, gold, prediction))
-            if not self._connection.poll(self._deadline):
-                return False, "deadline"
-            verdict, healthy = self._connection.recv()
-            return verdict
-        finally:
-            # Also where Ctrl-C ended the exchange: a late verdict must not be taken for the next
-            # pair's.
-            if not healthy:
-                self.stop()
+        if not self._connection.poll(self._limit):
+            raise TimeoutError
+        return self._connection.recv()
 
-    def stop(self) -> None:
-        """Kill the process and wait for its end."""
-        self._process.kill()
-        self._process.wait()
+    def end(self) -> int | None:
+        """Kill the process and return its exit code, the first time; None where nobody knows."""
+        if self._ended:
+            return None
+        self._ended = True
+        code = self._server.end(self.pid)
         self._connection.close()
-
-    def _load(self, comparison: str) -> None:
-        """Have a comparison imported before the deadline of its first pair begins."""
-        if comparison in self._loaded:
-            return
-        self._connection.send(comparison)
-        if not self._connection.poll(_START_SECONDS):
-            self.stop()
-        failure = self._connection.recv()
-        if failure:
-            raise RuntimeError(f"an answer worker cannot load {comparison}: {failure}")
-        self._loaded.add(comparison)
-
-    def _wait_for_start(self) -> None:
-        if self._started:
-            return
-        try:
-            if not self._connection.poll(_START_SECONDS):
-                self.stop()
-            self._connection.recv()
-        except (EOFError, OSError):
-            self.stop()
-            if self._process.returncode > 0:
-                raise NoWorkerError("an answer worker cannot start; its error is above") from None
-            raise
-        self._started = True
+        return code

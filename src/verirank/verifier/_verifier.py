@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Self
 
 from verirank.config import VerifierConfig
 from verirank.verifier._cache import VerdictCache
-from verirank.verifier._direct import EQUALITY, MAX_CHARACTERS, compare_directly
-from verirank.verifier._pool import WorkerPool
+from verirank.verifier._direct import EQUALITY, MAX_CHARACTERS, decide
+from verirank.verifier._pool import UNVERIFIED, Judgement, WorkerPool
+
+Pair = tuple[str, str | None]
+
+_PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +25,34 @@ class Reward:
     """What one answer earned.
 
     `value` is 1.0 for a right answer, else 0.0. `reason` is one of: exact, numbers equal, numbers
-    differ, equal, different, no answer, too long, unparsable gold, unparsable answer, deadline,
-    memory (where sympy does not hide it as different), crashed. `seconds` is what this check took.
+    differ, several answers, different kind, equal, different, no answer, too long, unparsable gold,
+    unparsable answer, deadline, memory (where sympy does not hide it as different), crashed,
+    unverified (the machine was too busy, twice). `seconds` is what this check took, without the
+    start of a worker and the wait for an idle one; a cached verdict keeps its own.
+    `rule` names what decided: the gold's kind (docs/verifier.md), math-verify, the task's own
+    comparison, or none.
     """
 
     value: float
     correct: bool
     reason: str
     seconds: float
+    rule: str = ""
 
 
 class Verifier:
-    """Decides whether answers are right: by text, by number, then by math-verify in workers.
+    """Decides whether answers are right: by kind, exactly, then by math-verify in workers.
 
     The processes start at the first pair that needs one and end with `close`. A hostile answer
-    costs its own pair a zero. All methods may be called from any thread.
+    costs its own pair a zero. No verdict depends on load: the deadline counts CPU seconds, and a
+    pair that a busy machine left undecided is tried once more, after all others. All methods may be
+    called from any thread.
     """
 
     def __init__(self, config: VerifierConfig) -> None:
         self.config = config
         self._pool = WorkerPool(config)
-        self._cache = VerdictCache(self._pool.compare)
+        self._cache = VerdictCache()
         self._finalizer = weakref.finalize(self, self._pool.close)
 
     def verify(self, gold: str, prediction: str | None, *, comparison: str = EQUALITY) -> Reward:
@@ -56,21 +68,16 @@ class Verifier:
         Raises:
             RuntimeError: worker processes cannot be started, or the verifier is closed.
         """
-        start = perf_counter()
-        correct, reason = self._verdict(comparison, gold, prediction)
-        return Reward(float(correct), correct, reason, perf_counter() - start)
+        return self.verify_many([(gold, prediction)], comparison=comparison)[0]
 
-    def verify_many(
-        self, pairs: Sequence[tuple[str, str | None]], *, comparison: str = EQUALITY
-    ) -> list[Reward]:
+    def verify_many(self, pairs: Sequence[Pair], *, comparison: str = EQUALITY) -> list[Reward]:
         """Return the rewards of many (gold, prediction) pairs, in their order; see `verify`.
 
         Equal pairs are checked once; the others run concurrently, one per worker process.
         """
-        distinct = list(dict.fromkeys(pairs))
-        with ThreadPoolExecutor(self.config.workers) as threads:
-            checked = threads.map(lambda pair: self.verify(*pair, comparison=comparison), distinct)
-            rewards = dict(zip(distinct, checked, strict=True))
+        rewards = self._rewards(list(dict.fromkeys(pairs)), comparison)
+        undecided = [pair for pair, reward in rewards.items() if reward.reason == UNVERIFIED]
+        rewards |= self._rewards(undecided, comparison)
         return [rewards[pair] for pair in pairs]
 
     def close(self) -> None:
@@ -83,10 +90,44 @@ class Verifier:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _verdict(self, comparison: str, gold: str, prediction: str | None) -> tuple[bool, str]:
-        if prediction is None or not prediction.strip():
-            return False, "no answer"
-        if len(prediction) > MAX_CHARACTERS:
-            return False, "too long"
-        direct = compare_directly(gold, prediction) if comparison == EQUALITY else None
-        return direct or self._cache.compare(comparison, gold, prediction)
+    def _rewards(self, pairs: Sequence[Pair], comparison: str) -> dict[Pair, Reward]:
+        """Return the reward of every pair; workers compare what neither code nor cache decides."""
+        rewards, costly = dict[Pair, Reward](), list[tuple[str, str]]()
+        for gold, prediction in pairs:
+            judgement = _at_once(gold, prediction, comparison == EQUALITY)
+            if judgement is None and prediction is not None:
+                judgement = self._cache.get((comparison, gold, prediction))
+                if judgement is None:
+                    costly.append((gold, prediction))
+            if judgement is not None:
+                rewards[gold, prediction] = _reward(judgement)
+        for pair, judgement in zip(costly, self._pool.compare(comparison, costly), strict=True):
+            self._cache.keep((comparison, *pair), judgement)
+            rewards[pair] = _reward(judgement)
+        return rewards
+
+
+def _at_once(gold: str, prediction: str | None, by_value: bool) -> Judgement | None:
+    """Decide what needs no worker: no answer, too long a one, the same text, plain numbers."""
+    start = perf_counter()
+    if prediction is None or not prediction.strip():
+        return Judgement(False, "no answer", "none", perf_counter() - start)
+    if len(prediction) > MAX_CHARACTERS:
+        return Judgement(False, "too long", "none", perf_counter() - start)
+    is_plain = gold == prediction or (_PLAIN.fullmatch(gold) and _PLAIN.fullmatch(prediction))
+    if not (by_value and is_plain and len(gold) < _SHORT):
+        return None
+    verdict = decide(gold, prediction)
+    if verdict is None:
+        return None
+    return Judgement(verdict.correct, verdict.reason, verdict.rule, perf_counter() - start)
+
+
+def _reward(judgement: Judgement) -> Reward:
+    return Reward(
+        float(judgement.correct),
+        judgement.correct,
+        judgement.reason,
+        judgement.seconds,
+        judgement.rule,
+    )

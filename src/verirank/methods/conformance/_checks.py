@@ -13,6 +13,7 @@ from verirank.methods._method import Method
 from verirank.methods._peft_method import ADAPTER, PeftMethod
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import Policy
+from verirank.methods.conformance._experts import excused, untrained_stacks
 from verirank.methods.conformance._rehearsal import Rehearsal
 from verirank.models import BaseModel, load_base
 
@@ -41,7 +42,7 @@ def dispatch(rehearsal: Rehearsal) -> Finding:
         f"optimiser {type(rehearsal.optimizer).__name__}": type(rehearsal.optimizer)
         is not torch.optim.AdamW,
         "optimiser holds other tensors": held != {id(p) for p in policy.trainable().values()},
-        "dropout or training mode": policy.model.training or _drops_out(policy.model),
+        "dropout or training mode": _drops_out(policy),
     }
     faults |= dict.fromkeys(_other_flags(rehearsal), True)
     found = [fault for fault, is_there in faults.items() if is_there]
@@ -54,7 +55,7 @@ def _other_flags(rehearsal: Rehearsal) -> list[str]:
     if not isinstance(expected, PeftMethod):
         return ["peft adapters"] if hasattr(model, "peft_config") else []
     steps, seed = rehearsal.policy.total_steps, rehearsal.policy.seed
-    wanted = expected.peft_config(rehearsal.base.model, seed=seed, total_steps=steps)
+    wanted = expected.peft_config(rehearsal.policy.original, seed=seed, total_steps=steps)
     found = model.peft_config[ADAPTER]
     if type(found) is not type(wanted):
         return [f"peft's {type(found).__name__}"]
@@ -70,8 +71,17 @@ def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, (set, list)) else value
 
 
-def _drops_out(model: nn.Module) -> bool:
-    return any(isinstance(m, nn.Dropout) and m.p > 0 for m in model.modules())
+def _drops_out(policy: Policy) -> bool:
+    """Return whether some part is in training mode, or the method has added dropout to the base's.
+
+    The base's own, as of GPT-2, does nothing in evaluation mode.
+    """
+    training = any(module.training for module in policy.model.modules())
+    return training or _dropouts(policy.model) > _dropouts(policy.original)
+
+
+def _dropouts(model: nn.Module) -> int:
+    return sum(isinstance(m, nn.Dropout) and m.p > 0 for m in model.modules())
 
 
 def adapted_modules(rehearsal: Rehearsal) -> Finding:
@@ -80,9 +90,8 @@ def adapted_modules(rehearsal: Rehearsal) -> Finding:
 
 
 def _adapted(policy: Policy, base: BaseModel, expected: Method) -> Finding:
-    modules = {name for name, _ in base.model.named_modules()}
-    wanted = expected.targets(base.model)
-    found = {_module_of(name, modules) for name in policy.trainable()}
+    wanted = expected.targets(policy.original)
+    found = _holders(policy, shared=isinstance(expected, PeftMethod))
     missing, extra = sorted(wanted - found), sorted(found - wanted)
     faults = [
         f"{title}: {', '.join(names)}"
@@ -90,6 +99,22 @@ def _adapted(policy: Policy, base: BaseModel, expected: Method) -> Finding:
         if names
     ]
     return not faults, "; ".join(faults) or f"{len(found)} modules"
+
+
+def _holders(policy: Policy, *, shared: bool) -> set[str]:
+    """Return the modules of the plain model that hold trainable tensors.
+
+    Args:
+        policy: the policy under test.
+        shared: whether a tensor that several adapters hold counts for each of them; such a tensor
+            may also stand in peft's wrapper, outside the model.
+    """
+    modules = {name for name, _ in policy.original.named_modules()}
+    holders: dict[int, set[str]] = {}
+    for name, tensor in policy.model.named_parameters(remove_duplicate=not shared):
+        if tensor.requires_grad:
+            holders.setdefault(id(tensor), set()).add(_module_of(name, modules))
+    return {module for found in holders.values() for module in (found - {""} or found)}
 
 
 def _module_of(parameter: str, modules: set[str]) -> str:
@@ -166,7 +191,7 @@ def _gap(one: Tensor, other: Tensor) -> tuple[float, bool]:
 
 
 def _weights_off(rehearsal: Rehearsal) -> float:
-    base, error = rehearsal.base.model.state_dict(), 0.0
+    base, error = rehearsal.base.weights, 0.0
     for name, weight in rehearsal.policy.effective_weights():
         gap = (weight - base[name]).abs().max() / base[name].abs().max().clamp_min(1e-30)
         error = max(error, float(gap))
@@ -174,13 +199,23 @@ def _weights_off(rehearsal: Rehearsal) -> float:
 
 
 def every_tensor_moves(rehearsal: Rehearsal) -> Finding:
-    """The first steps move every trainable tensor."""
+    """The first steps move every trainable tensor, but of experts that no token was sent to.
+
+    Which experts have tokens is asked of the untouched base as well: adapters that take no part in
+    the forward pass are not excused. In every layer at least one expert must move.
+    """
     for _ in range(_FIRST_STEPS):
         rehearsal.step()
-    now = rehearsal.policy.trainable()
+    now, policy = rehearsal.policy.trainable(), rehearsal.policy
     still = [name for name, tensor in rehearsal.start.items() if torch.equal(tensor, now[name])]
-    passed = len(now) > 0 and not still
-    return passed, f"{len(now) - len(still)}/{len(now)} tensors moved{_some(still)}"
+    plain, experts = {name for name, _ in policy.original.named_modules()}, rehearsal.experts
+    modules = {name: _module_of(name, plain) for name in now}
+    idle = excused(still, modules, experts, rehearsal.routed(), rehearsal.visits)
+    untrained = untrained_stacks(still, modules, experts)
+    faults = [name for name in still if name not in idle] + untrained
+    moved, without = len(now) - len(still), f", {len(idle)} of experts without a token"
+    said = f"{moved}/{len(now)} tensors moved{without if idle else ''}"
+    return moved > 0 and not faults, said + _some(faults)
 
 
 def _some(names: list[str]) -> str:
@@ -214,4 +249,6 @@ def reference_is_base(rehearsal: Rehearsal) -> Finding:
 def base_unchanged(rehearsal: Rehearsal) -> Finding:
     """The base's bytes are what they were before steps and publishes."""
     now = rehearsal.base.fingerprint()
-    return now == rehearsal.fingerprint, f"SHA-256 {rehearsal.fingerprint[:12]}, now {now[:12]}"
+    kind = " of the 4-bit base dequantised" if rehearsal.base.is_four_bit else ""
+    said = f"SHA-256{kind} {rehearsal.fingerprint[:12]}, now {now[:12]}"
+    return now == rehearsal.fingerprint, said

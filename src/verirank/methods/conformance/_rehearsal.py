@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from verirank.config import MethodConfig, ModelConfig, TrainingConfig
-from verirank.methods._method import Method
+from verirank.methods._method import Method, create_method
 from verirank.methods._policy import Policy
-from verirank.methods._registry import create_method
 from verirank.methods.conformance._double import computing_in_fp64
-from verirank.models import BaseModel, load_base
+from verirank.methods.conformance._experts import experts_of, tokens_sent
+from verirank.models import BaseModel, Place, load_base
 
 STEPS = 12
 """Length of the rehearsed trial: enough for AdaLoRA's three phases."""
@@ -44,7 +46,7 @@ class Rehearsal:
 
     `model` is the `requested` one in fp32; `tokens_NT` are fixed random tokens, of which every
     other sequence is rewarded, and `base_logits_NTV` what the base made of them before anybody
-    touched it.
+    touched it. `visits` counts the steps in which tokens were sent to each layer of an expert.
     """
 
     requested: ModelConfig
@@ -59,6 +61,7 @@ class Rehearsal:
     tokens_NT: Tensor
     base_logits_NTV: Tensor
     taken: int = field(default=0)
+    visits: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def prepare(
@@ -67,6 +70,7 @@ class Rehearsal:
         """Load the base in fp32 and build the policy of a trial of `STEPS` steps."""
         model = in_fp32(requested)
         base = load_base(model)
+        base.expect_trainable()
         fingerprint = base.fingerprint()
         generator = torch.Generator().manual_seed(_SEED)
         shape = (_SEQUENCES, _TOKENS)
@@ -87,6 +91,19 @@ class Rehearsal:
             base_logits_NTV=base_logits_NTV,
         )
 
+    @cached_property
+    def experts(self) -> dict[str, Place]:
+        """The linear layers of experts, by their name in the plain model."""
+        return experts_of(self.policy)
+
+    def routed(self) -> set[str]:
+        """Return the layers of experts that the untouched base sends tokens to."""
+        if not self.experts:
+            return set()
+        with tokens_sent(self.base.unfolded, self.experts) as reached:
+            self.logits(self.base.unfolded)
+        return reached
+
     def over_requested_base(self) -> Policy:
         """Build the policy once more, over the base in the dtype that the trial will have."""
         base = load_base(self.requested)
@@ -95,7 +112,13 @@ class Rehearsal:
     def step(self) -> int:
         """Take the next step as training does, on a policy-gradient loss; return its number."""
         self.optimizer.zero_grad()
-        self._loss().backward()
+        with tokens_sent(self.policy.model, self.experts) as reached:
+            loss = self._loss()
+        self.visits.update(reached)
+        loss.backward()
+        for tensor in self.policy.trainable().values():
+            if tensor.grad is None:  # of an expert that no token was sent to: zero, as in training
+                tensor.grad = torch.zeros_like(tensor)
         self.taken += 1
         self.policy.update(self.optimizer, self.taken, TrainingConfig().max_grad_norm)
         return self.taken

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from verirank.config import MethodConfig, ModelConfig
+from verirank.config import InputError, MethodConfig, ModelConfig
 from verirank.methods._policy import Policy
 from verirank.methods._storage import save_policy
 from verirank.methods.conformance import _checks
@@ -83,22 +83,30 @@ def check_methods(
     factory: PolicyFactory = Policy.create,
     stand_in: StandIn | None = None,
     on_check: Callable[[], None] = lambda: None,
+    on_unsuited: Callable[[str, InputError], None] | None = None,
 ) -> list[Report]:
     """Report on several methods; one fresh process loads what all of them saved.
 
     Arguments and errors are those of `check_method`; `stand_in` is that process, if there is one,
-    and `on_check` is called before every check.
+    and `on_check` is called before every check. `on_unsuited` is told of a method that does not
+    suit the model, which is then left out; without it, and if none suits, that is an error.
     """
     with TemporaryDirectory() as scratch:
-        folders = [Path(scratch) / str(place) for place in range(len(configs))]
-        rehearsed = [
-            _rehearse(config, model, factory, folder, on_check)
-            for config, folder in zip(configs, folders, strict=True)
-        ]
-        elsewhere = digests_elsewhere(in_fp32(model), folders, stand_in)
+        rehearsed: dict[Path, tuple[str, dict[str, Finding], str]] = {}
+        for place, config in enumerate(configs):
+            folder = Path(scratch) / str(place)
+            try:
+                findings, here = _rehearse(config, model, factory, folder, on_check)
+            except InputError as error:
+                if on_unsuited is None or (place == len(configs) - 1 and not rehearsed):
+                    raise
+                on_unsuited(config.name, error)
+                continue
+            rehearsed[folder] = config.name, findings, here
+        elsewhere = digests_elsewhere(in_fp32(model), list(rehearsed), stand_in)
     return [
-        _report(config.name, {**findings, _FRESH: (here == there, _compared(here, there))})
-        for config, (findings, here), there in zip(configs, rehearsed, elsewhere, strict=True)
+        _report(name, {**findings, _FRESH: (here == there, _compared(here, there))})
+        for (name, findings, here), there in zip(rehearsed.values(), elsewhere, strict=True)
     ]
 
 

@@ -1,0 +1,180 @@
+"""GPU-hours of a trial by part: decoding step by step, training by measured efficiency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+
+from verirank.config import DURING, TrialConfig, load_plugin
+from verirank.methods import create_method
+from verirank.models import LINEARS, ModelShape
+from verirank.planning._decoding import Engine, LengthModel, refill
+from verirank.planning._gpus import GPU, UTILISATION
+from verirank.planning._work import Lengths, Work, token_limit, trained_tokens, work_of
+from verirank.tasks import bench_settings, load_task
+
+AT_LIMIT = 0.12
+"""The usual fraction of completions that reach the token limit (math, 16,384 tokens)."""
+KEPT = 0.5
+"""The usual fraction of groups whose rewards differ: those that an algorithm that refills keeps."""
+_EAGER, _GRAPHS, _TRANSFORMERS = 14e-3, 4e-3, 46e-3
+"""Seconds to launch a decoding step of 28 layers: vLLM without and with CUDA graphs, as its users
+report, and the transformers sampler, measured on an H200 (docs/results/gpu)."""
+_LAYERS = 28
+_A_REQUEST = 20e-6
+_START = {"vllm": 60.0, "transformers": 10.0}
+_PROOF_START, _PROOF = 10.0, 300.0 / 1.54e9
+"""Seconds of a proof, and more for each weight: some minutes for a model of 1.54 G, a guess."""
+_PUBLISH = 0.1 / 1.54e9
+"""Seconds a served weight: 0.1 for a model of 1.54 G (docs/results/gpu)."""
+_SCALED_OUTPUT_BYTES = 56
+"""Bytes that are moved for an output that a method scales or keeps besides, in a training step:
+DoRA's 1.72 s instead of LoRA's 1.22 (docs/results/gpu)."""
+_SIMULATED_STEPS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Hours of one GPU for one trial, by part; `other` is loading, proof and publishing."""
+
+    sampling: float
+    training: float
+    evaluation: float
+    other: float
+
+    @property
+    def total(self) -> float:
+        """All parts together."""
+        return self.sampling + self.training + self.evaluation + self.other
+
+
+def hours_of(
+    config: TrialConfig,
+    shape: ModelShape,
+    lengths: Lengths,
+    on: GPU,
+    *,
+    at_limit: float | None = None,
+    kept: float = KEPT,
+    utilisation: float = UTILISATION,
+) -> Hours:
+    """Return a trial's hours on one GPU.
+
+    Decoding is simulated step by step (`Engine`, `refill`): a sequence that ends gives its slot to
+    the next one, problems are requested ahead by the fraction of groups that are kept, and a step's
+    sampling ends with the last group of its batch. Training and the reading of prompts are FLOPs at
+    a measured share of the GPU's peak; methods that scale every output move bytes besides. Training
+    follows sampling; verification takes no time of its own.
+
+    Args:
+        config: the trial.
+        shape: the model's.
+        lengths: mean tokens of prompts and completions.
+        on: the GPU.
+        at_limit: the fraction of completions that reach the token limit; by default 0.12, or less
+            where completions are short for it.
+        kept: the fraction of groups that an algorithm with several sampling rounds keeps.
+        utilisation: the share of the GPU's peak that training reaches.
+
+    Raises:
+        InputError: no distribution of lengths has this mean and this fraction at the limit.
+    """
+    work = work_of(config, shape, lengths)
+    engine, rate = engine_of(config, shape, on), on.flops * utilisation
+    mean, limit = lengths.completion, token_limit(config)
+    drawn = LengthModel.of(mean, limit, at_limit or min(AT_LIMIT, mean / limit / 4))
+    steps, generator = config.training.steps, np.random.default_rng(0)
+    drawings, decoding = _simulate(config, engine, drawn, lengths, kept, generator)
+    prompts = _prompt_flops(config, work, lengths) * drawings
+    return Hours(
+        sampling=(steps * decoding + prompts / rate) / 3600,
+        training=(work.training_flops / rate + _scaling_seconds(config, shape, lengths, on)) / 3600,
+        evaluation=_evaluation_seconds(config, engine, drawn, lengths, generator) / 3600,
+        other=_other_seconds(config, shape) / 3600,
+    )
+
+
+def _other_seconds(config: TrialConfig, shape: ModelShape) -> float:
+    """Return the seconds of starting the sampler, of the proof, and of publishing every step."""
+    start = _START[config.sampling.sampler] + _PROOF_START
+    return start + (_PROOF + config.training.steps * _PUBLISH) * shape.parameters
+
+
+def engine_of(config: TrialConfig, shape: ModelShape, on: GPU) -> Engine:
+    """Return what a decoding step of the trial's sampler costs on a GPU."""
+    vllm, width = config.sampling.vllm, 2 if config.model.dtype == "bfloat16" else 4
+    is_vllm = config.sampling.sampler == "vllm"
+    floor = (_EAGER if vllm.enforce_eager else _GRAPHS) if is_vllm else _TRANSFORMERS
+    linears = sum(i * o for i, o in shape.adapted(LINEARS))
+    return Engine(
+        floor=floor * shape.layers / _LAYERS,
+        a_request=_A_REQUEST,
+        weight_bytes=width * (linears + shape.vocabulary * shape.hidden),
+        token_bytes=width * 2 * shape.layers * shape.kv_heads * shape.head_dim,
+        bandwidth=on.bandwidth,
+        slots=vllm.max_num_seqs if is_vllm else 256,
+    )
+
+
+def _simulate(
+    config: TrialConfig,
+    engine: Engine,
+    drawn: LengthModel,
+    lengths: Lengths,
+    kept: float,
+    generator: np.random.Generator,
+) -> tuple[float, float]:
+    """Return how many groups a step samples, as a multiple of its batch, and its seconds."""
+    sampling = config.sampling
+    algorithm = load_plugin("algorithm", config.algorithm.name)(config.algorithm)
+    wanted, rounds = sampling.problems_per_step, algorithm.sampling_rounds
+    kept = kept if rounds > 1 else 1.0
+    groups, seconds = 0, 0.0
+    for _ in range(_SIMULATED_STEPS):
+        drawings = (
+            (drawn.draw(sampling.group_size, generator), bool(generator.random() < kept))
+            for _ in repeat(None)
+        )
+        made = refill(
+            engine, lengths.prompt, drawings, wanted=wanted, most=wanted * rounds, kept=kept
+        )
+        groups, seconds = groups + made.groups, seconds + made.seconds
+    return groups / _SIMULATED_STEPS / wanted, seconds / _SIMULATED_STEPS
+
+
+def _prompt_flops(config: TrialConfig, work: Work, lengths: Lengths) -> float:
+    """Return the FLOPs of reading the prompts of all steps, each once."""
+    written = config.sampling.group_size * lengths.completion
+    return work.sampling_flops * lengths.prompt / (lengths.prompt + written)
+
+
+def _scaling_seconds(config: TrialConfig, shape: ModelShape, lengths: Lengths, on: GPU) -> float:
+    """Return the seconds of moving the outputs that the method scales, in all steps."""
+    outputs = create_method(config.method).kept_activations(shape) * shape.layers
+    tokens = (
+        config.training.steps * config.algorithm.inner_updates * trained_tokens(config, lengths)
+    )
+    return tokens * outputs * _SCALED_OUTPUT_BYTES / on.bandwidth
+
+
+def _evaluation_seconds(
+    config: TrialConfig,
+    engine: Engine,
+    drawn: LengthModel,
+    lengths: Lengths,
+    generator: np.random.Generator,
+) -> float:
+    """Return the seconds of sampling every bench before training and after, and one during it."""
+    task, seconds = load_task(config.task), 0.0
+    for bench in config.evaluation.benches:
+        asked = bench_settings(task, bench, config)
+        batch = drawn.draw(asked.problems * asked.samples, generator)
+        seconds += 2 * engine.seconds(lengths.prompt, batch)
+    if config.evaluation.every:
+        asked = bench_settings(task, DURING, config)
+        batch = drawn.draw(asked.problems * asked.samples, generator)
+        times = config.training.steps // config.evaluation.every
+        seconds += times * engine.seconds(lengths.prompt, batch)
+    return seconds

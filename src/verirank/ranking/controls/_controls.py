@@ -1,0 +1,177 @@
+"""How much of a method's gain a control explains: random rewards, the form alone, no signal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verirank.ranking._confounds import Pair, pairs_of
+from verirank.ranking._leaderboard import Leaderboard
+from verirank.record import BenchSamples, write_csv, write_json
+from verirank.statistics import (
+    Interval,
+    Ratio,
+    as_shares,
+    by_groups,
+    paired_differences,
+    ratio_of_means,
+)
+
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a control gains where a method gained `gain`; scores are shares of 1, means over seeds.
+
+    `control_gain` is the control's Avg@k minus the base's on the same problems, `rest` the method's
+    minus the control's on the same problems and seeds: what right answers alone explain. Each has a
+    95 % interval, `low` and `high`, over problems, samples and seeds. `share` is
+    control_gain / gain, with a 95 % interval over the same resamples; all three are None where the
+    method's gain is not proven, or its own interval holds 0, for then they mean nothing.
+    """
+
+    control: str
+    label: str
+    bench: str
+    base_avg_at_k: float
+    avg_at_k: float
+    control_avg_at_k: float
+    gain: float
+    control_gain: float
+    control_gain_low: float
+    control_gain_high: float
+    rest: float
+    rest_low: float
+    rest_high: float
+    share: float | None
+    share_low: float | None
+    share_high: float | None
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A control that is held against nothing, by its trial's id, and why."""
+
+    id: str
+    control: str
+    method: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """All controls, the main bench's first, and the trials that are left out."""
+
+    rows: tuple[Explained, ...]
+    missing: tuple[LeftOut, ...]
+
+    @property
+    def main(self) -> list[Explained]:
+        """The controls on the main bench."""
+        return [row for row in self.rows if row.bench == self.rows[0].bench]
+
+    def write(self, folder: Path) -> None:
+        """Write controls.json and controls.csv; without a control there are none."""
+        files = folder / "controls.json", folder / "controls.csv"
+        if not self.rows and not self.missing:
+            for file in files:
+                file.unlink(missing_ok=True)
+            return
+        rows = [asdict(row) for row in self.rows]
+        write_json(files[0], {"controls": rows, "missing": list(map(asdict, self.missing))})
+        write_csv(files[1], rows)
+
+
+def measure_controls(folders: Iterable[Path], board: Leaderboard) -> Controls:
+    """Hold every control of the studies in some folders against the method that it belongs to.
+
+    Args:
+        folders: of studies; others have no controls.
+        board: the leaderboard of the same folders, which holds the fair trials.
+    """
+    pairs, missing = pairs_of(folders, board, ("control",))
+    rows = [row for bench in board.sampled for row in _on_bench(pairs, bench, board)]
+    left_out = (LeftOut(e.id, str(e.defect), e.method, e.seed, why) for e, why in missing)
+    return Controls(tuple(rows), tuple(left_out))
+
+
+def _on_bench(pairs: list[Pair], bench: str, board: Leaderboard) -> Iterator[Explained]:
+    held: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        if bench in pair.fair:
+            held[pair.key].append(pair)
+    taught = [_values([p.variant[bench] for p in each], _after) for each in held.values()]
+    base = [_values([p.variant[bench] for p in each], _before) for each in held.values()]
+    fair = [_values([p.fair[bench] for p in each], _after) for each in held.values()]
+    wholes = _differences(fair, base)
+    gains, rests = _differences(taught, base), _differences(fair, taught)
+    for (control, label), each, own, was, best, whole, gain, rest in zip(
+        held, held.values(), taught, base, fair, wholes, gains, rests, strict=True
+    ):
+        row = board.other(label, bench)
+        is_proven = bool(row and row.gained and whole.low > 0)
+        share = _share(own, was, best) if is_proven else None
+        yield Explained(
+            control=control,
+            label=label,
+            bench=bench,
+            base_avg_at_k=float(was.mean()),
+            avg_at_k=float(best.mean()),
+            control_avg_at_k=float(own.mean()),
+            gain=whole.mean,
+            control_gain=gain.mean,
+            control_gain_low=gain.low,
+            control_gain_high=gain.high,
+            rest=rest.mean,
+            rest_low=rest.low,
+            rest_high=rest.high,
+            share=share and share.ratio,
+            share_low=share and share.low,
+            share_high=share and share.high,
+            seeds=len(each),
+        )
+
+
+def _before(samples: BenchSamples) -> NDArray[Any]:
+    return samples.before_PK
+
+
+def _after(samples: BenchSamples) -> NDArray[Any]:
+    return samples.after_PK
+
+
+def _values(
+    samples: list[BenchSamples], stage: Callable[[BenchSamples], NDArray[Any]]
+) -> NDArray[Any]:
+    """Return scores of a bench, S x P x K, or the values of groups of problems, S x G x 1."""
+    values_SPK = np.stack([stage(one) for one in samples])
+    if samples[0].groups is None:
+        return values_SPK
+    return by_groups(as_shares(values_SPK), samples[0].groups)[:, :, None]
+
+
+def _share(own: NDArray[Any], was: NDArray[Any], best: NDArray[Any]) -> Ratio:
+    """Return the share of a gain that a control explains."""
+    own_SP, was_SP, best_SP = map(as_shares, (own, was, best))
+    return ratio_of_means(own_SP - was_SP, best_SP - was_SP, np.random.default_rng(_SEED))
+
+
+def _differences(one: list[NDArray[Any]], other: list[NDArray[Any]]) -> list[Interval]:
+    """Return the mean differences with their intervals, a control each."""
+    found: dict[int, Interval] = {}
+    shapes = [values.shape[:2] for values in one]
+    for shape in dict.fromkeys(shapes):
+        places = [place for place, its in enumerate(shapes) if its == shape]
+        both = [(one[place], other[place]) for place in places]
+        intervals = paired_differences(both, np.random.default_rng(_SEED))
+        found |= dict(zip(places, intervals, strict=True))
+    return [found[place] for place in range(len(one))]

@@ -1,0 +1,213 @@
+"""Tokens to trees: lists, relations, sets, intervals, tuples and matrices of expressions."""
+
+from __future__ import annotations
+
+import re
+
+from verirank.verifier.reading._characters import UPRIGHT
+from verirank.verifier.reading._expressions import CONNECTORS, ExpressionReader
+from verirank.verifier.reading._scanner import tokens
+from verirank.verifier.reading._tree import EMPTY, Node, UnreadError, symbol
+
+_RELATIONS = ("=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\approx", r"\notin", r"\equiv")
+_OPENING, _CLOSING = ("(", "[", r"\{", "]", r"\langle"), (")", "]", r"\}", r"\rangle")
+_SET_OPERATORS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "difference"}
+_SET_WORDS = {"U": "union"}
+_ENVIRONMENT = re.compile(r"\\begin\{(\w*matrix|array)\*?\}")
+_PROGRAM = re.compile(
+    r"(?:(?:sp|sympy|np|numpy|torch)\.)?(?:[Mm]atrix|array|tensor|ImmutableMatrix)\s*\((.*)\)",
+    re.DOTALL,
+)
+_ROWS = re.compile(r"\[\s*([-\d./ ,]+(?:;[-\d./ ,]+)+)\s*\]", re.ASCII)
+
+
+def parsed(text: str, *, digit_groups: bool = True, tight_units: bool = False) -> Node:
+    """Return the tree of a text.
+
+    Args:
+        text: a statement in LaTeX, plain, Unicode or a program's notation.
+        digit_groups: whether `100,200` is one number, else a list of two.
+        tight_units: whether a letter directly after a number is its unit, as in `5m`.
+
+    Raises:
+        UnreadError: the text is not of this grammar.
+    """
+    if program := _PROGRAM.fullmatch(text):
+        text = program[1]
+    text = _ROWS.sub(_program_rows, text)
+    scanned = tokens(text, digit_groups=digit_groups)
+    if not scanned:
+        raise UnreadError("tokens")
+    reader = StatementReader(scanned, tight_units=tight_units)
+    node = reader.list()
+    if reader.next():
+        raise UnreadError(reader.next())
+    return node
+
+
+class StatementReader(ExpressionReader):
+    """Reads what has no single value, above the expressions."""
+
+    def list(self, end: tuple[str, ...] = ("",)) -> Node:
+        """Read items up to an end; a single item is itself, no list."""
+        if self.next() in end:
+            return Node("list")
+        items, separators = [self._item()], []
+        while separator := self._separator():
+            if self.next() in end:
+                break
+            separators.append(separator)
+            items.append(self._item())
+        return Node("list", tuple(items), tuple(separators)) if separators else items[0]
+
+    def _separator(self) -> str:
+        separator = self.accept(",", ";")
+        word = self.next().removeprefix(UPRIGHT)
+        if self.kind() == "word" and word in CONNECTORS:
+            self.take()
+            separator = word
+        return separator
+
+    def _item(self) -> Node:
+        members, signs = [self._set()], []
+        while sign := self.accept(*_RELATIONS):
+            signs.append(sign)
+            members.append(self._set())
+        node = Node("relation", tuple(members), tuple(signs)) if signs else members[0]
+        if (modulus := self._modulus()) is not None:
+            return _congruence(node, modulus)
+        return self._ratio(node) if self.next() == ":" or self._is_to() else node
+
+    def _modulus(self) -> Node | None:
+        r"""Read the modulus of a congruence: \pmod 7, \pmod{7}, (mod 7)."""
+        if self.accept(r"\pmod"):
+            return self.argument()
+        if self.next() == "(" and self.word(1) in ("mod", r"\bmod", r"\mod"):
+            self.at += 2
+            modulus = self.sum()
+            self.take(")")
+            return modulus
+        return None
+
+    def _is_to(self) -> bool:
+        return self.kind() == "word" and self.next().removeprefix(UPRIGHT) == "to"
+
+    def _ratio(self, first: Node) -> Node:
+        name = first if first.head == "relation" else None
+        terms = [first.parts[-1] if name else first]
+        while self.accept(":", "to", UPRIGHT + "to"):
+            terms.append(self.sum())
+        named = self.accept("=")
+        node = Node("ratio", tuple(terms))
+        if named:
+            return Node("relation", (node, self._item()), ("=",))
+        return Node("relation", (*name.parts[:-1], node), name.leaf) if name else node
+
+    def _set(self) -> Node:
+        if sign := self.accept(r"\le", r"\ge", "<", ">", r"\ne"):
+            return Node("relation", (symbol(""), self.sum()), (sign,))
+        node = self.stacked()
+        while self.next() in _SET_OPERATORS or self._is_union_letter():
+            operator = self.take()
+            head = _SET_OPERATORS.get(operator) or _SET_WORDS[operator]
+            node = Node(head, (node, self.sum()))
+        return node
+
+    def _is_union_letter(self) -> bool:
+        return self.next() in _SET_WORDS and self.next(1) in ("(", "[", "]", r"\{")
+
+    def atom(self) -> Node:
+        """Read matrices, empty sets and sets of numbers, besides what an expression has."""
+        if environment := _ENVIRONMENT.fullmatch(self.next()):
+            return self._matrix(environment[1])
+        if self.accept(r"\emptyset"):
+            return EMPTY
+        if self.next().startswith(r"\mathbb"):
+            return Node("numbers", leaf=self.take().removeprefix(r"\mathbb"))
+        return super().atom()
+
+    def group(self) -> Node:
+        """Read a bracketed expression, or the tuple, set, interval or list that it is."""
+        if self.next() == "{":
+            return super().group()
+        bars, self._bars = self._bars, 0
+        in_call, self._in_call = self._in_call, 0
+        in_list = self.at > 0 and self.tokens[self.at - 1].text in ("[", ",")
+        opening = self.take(*_OPENING)
+        node = self._builder() if opening == r"\{" else None
+        node = node or self.list(end=_CLOSING)
+        closing = self.take(*_CLOSING, "[")
+        self._bars, self._in_call = bars, in_call
+        if node.head == "builder":
+            return node
+        if in_list and opening == "[" and node.head != "list" and self.next() in (",", "]"):
+            return Node("bracket", (node,), "[]")
+        return _bracketed(opening, closing, node)
+
+    def _builder(self) -> Node | None:
+        r"""Read a set by its condition: \{x \mid x > 2\}, \{x : x > 2\}."""
+        start = self.at
+        if self.kind() != "word" or len(self.next()) != 1:
+            return None
+        variable, domain = symbol(self.take()), ()
+        if self.accept(r"\in"):
+            domain = (self.atom(),)
+        if not self.accept("|", ":"):
+            self.at = start
+            return None
+        return Node("builder", (variable, self.list(end=_CLOSING), *domain))
+
+    def _matrix(self, kind: str) -> Node:
+        self.take()
+        rows, cells = [], [self._cell()]
+        while True:
+            separator = self.take()
+            if separator == "&":
+                cells.append(self._cell())
+                continue
+            rows.append(Node("row", tuple(cells)))
+            if _ENDED.fullmatch(separator) or _ENDED.fullmatch(self.next()):
+                break
+            if separator != "row":
+                raise UnreadError("matrix")
+            cells = [self._cell()]
+        if not _ENDED.fullmatch(separator):
+            self.take()
+        return Node("matrix", tuple(rows), "determinant" if kind == "vmatrix" else "")
+
+    def _cell(self) -> Node:
+        return self.sum()
+
+
+_ENDED = re.compile(r"\\end\{(?:\w*matrix|array)\*?\}")
+
+
+def _congruence(node: Node, modulus: Node) -> Node:
+    if node.head != "relation":
+        return Node("congruence", (node, modulus))
+    if node.leaf not in ((r"\equiv",), ("=",)):
+        raise UnreadError("no congruence")
+    name, residue = node.parts
+    return Node("congruence", (residue, modulus, name))
+
+
+def _bracketed(opening: str, closing: str, node: Node) -> Node:
+    members = node.parts if node.head == "list" else (node,)
+    round_pair = (opening, closing) == ("(", ")")
+    square_pair = (opening, closing) == ("[", "]")
+    if node.head != "list" and (round_pair or (square_pair and node.head != "bracket")):
+        return node
+    if round_pair and node.head == "list" and set(node.leaf or ()) <= CONNECTORS and members:
+        return node
+    if (opening, closing) == (r"\langle", r"\rangle"):
+        opening, closing = "(", ")"
+    if node.head != "list" and (opening, closing) in (("(", "]"), ("[", ")")):
+        raise UnreadError("brackets that differ around one value")
+    if opening == r"\{" and closing != r"\}":
+        raise UnreadError(closing)
+    return Node("bracket", members, opening + closing)
+
+
+def _program_rows(rows: re.Match[str]) -> str:
+    cells = ["[" + ", ".join(row.replace(",", " ").split()) + "]" for row in rows[1].split(";")]
+    return "[" + ", ".join(cells) + "]"

@@ -1,0 +1,74 @@
+"""Words and signs that have a meaning of their own."""
+
+from __future__ import annotations
+
+import re
+
+
+def words(*lines: str) -> frozenset[str]:
+    """Return the words of some lines."""
+    return frozenset(word for line in lines for word in line.split())
+
+
+FUNCTIONS = words(
+    "sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh ln log lg exp",
+    "gcd lcm max min abs floor ceil sqrt cbrt binomial factorial",
+)
+_CANONICAL = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
+OF_SEVERAL = words("gcd lcm max min binomial")
+"""Functions of several arguments."""
+
+CONSTANTS = {
+    "pi": "pi", r"\pi": "pi", r"\infty": "infinity", "inf": "infinity", "infinity": "infinity",
+    "oo": "infinity",
+}  # fmt: skip
+ALTERNATIVES = words("or ou oder или 或")
+CONNECTORS = ALTERNATIVES | words("and et und и 和 及")
+PLAIN_WORDS = words(
+    "no on is if it of to an so do we he at by be up all none odd even yes not as the for mod",
+    "true false than you say am pm",
+)
+"""Words that are no product of their letters, no unit and no noun."""
+
+_QUALIFIERS = words(
+    "plus minus times divided over modulo squared cubed doubled tripled halved half halves quarter",
+    "quarters negative positive less more fewer greater larger smaller least most factorial root",
+    "power reciprocal inverse percent base east west north south above below profit loss gain",
+    "increase decrease deficit surplus debt wrong incorrect false about almost maybe perhaps",
+    "double triple twice multiple conjugate imaginary remainder permille",
+)
+ADJECTIVES = words(
+    "negative positive imaginary ordered unordered colored coloured shaded unshaded closed",
+    "numbered labeled labelled marked",
+)
+"""Qualifiers that may belong to a noun: 3 negative integers."""
+
+_ORDINAL = (
+    r"(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|\w*teen|\w*tie|hundred|thousand|\w+llion)ths?"
+)
+_QUALIFYING = re.compile(
+    rf"{_ORDINAL}|(?:\w*[- ])?thirds?|\w*[^\We]ed|\w{{2,}}(?:ly|fold|wards?|wise)|\w{{3,}}ish"
+)
+
+
+def qualifies(word: str) -> bool:
+    """Tell whether a word after a number changes its value: 5 squared, 5 less, 5 tenths."""
+    word = word.lower()
+    return word in _QUALIFIERS or _QUALIFYING.fullmatch(word) is not None
+
+
+NO_UNITS = PLAIN_WORDS | CONNECTORS | CONSTANTS.keys()
+GREEK = words(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau",
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega hbar ell",
+    "vartheta varrho varsigma",
+)
+PRODUCT_ENDS = words(
+    r"+ - ) } ] \} , ; = < > \le \ge \ne \in \notin \pm \mp \cup \cap \setminus : & row \approx",
+    r"\pmod \over \choose \to \rfloor \rceil \rangle \bmod \mod \equiv",
+) | {""}
+
+
+def canonical_function(name: str) -> str:
+    """Return the one name of a function that has several."""
+    return _CANONICAL.get(name, name)
