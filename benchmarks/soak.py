@@ -4,8 +4,11 @@
 
 A round is one study of two methods. It is disturbed until it is done, then its leaderboard must be
 the undisturbed one's. The faults: kill -9 of a worker, the study or all; SIGSTOP for seconds; no
-room for files (RLIMIT_FSIZE); a flipped bit in a checkpoint; files whose times lie a day off. Exits
-with 1 where a leaderboard differs, a trial is lost, or a process or half-written file is left.
+room for files (RLIMIT_FSIZE); a flipped bit in the newest checkpoint, as soon as a trial has one;
+files whose times lie a day off. The others come at times drawn from 0 to 0.7 of what the
+undisturbed study took, so that they meet its start, its training and its end, however busy the
+machine. Exits with 1 where a leaderboard differs, a trial is lost, a flipped bit goes unnoticed, or
+a process or half-written file is left.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -28,6 +32,7 @@ from random import Random
 
 import psutil
 
+from verirank.record import Run
 from verirank.report import write_report
 from verirank.study import study_status
 
@@ -41,8 +46,12 @@ seeds = [0]
 [trial.training]
 steps = 12
 
+[trial.sampling]
+problems_per_step = 16
+group_size = 4
+
 [trial.checkpoint]
-every = 2
+every = 1
 
 [trial.evaluation]
 benches = ["test"]
@@ -51,8 +60,15 @@ samples = 2
 """
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
 COSTS = {"seconds", "peak_memory_bytes"}
-MOST_STARTS, MOST_FAULTS = 60, 8
+MOST_STARTS, MOST_FAULTS = 20, 8
 """Of one round: after so many faults it may end in peace."""
+LATEST = 0.7
+"""A fault comes within this part of what the undisturbed study took."""
+MARK = "VERIRANK_SOAK_ROUND"
+"""Names a round in the environment of all its processes."""
+LOOK_SECONDS = 0.5
+ENDING_SECONDS = 20
+"""What is left of a round's processes may take so long to end."""
 FULL_AT_BYTES = 4_096
 DAY_SECONDS = 86_400
 
@@ -62,9 +78,11 @@ Fault = Callable[["Round", psutil.Process], bool]
 class Round:
     """One study in a folder of its own, run until it is done."""
 
-    def __init__(self, out: Path, random: Random, most_faults: int) -> None:
-        self.out, self.random = out, random
+    def __init__(self, out: Path, random: Random, most_faults: int, seconds: float = 0) -> None:
+        self.out, self.random, self.seconds = out, random, seconds
         self.left, self.faults = most_faults, Counter[str]()
+        self.flipped: Path | None = None
+        self.noticed = 0
         self.starts = self.memory_bytes = self.descriptors = self.processes = 0
         self.log = ""
 
@@ -80,7 +98,8 @@ class Round:
             with tempfile.TemporaryFile("w+") as log:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "verirank", *arguments],
-                    env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True,
+                    env=ENVIRONMENT | {MARK: str(self.out)}, stdout=log, stderr=log,
+                    start_new_session=True,
                 )  # fmt: skip
                 self._disturb(psutil.Process(process.pid))
                 code = process.wait()
@@ -92,24 +111,38 @@ class Round:
                 sys.exit(f"{self.out.name}: the study is refused: {self.log}")
 
     def _disturb(self, study: psutil.Process) -> None:
+        """Let faults come until the study ends; one that cannot strike yet waits."""
         while is_alive(study):
-            until = time.monotonic() + self.random.uniform(2, 10)
-            while time.monotonic() < until and is_alive(study):
-                time.sleep(0.5)
+            fault = self.random.choice(FAULTS)
+            wait = self.random.uniform(0, LATEST * self.seconds)
+            until = time.monotonic() + (0 if fault is flip_bit else wait)
+            struck = False
+            while is_alive(study) and not struck:
+                time.sleep(LOOK_SECONDS)
                 self._measure(study)
-            if self.left and is_alive(study):
-                fault = self.random.choice(FAULTS)
-                with suppress(psutil.Error, OSError):
-                    if fault(self, study):
-                        self.faults[fault.__name__] += 1
-                        self.left -= 1
+                if self.left and time.monotonic() >= until:
+                    with suppress(psutil.Error, OSError):
+                        struck = fault(self, study)
+            self.faults[fault.__name__] += struck
+            self.left -= struck
 
     def _measure(self, study: psutil.Process) -> None:
         with suppress(psutil.Error):
-            family = [study, *study.children(recursive=True)]
-            self.processes = max(self.processes, len(family))
-            self.memory_bytes = max(self.memory_bytes, sum(p.memory_info().rss for p in family))
-            self.descriptors = max(self.descriptors, sum(p.num_fds() for p in family))
+            now = family(study)
+            self.processes = max(self.processes, len(now))
+            self.memory_bytes = max(self.memory_bytes, sum(p.memory_info().rss for p in now))
+            self.descriptors = max(self.descriptors, sum(p.num_fds() for p in now))
+
+    def damaged_stands(self) -> bool:
+        """Tell whether a flipped bit is still to be noticed; count it where it just was."""
+        if self.flipped is None:
+            return False
+        aside = self.flipped.with_name(f"damaged-{self.flipped.name}")
+        if not aside.is_dir():
+            return True
+        shutil.rmtree(aside)
+        self.flipped, self.noticed = None, self.noticed + 1
+        return False
 
     def rows(self) -> list[dict[str, object]]:
         """Return the leaderboard without what depends on the machine's load."""
@@ -160,6 +193,8 @@ def no_room(round: Round, study: psutil.Process) -> bool:
     for process in limited:
         process.rlimit(resource.RLIMIT_FSIZE, (FULL_AT_BYTES, resource.RLIM_INFINITY))
     time.sleep(round.random.uniform(2, 6))
+    with suppress(psutil.NoSuchProcess):
+        limited += family(study)  # what was started meanwhile has the limit, too
     for process in limited:
         with suppress(psutil.NoSuchProcess):
             process.rlimit(resource.RLIMIT_FSIZE, infinite)
@@ -167,16 +202,28 @@ def no_room(round: Round, study: psutil.Process) -> bool:
 
 
 def flip_bit(round: Round, study: psutil.Process) -> bool:
-    """Kill all, and flip a bit in a checkpoint of a trial that is not done."""
-    files = sorted(round.out.glob("trials/*/checkpoints/step-*/*.safetensors"))
-    if not files:
+    """Kill all, and flip a bit in the newest checkpoint of a trial that has not trained to its end.
+
+    Its resume must set the checkpoint aside, so there is one at a time that is damaged.
+    """
+    if round.damaged_stands() or not newest_checkpoints(round.out):
         return False
     kill_all(round, study)
-    victim = round.random.choice(files)
+    if not (standing := newest_checkpoints(round.out)):
+        return False
+    round.flipped = round.random.choice(standing)
+    victim = round.random.choice(sorted(round.flipped.glob("[!.]*")))
     content = bytearray(victim.read_bytes())
     content[round.random.randrange(len(content))] ^= 1 << round.random.randrange(8)
     victim.write_bytes(content)
     return True
+
+
+def newest_checkpoints(out: Path) -> list[Path]:
+    """Return the newest checkpoint of each trial that still has to train."""
+    runs = [Run(folder) for folder in sorted(out.glob("trials/*")) if folder.name != "base"]
+    training = [run for run in runs if not (run.folder / "adapter").exists()]
+    return [newest for run in training for newest in run.checkpoints()[-1:]]
 
 
 def shift_times(round: Round, _: psutil.Process) -> bool:
@@ -188,7 +235,10 @@ def shift_times(round: Round, _: psutil.Process) -> bool:
     return True
 
 
-FAULTS: tuple[Fault, ...] = (kill_one, kill_all, stop_for_a_while, no_room, flip_bit, shift_times)
+FAULTS: tuple[Fault, ...] = (
+    *(kill_one, kill_all, stop_for_a_while, no_room, shift_times),
+    *(flip_bit, flip_bit),  # which comes in training alone
+)
 
 
 def growth(values: list[int]) -> str:
@@ -209,11 +259,12 @@ def main() -> None:
     rounds: list[Round] = []
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        peace = Round(Path(folder, "undisturbed"), random, 0)
+        peace, begin = Round(Path(folder, "undisturbed"), random, 0), time.monotonic()
         peace.run()
+        seconds = time.monotonic() - begin
         expected, begin = peace.rows(), time.monotonic()
         while not rounds or time.monotonic() - begin < asked.minutes * 60:
-            this = Round(Path(folder, f"round-{len(rounds)}"), random, MOST_FAULTS)
+            this = Round(Path(folder, f"round-{len(rounds)}"), random, MOST_FAULTS, seconds)
             this.run()
             rounds.append(this)
             wrong += problems(this, expected)
@@ -222,9 +273,11 @@ def main() -> None:
     faults = sum((this.faults for this in rounds), Counter[str]())
     figures = {
         "minutes": round((time.monotonic() - begin) / 60, 1),
+        "seconds_undisturbed": round(seconds),
         "studies": len(rounds),
         "starts": sum(this.starts for this in rounds),
         "faults": dict(faults),
+        "flipped_bits_noticed": sum(this.noticed for this in rounds),
         "memory_bytes": growth([this.memory_bytes for this in rounds]),
         "descriptors": growth([this.descriptors for this in rounds]),
         "processes": growth([this.processes for this in rounds]),
@@ -246,10 +299,28 @@ def problems(this: Round, expected: list[dict[str, object]]) -> list[str]:
         found.append(f"{name}: another leaderboard")
     if half := [str(file) for file in this.out.rglob("*.partial")]:
         found.append(f"{name}: half-written files {half}")
-    mine = [p for p in psutil.process_iter(["cmdline"]) if str(this.out) in str(p.info["cmdline"])]
-    if mine:
-        found.append(f"{name}: processes left {[p.pid for p in mine]}")
+    if this.damaged_stands():
+        found.append(f"{name}: a flipped bit in {this.flipped} went unnoticed")
+    if left := processes_left(this.out):
+        found.append(f"{name}: processes left {left}")
     return found
+
+
+def processes_left(out: Path) -> list[int]:
+    """Return the ids of a round's processes that do not end by themselves soon."""
+    until = time.monotonic() + ENDING_SECONDS
+    while left := [process.pid for process in psutil.process_iter() if is_of(process, out)]:
+        if time.monotonic() > until:
+            return left
+        time.sleep(LOOK_SECONDS)
+    return []
+
+
+def is_of(process: psutil.Process, out: Path) -> bool:
+    """Tell whether a process belongs to a round."""
+    with suppress(psutil.Error, OSError):
+        return process.environ().get(MARK) == str(out) and is_alive(process)
+    return False
 
 
 if __name__ == "__main__":
