@@ -123,8 +123,9 @@ class Round:
                 if self.left and time.monotonic() >= until:
                     with suppress(psutil.Error, OSError):
                         struck = fault(self, study)
-            self.faults[fault.__name__] += struck
-            self.left -= struck
+            if struck:
+                self.faults[fault.__name__] += 1
+                self.left -= 1
 
     def _measure(self, study: psutil.Process) -> None:
         with suppress(psutil.Error):
