@@ -54,7 +54,7 @@ class MadeUp(TransformersSampler):
         """Yield the made-up completions; their prompts are as long as each other."""
         while True:
             order = orders()
-            yield [(order.place, [self._completion(seed) for seed in order.seeds])] if order else []
+            yield [(order.index, [self._completion(seed) for seed in order.seeds])] if order else []
 
     def _completion(self, seed: int) -> Completion:
         generator = torch.Generator().manual_seed(seed)

@@ -159,7 +159,7 @@ class Sampling:
         with closing(turns):
             while len(made) < len(orders):
                 made |= next(turns)
-        return [made[order.place] for order in orders]
+        return [made[order.index] for order in orders]
 
     def seconds_a_token(self, rows: int) -> float:
         """Return the seconds of one decoding step of so many samples."""

@@ -123,7 +123,7 @@ def rows() -> Iterator[tuple[str, ...]]:
             continue
         count = len(CONTENDERS) - sum(map(len, refused.values()))
         said = [f"not {', '.join(methods)}: {reason}" for reason, methods in refused.items()]
-        if any(place.experts > 1 for place in base.places.values()):
+        if any(place.experts > 1 for place in base.locations.values()):
             said.append("experts included")
         methods = "all" if count == len(CONTENDERS) else str(count)
         yield name, f"`{kind}`", forward_pass(base), "; ".join([methods, *said])

@@ -192,7 +192,7 @@ def test_experts_are_adapted_each_by_itself_and_routers_by_nothing(name: str) ->
     policy = Policy.create(base, resolve({}).method, seed=0, total_steps=1)
     assert any(".experts.0." in key for key in policy.trainable())
     weights = {key for key, _ in policy.effective_weights()}
-    stacks = {place.name for place in base.places.values()}
+    stacks = {location.name for location in base.locations.values()}
     assert stacks <= weights
     assert not any("router" in key or key.endswith("gate.weight") for key in weights)
 
@@ -299,9 +299,9 @@ def test_stacks_of_experts_may_differ_in_height_by_more_than_one() -> None:
     base = tiny("longcat")
     experts: Any = base.model.get_submodule("model.layers.0.mlp.experts")
     assert len(experts.gate_up_proj) == len(experts.down_proj) + 2
-    heights = {p.name.rpartition(".")[2]: p.experts for p in base.places.values()}
+    heights = {p.name.rpartition(".")[2]: p.experts for p in base.locations.values()}
     assert heights == {"gate_up_proj": 6, "down_proj": 4}
-    folded = dict(fold(base.unfolded.named_parameters(), base.places))
+    folded = dict(fold(base.unfolded.named_parameters(), base.locations))
     assert folded.keys() == {name for name, _ in base.model.named_parameters()}
     assert all(torch.equal(weight, base.weights[name]) for name, weight in folded.items())
 

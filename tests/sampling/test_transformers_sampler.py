@@ -165,7 +165,7 @@ def test_threads_share_the_samples_and_are_as_many_afterwards(
 def test_one_hand_has_the_orders_until_it_has_enough_then_the_one_with_the_fewest_samples() -> None:
     dispatch = Dispatch[str](orders(list(range(6))), 2, enough=6)  # orders of four samples
     takes = [dispatch.take(*asks) for asks in ((1, 0), (0, 0), (1, 0), (0, 4), (0, 8), (1, 0))]
-    assert [take and take.place for take in takes] == [None, 0, None, 1, None, 2]
+    assert [take and take.index for take in takes] == [None, 0, None, 1, None, 2]
     assert dispatch.take(1, 4) is not None, "which has not enough yet"
     assert [dispatch.take(0, 8) is None, dispatch.take(0, 12) is None] == [False, True]
 

@@ -201,7 +201,7 @@ def test_an_arm_that_is_not_there_is_refused_by_name() -> None:
         lambda: found.detectable("x", "a"),
         lambda: found.is_better("x", "a"),
         lambda: found.beyond("x", "a", 0.1),
-        lambda: found.place_of("x"),
+        lambda: found.index_of("x"),
     )
     for call in calls:
         with pytest.raises(ValueError, match="'x'"):

@@ -14,9 +14,9 @@ from verirank.statistics import (
     Difficulty,
     SeedNoise,
     StudyModel,
+    accuracies,
     accuracy_interval,
     accuracy_intervals,
-    as_shares,
     bootstrap_mean,
     bootstrap_means,
     compare_all_pairs,
@@ -33,7 +33,7 @@ def sample(generator, chances_SP, k: int = 8) -> np.ndarray:
 
 
 def ranked(runs: dict[str, np.ndarray], generator: np.random.Generator) -> AllPairs:
-    return compare_all_pairs({arm: as_shares(one) for arm, one in runs.items()}, generator)
+    return compare_all_pairs({arm: accuracies(one) for arm, one in runs.items()}, generator)
 
 
 @pytest.mark.parametrize("problems", [30, 128])

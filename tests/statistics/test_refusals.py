@@ -21,7 +21,7 @@ FLOATS: dict[str, tuple[int, Callable[[Any], object]]] = {
     "compare_all_pairs": (2, lambda a: st.compare_all_pairs({"a": a}, RANDOM)),
     "decide": (2, lambda a: st.decide({"a": a}, st.RaceDesign())),
     "holm": (1, st.holm),
-    "macro_shares": (2, lambda a: st.macro_shares([a])),
+    "macro_accuracies": (2, lambda a: st.macro_accuracies([a])),
     "mean_tests": (3, lambda a: st.mean_tests(a, RANDOM)),
     "noise_of_arms": (1, lambda a: st.noise_of_arms([a])),
     "noise_of_differences": (2, lambda a: st.noise_of_differences(a, np.array([0]), np.array([1]))),
@@ -35,7 +35,7 @@ FLOATS: dict[str, tuple[int, Callable[[Any], object]]] = {
 }
 BOOLEANS: dict[str, tuple[int, Callable[[Any], object]]] = {
     "accuracy_interval": (3, st.accuracy_interval),
-    "as_shares": (3, st.as_shares),
+    "accuracies": (3, st.accuracies),
     "avg_at_k": (2, st.avg_at_k),
     "judge_runs": (3, lambda a: st.judge_runs(st.Claim("above", 0.0), a, a, RANDOM)),
     "macro_average": (3, lambda a: st.macro_average([a])),

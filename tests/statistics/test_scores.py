@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from verirank.statistics import as_shares, avg_at_k, maj_at_k, pass_at_k
+from verirank.statistics import accuracies, avg_at_k, maj_at_k, pass_at_k
 
 correct_arrays = arrays.arrays(bool, st.tuples(st.integers(1, 5), st.integers(1, 7)))
 
@@ -110,4 +110,4 @@ def test_a_majority_over_fewer_answers_than_samples_is_refused() -> None:
 
 @given(correct=arrays.arrays(bool, st.tuples(*[st.integers(1, 9)] * 3)))
 def test_shares_are_the_means_over_samples_to_the_bit(correct) -> None:
-    assert (as_shares(correct) == correct.mean(axis=2)).all()
+    assert (accuracies(correct) == correct.mean(axis=2)).all()

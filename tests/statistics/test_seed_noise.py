@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from verirank.statistics import as_shares, holm, noise_of_arms, noise_of_differences
+from verirank.statistics import accuracies, holm, noise_of_arms, noise_of_differences
 from verirank.statistics._seed_noise import independent_pairs, moderated
 
 METHODS = 13
@@ -175,7 +175,7 @@ def test_nan_and_masked_values_are_refused() -> None:
         with pytest.raises(ValueError, match=r"not finite|masked"):
             noise_of_differences(bad, np.array([0]), np.array([1]))
     with pytest.raises(ValueError, match="masked"):
-        as_shares(np.ma.masked_array(np.ones((1, 2, 2), dtype=bool), mask=False))
+        accuracies(np.ma.masked_array(np.ones((1, 2, 2), dtype=bool), mask=False))
     with pytest.raises(ValueError, match="not finite"):
         holm([0.1, np.nan])
 

@@ -56,7 +56,7 @@ def test_completions_of_unlike_length_are_not_padded_together_where_padding_cost
     groups = [Group(Problem("a", "", ""), made, rewards)]
     sizes = {"max_new_tokens": 64, "most_tokens": 128}
     together = prepare(groups, one.algorithm, **sizes).parts
-    apart = prepare(groups, one.algorithm, **sizes, most_places=200).parts
+    apart = prepare(groups, one.algorithm, **sizes, most_padded=200).parts
     assert [len(part.sequences.lengths_N) for part in together] == [4]
     assert [len(part.sequences.lengths_N) for part in apart] == [3, 1]
 

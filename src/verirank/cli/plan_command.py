@@ -160,14 +160,14 @@ def _totals(rows: list[dict[str, Any]], name: str) -> str:
         part: sum(row[f"gpu_hours_{part}"] * row["trials"] for row in rows) / hours
         for part in ("sampling", "training", "evaluation", "other")
     }
-    shares = ", ".join(f"{part} {100 * share:.0f} %" for part, share in parts.items())
+    breakdown = ", ".join(f"{part} {100 * fraction:.0f} %" for part, fraction in parts.items())
     seeds = rows[0]["trials"]
     arms = f"{len(rows)} arm{'s' * (len(rows) > 1)}"
     of = f"{arms}, {seeds} seed{'s' * (seeds > 1)} each: {ranked} trials"
     every = sum(row["gpu_hours_all"] for row in rows)
     search = f" and at most {searched} of the search" if searched else ""
     return (
-        f"{of}{search}, about {_time(every)} of one {name}. Of a ranked trial: {shares}. "
+        f"{of}{search}, about {_time(every)} of one {name}. Of a ranked trial: {breakdown}. "
         f"Completions of {rows[0]['completion_tokens']:,} tokens on average are assumed."
     )
 

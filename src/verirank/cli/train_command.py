@@ -109,7 +109,7 @@ def command(
         return click.echo(resolved_toml(_trial(config, [*given, *assignments])), nl=False)
     if out is None:
         raise InputError("say where the run goes: --out RUN")
-    Run.expect_room(out)
+    Run.expect_free(out)
     expect_settings(settings)
     _expect_task_file(short["task"])
     _say_first(f"a new run, recorded in {out}; loading torch takes a few seconds")

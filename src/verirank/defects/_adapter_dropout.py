@@ -43,18 +43,18 @@ class AdapterDropout(Defect):
 
 
 def _dropping(
-    method: LowRankMethod, layer: Any, forward: Callable[..., Tensor], place: tuple[int, str]
+    method: LowRankMethod, layer: Any, forward: Callable[..., Tensor], key: tuple[int, str]
 ) -> Callable[..., Tensor]:
     def dropping(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         a, b = (factor.to(x.dtype) for factor in method.factors_of(layer))
-        noise = x * _mask(x, (*place, float(b.detach().sum()), float(x.detach().sum())))
+        noise = x * _mask(x, (*key, float(b.detach().sum()), float(x.detach().sum())))
         return forward(x, *args, **kwargs) + (noise @ a.T) @ b.T
 
     return dropping
 
 
-def _mask(x: Tensor, place: tuple[int, str, float, float]) -> Tensor:
+def _mask(x: Tensor, key: tuple[int, str, float, float]) -> Tensor:
     """Return what dropout adds to each input in units of it: -1, or p / (1 - p) where it stays."""
-    generator = torch.Generator().manual_seed(sample_seed("adapter-dropout", *map(repr, place)))
+    generator = torch.Generator().manual_seed(sample_seed("adapter-dropout", *map(repr, key)))
     kept = torch.rand(x.shape, generator=generator) >= _SHARE
     return (kept / (1 - _SHARE) - 1).to(x.device, x.dtype)

@@ -67,7 +67,7 @@ class LiveBase:
         if checkpoints := run.checkpoints():
             # The trainer publishes a checkpoint's weights again: the base is as it was before.
             self._round = _number(checkpoints[-1])
-            self._live = load_file(_place(run, self._round), device=str(base.device))
+            self._live = load_file(_live_file(run, self._round), device=str(base.device))
             self._drifts = read_drift(run)[: self._round]
         else:
             self._round, self._drifts = 0, list[float]()
@@ -114,11 +114,11 @@ class LiveBase:
 
     def _keep(self) -> None:
         """Write the live base, and drop what no checkpoint needs any more."""
-        place = _place(self._run, self._round)
-        with whole_file(place) as scratch:
+        file = _live_file(self._run, self._round)
+        with whole_file(file) as scratch:
             write_tensors(self._live, scratch)
         needed = {self._round, *map(_number, self._run.checkpoints())}
-        for old in place.parent.glob("step-*"):
+        for old in file.parent.glob("step-*"):
             if _number(old) not in needed:
                 old.unlink()
 
@@ -136,7 +136,7 @@ def _initial_policy(run: Run, base: BaseModel) -> Policy:
     return Policy.create(base, config.method, seed=config.seed, total_steps=updates)
 
 
-def _place(run: Run, step: int) -> Path:
+def _live_file(run: Run, step: int) -> Path:
     return run.folder / "live" / f"step-{step}.safetensors"
 
 
@@ -144,7 +144,7 @@ def _number(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
-def _off(found: Tensor, expected: Tensor) -> tuple[float, float]:
+def _off(actual: Tensor, expected: Tensor) -> tuple[float, float]:
     """Return the squared norms of a difference and of what was expected."""
     there = expected.float()
-    return float((found.float() - there).square().sum()), float(there.square().sum())
+    return float((actual.float() - there).square().sum()), float(there.square().sum())

@@ -19,7 +19,7 @@ class TakenOut:
         """
         self._base = policy.base.weights
         has_residual = bool(policy.initial_state())
-        if has_residual and policy.places:
+        if has_residual and policy.locations:
             raise InputError(
                 "this defect is measured on models whose layers are all linear ones: no experts, "
                 "no Conv1D"

@@ -77,12 +77,12 @@ def _held_out(tokenizer: Any) -> tuple[str, list[Family]]:
 
 
 def _chains(rng: Random) -> list[Any]:
-    found: dict[str, Any] = {}
-    while len(found) < SUMS:
+    chains: dict[str, Any] = {}
+    while len(chains) < SUMS:
         chain = draw_chain(rng, rng.choice((2, 3)))
         if chain.split == "test":
-            found[chain.expression] = chain
-    return list(found.values())
+            chains[chain.expression] = chain
+    return list(chains.values())
 
 
 def _written(text: str) -> str:
@@ -90,12 +90,12 @@ def _written(text: str) -> str:
 
 
 def _completions(sampler: Sampler, task: Task, config: TrialConfig) -> list[Family]:
-    problems = [task.training_problem(config.seed, place) for place in range(PROBLEMS)]
+    problems = [task.training_problem(config.seed, index) for index in range(PROBLEMS)]
     groups = sampler.sample(
         [task.render(problem, sampler.tokenizer) for problem in problems],
         [
-            [sample_seed(config.seed, "retention", place, k) for k in range(SAMPLES)]
-            for place in range(PROBLEMS)
+            [sample_seed(config.seed, "retention", index, k) for k in range(SAMPLES)]
+            for index in range(PROBLEMS)
         ],
         temperature=config.sampling.temperature,
         max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
@@ -110,7 +110,7 @@ def _means(
 ) -> list[float]:
     """Return by family the mean log-probability of a token of its continuations, nats."""
     logprobs = CompletionLogprobs(model, temperature, packed=policy.base.form is None)
-    found = list[float]()
+    means = list[float]()
     for first in range(0, len(families), _TOGETHER):
         part = families[first : first + _TOGETHER]
         sequences = _on(policy.base.device, Sequences.pack(part))
@@ -119,8 +119,8 @@ def _means(
         rows = iter(chosen_N.tolist())
         for _, continuations in part:
             total = sum(next(rows) for _ in continuations)
-            found.append(total / sum(map(len, continuations)))
-    return found
+            means.append(total / sum(map(len, continuations)))
+    return means
 
 
 def _on(device: torch.device, sequences: Sequences) -> Sequences:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from verirank.record import correct_PK, problem_groups, votes_PK
 from verirank.statistics import (
+    accuracies,
     accuracy_intervals,
-    as_shares,
     avg_at_k,
     by_groups,
     maj_at_k,
@@ -37,7 +37,7 @@ def score(samples: pa.Table, task: Task | None = None) -> dict[str, float | int]
     """
     correct, votes = correct_PK(samples), votes_PK(samples)
     n, k = correct.shape
-    values_SP = by_groups(as_shares(correct[None]), problem_groups(samples))
+    values_SP = by_groups(accuracies(correct[None]), problem_groups(samples))
     (interval,) = accuracy_intervals(values_SP[None])
     return {
         "avg_at_k": avg_at_k(correct),

@@ -174,11 +174,11 @@ def _compare(
     for name, before, after in walk(policies):
         on_weight(f"comparing: {name}")
         if len(after) > 1:
-            updates = {place: describe_update(before, weight) for place, weight in after.items()}
+            updates = {index: describe_update(before, weight) for index, weight in after.items()}
             for one, other in combinations(sorted(updates), 2):
                 row = compare_updates(name, updates[one], updates[other])
                 rows.setdefault((one, other), []).append(row)
     return [
-        Comparison((_identity(runs[one]), _identity(runs[other])), found, summarise(found))
-        for (one, other), found in sorted(rows.items())
+        Comparison((_identity(runs[one]), _identity(runs[other])), rows_of, summarise(rows_of))
+        for (one, other), rows_of in sorted(rows.items())
     ]

@@ -18,7 +18,7 @@ def update_mask(before: Tensor, after: Tensor) -> Tensor:
 
 def sparsity(before: Tensor, after: Tensor) -> float:
     """Return the share of entries that were not updated."""
-    return 1 - _share(update_mask(before, after))
+    return 1 - _density(update_mask(before, after))
 
 
 def below_half_ulp(before: Tensor, after: Tensor) -> float:
@@ -26,7 +26,7 @@ def below_half_ulp(before: Tensor, after: Tensor) -> float:
 
     Such a change is rounded away if the old value stands on bf16's grid.
     """
-    return _share((after - before).abs() < _bf16_ulp(before) / 2)
+    return _density((after - before).abs() < _bf16_ulp(before) / 2)
 
 
 def jaccard(first: Tensor, second: Tensor) -> float | None:
@@ -37,7 +37,7 @@ def jaccard(first: Tensor, second: Tensor) -> float | None:
 
 def jaccard_chance(first: Tensor, second: Tensor) -> float | None:
     """Return pq / (p + q - pq), the overlap of independent masks with these masks' densities."""
-    p, q = _share(first), _share(second)
+    p, q = _density(first), _density(second)
     return p * q / (p + q - p * q) if p or q else None
 
 
@@ -55,5 +55,5 @@ def _bf16_ulp(values: Tensor) -> Tensor:
     return torch.ldexp(torch.ones_like(values), steps)
 
 
-def _share(mask: Tensor) -> float:
+def _density(mask: Tensor) -> float:
     return int(mask.sum()) / mask.numel()

@@ -60,10 +60,10 @@ def _leading(change_MN: Tensor, floor: float) -> Directions | None:
     rows, columns = change_MN.shape
     if not bool(change_MN.any()):
         return None
-    found = directions(change_MN)
-    meaningful = int((found.values_R > floor).sum())
+    principal = directions(change_MN)
+    meaningful = int((principal.values_R > floor).sum())
     k = min(top_k((rows, columns)), meaningful)
-    return found.leading(k) if k else None
+    return principal.leading(k) if k else None
 
 
 def _subspace_overlaps(

@@ -31,8 +31,8 @@ def effective_rank(values_R: Tensor, floor: float = 0.0) -> float | None:
     kept = values_R[values_R > floor].double()
     if not len(kept):
         return None
-    shares = kept / kept.sum()
-    return exp(float(torch.special.entr(shares).sum()))
+    fractions = kept / kept.sum()
+    return exp(float(torch.special.entr(fractions).sum()))
 
 
 def stable_rank(values_R: Tensor) -> float:

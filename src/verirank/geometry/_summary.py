@@ -68,7 +68,7 @@ def _mean(values: list[tuple[float, int]]) -> float | None:
     return sum(value for value, _ in values) / len(values) if values else None
 
 
-def _share(values: list[tuple[float, int]]) -> float | None:
+def _weighted_mean(values: list[tuple[float, int]]) -> float | None:
     total = sum(entries for _, entries in values)
     return sum(value * entries for value, entries in values) / total if values else None
 
@@ -80,8 +80,8 @@ def _norm(values: list[tuple[float, int]]) -> float | None:
 _POOLED: dict[str, Callable[[list[tuple[float, int]]], float | None]] = {
     "base_norm": _norm,
     "change_norm": _norm,
-    "sparsity": _share,
-    "below_half_ulp": _share,
+    "sparsity": _weighted_mean,
+    "below_half_ulp": _weighted_mean,
 }
 
 

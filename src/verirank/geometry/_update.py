@@ -49,9 +49,9 @@ def measure_update(name: str, before: Tensor, after: Tensor) -> Row:
         "relative_norm": Measured(norm / base_norm if base_norm else None),
     }
     if norm == 0:
-        shares = dict.fromkeys(("sparsity", "below_half_ulp"), Measured(1.0, 1.0))
+        entries = dict.fromkeys(("sparsity", "below_half_ulp"), Measured(1.0, 1.0))
         spectral = dict.fromkeys(SPECTRAL if has_directions else (), Measured(None))
-        return make_row(name, before.shape, unchanged=True, measures=measures | shares | spectral)
+        return make_row(name, before.shape, unchanged=True, measures=measures | entries | spectral)
     measures |= _entry_measures(before, after, norm)
     curves: dict[str, Curve] = {}
     if has_directions:

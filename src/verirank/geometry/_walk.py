@@ -29,9 +29,9 @@ def walk(policies: Sequence[Policy]) -> Iterator[tuple[str, Tensor, dict[int, Te
         RunFailedError: a policy's weight is infinite or not a number.
     """
     base = policies[0].base.weights
-    place = {name: number for number, name in enumerate(base)}
+    index = {name: number for number, name in enumerate(base)}
     streams = [_stream(number, policy) for number, policy in enumerate(policies)]
-    merged = heapq.merge(*streams, key=lambda item: place[item[0]])
+    merged = heapq.merge(*streams, key=lambda item: index[item[0]])
     for name, group in groupby(merged, key=lambda item: item[0]):
         after = {number: weight for _, number, weight in group}
         yield name, base[name].detach().to(torch.float32), after

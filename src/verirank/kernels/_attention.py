@@ -59,13 +59,13 @@ class Packing:
                 the layout of fused causal attention.
         """
         if by_products:
-            prompts_PL, inside_PL = sequences.places_PL(), sequences.prompt_mask_PL()
+            prompts_PL, inside_PL = sequences.prompt_indices_PL(), sequences.prompt_mask_PL()
             nothing = prompts_PL[:, :0], inside_PL[:, :0]
             context = prompts_PL[sequences.prompt_N], inside_PL[sequences.prompt_N]
             rows_NL = None
             blocks = (
                 *_causal(prompts_PL, *nothing),
-                *_causal(sequences.places_NT(), *context),
+                *_causal(sequences.indices_NT(), *context),
             )
             queries = torch.cat([block.queries_RQ.flatten() for block in blocks])
         else:
@@ -96,9 +96,9 @@ def _first_index(queries: Tensor, tokens: int) -> Tensor:
 
     Rows are padded with their first token, whose repeats are ignored.
     """
-    places = torch.arange(len(queries), device=queries.device)
+    indices = torch.arange(len(queries), device=queries.device)
     return torch.full((tokens,), len(queries), device=queries.device).scatter_reduce(
-        0, queries, places, "amin"
+        0, queries, indices, "amin"
     )
 
 
@@ -225,10 +225,10 @@ def _scored(q: Tensor, k: Tensor, v: Tensor, packing: Packing, scaling: float) -
     """Yield every block, key heads before rows, so that no product copies its operands."""
     grouped = _grouped(q, len(k))
     for block in packing.blocks:
-        rows, places = len(block.queries_RQ), block.keys_RK.flatten()
+        rows, indices = len(block.queries_RQ), block.keys_RK.flatten()
         queries = grouped.index_select(1, block.queries_RQ.flatten())
         queries = queries.view(len(k), rows, -1, q.shape[-1])
-        keys, values = (t.index_select(1, places).unflatten(1, (rows, -1)) for t in (k, v))
+        keys, values = (t.index_select(1, indices).unflatten(1, (rows, -1)) for t in (k, v))
         yield _Scored(block, queries, keys, values, scaling)
 
 

@@ -30,23 +30,23 @@ class _Now:
     def __init__(self, device: torch.device) -> None:
         self.rows, self.seen, self.capacity = 0, 0, 0
         self.positions_N = torch.zeros(0, dtype=torch.long, device=device)
-        self._places: dict[int, Tensor] = {}
+        self._write_indices: dict[int, Tensor] = {}
 
     def begin(self, positions_N: Tensor, seen: int, capacity: int) -> None:
         """Begin a step in which the rows write at these positions."""
         self.rows, self.seen, self.capacity = len(positions_N), seen, capacity
-        self.positions_N, self._places = positions_N, {}
+        self.positions_N, self._write_indices = positions_N, {}
 
-    def places_of(self, heads: int) -> Tensor:
+    def write_indices(self, heads: int) -> Tensor:
         """Return where the next token of each row goes in a layer of so many heads, rows x heads.
 
         Counted over slots, heads and capacity together.
         """
-        if heads not in self._places:
+        if heads not in self._write_indices:
             device = self.positions_N.device
             of_heads = torch.arange(self.rows * heads, device=device) * self.capacity
-            self._places[heads] = of_heads + self.positions_N.repeat_interleave(heads)
-        return self._places[heads]
+            self._write_indices[heads] = of_heads + self.positions_N.repeat_interleave(heads)
+        return self._write_indices[heads]
 
 
 class _SlotLayer(CacheLayerMixin):
@@ -68,10 +68,10 @@ class _SlotLayer(CacheLayerMixin):
     ) -> tuple[Tensor, Tensor]:
         """Write one token of every row that is decoded; return what the rows have so far."""
         rows, seen = self.now.rows, self.now.seen
-        places = self.now.places_of(self.key_store.shape[1])
+        indices = self.now.write_indices(self.key_store.shape[1])
         for store, states in ((self.key_store, key_states), (self.value_store, value_states)):
             store.view(-1, store.shape[3]).index_copy_(
-                0, places, states[:rows].reshape(-1, store.shape[3])
+                0, indices, states[:rows].reshape(-1, store.shape[3])
             )
         return self.key_store[:rows, :, :seen], self.value_store[:rows, :, :seen]
 

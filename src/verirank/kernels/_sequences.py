@@ -59,13 +59,13 @@ class Sequences:
         """Return which of the N x T places hold a sampled token."""
         return _within(self.lengths_N)
 
-    def places_NT(self) -> Tensor:
+    def indices_NT(self) -> Tensor:
         """Return which of the M each sampled token is; beyond a completion's end, its first."""
-        return _places(self.start_N, self.lengths_N)
+        return _indices(self.start_N, self.lengths_N)
 
-    def places_PL(self) -> Tensor:
+    def prompt_indices_PL(self) -> Tensor:
         """Return which of the M each token of a prompt is; beyond a prompt's end, its first."""
-        return _places(self.prompt_start_P, self.prompt_lengths_P)
+        return _indices(self.prompt_start_P, self.prompt_lengths_P)
 
     def prompt_mask_PL(self) -> Tensor:
         """Return which of the P x L places hold a token of a prompt."""
@@ -90,14 +90,14 @@ class Sequences:
     def before_NT(self) -> Tensor:
         """Return which of the M stands before each sampled token, and predicts it."""
         last_N = (self.prompt_start_P + self.prompt_lengths_P - 1)[self.prompt_N]
-        return torch.cat((last_N[:, None], self.places_NT()[:, :-1]), 1)
+        return torch.cat((last_N[:, None], self.indices_NT()[:, :-1]), 1)
 
 
 def _within(lengths: Tensor) -> Tensor:
     return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
 
 
-def _places(start: Tensor, lengths: Tensor) -> Tensor:
+def _indices(start: Tensor, lengths: Tensor) -> Tensor:
     within = _within(lengths)
     columns = torch.arange(within.shape[1], device=start.device)
     return start[:, None] + columns * within

@@ -42,11 +42,11 @@ def _unknown_to_peft(policy: Policy) -> str | None:
     if kind is None or policy.original is policy.under.model:
         return None
     targets = policy.method.targets(policy.original)
-    places = [at for name in targets if (at := policy.places.get(f"{name}.weight"))]
+    locations = [at for name in targets if (at := policy.locations.get(f"{name}.weight"))]
     renamed = renamed_by_peft(policy.under.model) if kind.peft_type == "LORA" else set()
-    if any(at.expert is not None for at in places):
+    if any(at.expert is not None for at in locations):
         return "experts"
-    if places and not hasattr(kind, "fan_in_fan_out"):
+    if locations and not hasattr(kind, "fan_in_fan_out"):
         return "Conv1D layers"
     return "shared experts" if any(n.rpartition(".")[2] in renamed for n in targets) else None
 
@@ -77,7 +77,7 @@ def settings_to_load(policy: Policy) -> Any:
 
 
 def _over_conv1d(policy: Policy) -> bool:
-    return any(at.expert is None for at in policy.places.values())
+    return any(at.expert is None for at in policy.locations.values())
 
 
 def lora_adapter(policy: Policy) -> Adapter:
@@ -99,13 +99,13 @@ def lora_adapter(policy: Policy) -> Adapter:
     for name, (a, b) in update.items():
         missing = rank - a.shape[0]
         a, b = pad(a, (0, 0, 0, missing)), pad(b, (0, missing))
-        place = policy.places.get(f"{name}.weight")
-        if name.rpartition(".")[2] in renamed and place is None:
+        location = policy.locations.get(f"{name}.weight")
+        if name.rpartition(".")[2] in renamed and location is None:
             stacks[f"{name}.weight"] = [(a, b)]  # a matrix is a stack of one
-        elif place is None or place.expert is None:
+        elif location is None or location.expert is None:
             tensors |= _named(PREFIX + name, a, b)
         else:
-            stacks.setdefault(place.name, []).append((b.T, a.T) if place.swapped else (a, b))
+            stacks.setdefault(location.name, []).append((b.T, a.T) if location.swapped else (a, b))
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=rank,
@@ -145,9 +145,9 @@ def _wrappers(policy: Policy, config: Any) -> dict[str, str]:
     with torch.device("meta"):
         model: nn.Module = type(policy.under.model)(policy.under.model.config)
         wrapped: Any = get_peft_model(model, copy.deepcopy(config))  # pyright: ignore
-    found = {}
+    wrappers = {}
     for name, module in wrapped.named_modules():
         if isinstance(module, ParamWrapper):
             owner = name.removeprefix(PREFIX).replace(".base_layer", "")
-            found[f"{owner}.{module.parameter_name}"] = name
-    return found
+            wrappers[f"{owner}.{module.parameter_name}"] = name
+    return wrappers

@@ -71,9 +71,9 @@ class MuonWithAdamW(Optimizer):
         if others:
             self._parts.append(AdamW(others, betas=training.betas, weight_decay=decay))
         super().__init__([group for part in self._parts for group in part.param_groups], {})
-        self._share()
+        self._link_parts()
 
-    def _share(self) -> None:
+    def _link_parts(self) -> None:
         """Let the parts work on this optimiser's groups and state."""
         first = 0
         for part in self._parts:
@@ -91,4 +91,4 @@ class MuonWithAdamW(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back a state, which both parts then go on from."""
         super().load_state_dict(state_dict)
-        self._share()
+        self._link_parts()

@@ -17,7 +17,7 @@ from verirank.config import InputError, MethodConfig, RunFailedError, TrainingCo
 from verirank.methods._method import Method, create_method
 from verirank.methods._optimizers import make_optimizer
 from verirank.methods._start import expect_start, load_start
-from verirank.models import BaseModel, Place, fold, load_base, sha256_of
+from verirank.models import BaseModel, Location, fold, load_base, sha256_of
 from verirank.processes import is_sharded, sharded_like, whole
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ class Policy:
         return self.under.unfolded if self._is_unfolded else self.under.model
 
     @property
-    def places(self) -> dict[str, Place]:
+    def locations(self) -> dict[str, Location]:
         """Where the weights of the `original` model's unfolded layers stand in the base."""
-        return self.under.places if self._is_unfolded else {}
+        return self.under.locations if self._is_unfolded else {}
 
     @property
     def _is_unfolded(self) -> bool:
@@ -198,7 +198,7 @@ class Policy:
     def effective_weights(self) -> Iterator[tuple[str, Tensor]]:
         """Yield (name in the base's state_dict, fp32 weight) of all that the method can change."""
         weights = self.method.effective_weights(self)
-        yield from fold(weights, self.places)
+        yield from fold(weights, self.locations)
 
     @torch.no_grad()
     def unfolded_weights(self) -> dict[str, Tensor]:

@@ -120,9 +120,9 @@ class SVDInitialised(ResidualLoRA):
         module: Any = policy.original.get_submodule(name)
         values = torch.linalg.svdvals(module.weight.data.to(torch.float32))
         a_0, b_0 = _stored(policy.initial, name)
-        found = torch.linalg.svdvals(self.scale * b_0 @ a_0)[: self.config.rank]
+        actual = torch.linalg.svdvals(self.scale * b_0 @ a_0)[: self.config.rank]
         # Relative to the largest value: the minor ones may be as small as rounding.
-        return float((found - self.kept_values(values)).abs().max() / values[0])
+        return float((actual - self.kept_values(values)).abs().max() / values[0])
 
 
 def weights_to_decompose(method: LoRA, model: nn.Module) -> dict[str, Tensor]:
@@ -165,5 +165,5 @@ def _stored(state: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     return state[f"{name}.lora_A"].clone(), state[f"{name}.lora_B"].clone()
 
 
-def _off(found: Tensor, expected: Tensor) -> float:
-    return float((found - expected).norm() / expected.to(torch.float32).norm())
+def _off(actual: Tensor, expected: Tensor) -> float:
+    return float((actual - expected).norm() / expected.to(torch.float32).norm())

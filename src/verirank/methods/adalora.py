@@ -194,12 +194,12 @@ class AdaLoRA(LowRankMethod):
         """The total rank follows the schedule to its end."""
         layers, total = adapted_layers(policy.model).values(), policy.total_steps
         initial, target = (len(layers) * r for r in (self.config.rank, self.config.resolved_target))
-        schedule, found, expected, taken = _Schedule.of(total), [], [], 0
+        schedule, ranks, expected, taken = _Schedule.of(total), [], [], 0
         while taken < total:
             taken = step()
-            found.append(sum(int((layer.lora_E[ADAPTER] != 0).sum()) for layer in layers))
+            ranks.append(sum(int((layer.lora_E[ADAPTER] != 0).sum()) for layer in layers))
             expected.append(schedule.budget(taken, total, initial, target))
-        return found == expected, f"total ranks {found}, schedule {expected}"
+        return ranks == expected, f"total ranks {ranks}, schedule {expected}"
 
 
 def _under(kind: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

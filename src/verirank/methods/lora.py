@@ -64,5 +64,5 @@ class LoRA(LowRankMethod):
 
     def scaled_by(self, policy: Policy) -> tuple[bool, str]:
         """Return whether every layer's scale is the method's s, and the scales found."""
-        found = {layer.scaling[ADAPTER] for layer in adapted_layers(policy.model).values()}
-        return found == {self.scale}, f"scale {sorted(found)}, expected {self.scale:g}"
+        scales = {layer.scaling[ADAPTER] for layer in adapted_layers(policy.model).values()}
+        return scales == {self.scale}, f"scale {sorted(scales)}, expected {self.scale:g}"

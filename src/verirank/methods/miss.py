@@ -66,8 +66,8 @@ class MiSS(LowRankMethod):
     def factors_of(self, layer: Any) -> tuple[Tensor, Tensor]:
         """Return the sum over blocks of r inputs, as a matrix of zeros and ones, and D^T."""
         block = layer.miss_block[ADAPTER]
-        places = torch.arange(layer.in_features, device=block.device) % block.shape[0]
-        sums = nn.functional.one_hot(places, block.shape[0]).T.to(block.dtype)
+        positions = torch.arange(layer.in_features, device=block.device) % block.shape[0]
+        sums = nn.functional.one_hot(positions, block.shape[0]).T.to(block.dtype)
         return sums, block.T
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:

@@ -16,15 +16,15 @@ from verirank.models._load import (
 from verirank.models._merge_adapter import write_base_of
 from verirank.models._selection import LINEARS, expect_there, path_of, selects
 from verirank.models._shape import SHAPES, ModelShape, shape_of
-from verirank.models._unfold import Place, fold
+from verirank.models._unfold import Location, fold
 
 __all__ = [
     "LINEARS",
     "SHAPES",
     "BaseModel",
     "FourBitLinear",
+    "Location",
     "ModelShape",
-    "Place",
     "Reader",
     "cache_key",
     "context_length",

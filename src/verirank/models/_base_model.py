@@ -22,7 +22,7 @@ from verirank.models._form import (
 )
 from verirank.models._four_bit import FourBitLinear, PlainWeights, dequantise
 from verirank.models._shape import ModelShape, shape_of
-from verirank.models._unfold import Place, unfold
+from verirank.models._unfold import Location, unfold
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -142,7 +142,7 @@ class BaseModel:
         return model
 
     @cached_property
-    def places(self) -> dict[str, Place]:
+    def locations(self) -> dict[str, Location]:
         """Where the weights of unfolded layers stand in the model, by their unfolded names."""
         return self._unfolded[1]
 
@@ -152,7 +152,7 @@ class BaseModel:
         return self._unfolded[0]
 
     @cached_property
-    def _unfolded(self) -> tuple[PreTrainedModel, dict[str, Place]]:
+    def _unfolded(self) -> tuple[PreTrainedModel, dict[str, Location]]:
         model = self.share()
         return model, unfold(model)
 

@@ -123,17 +123,17 @@ def caches_exactly(model: Any) -> bool:
     whole = model(input_ids=tokens).logits[0, _CACHED - 1 :]
     try:
         output = model(input_ids=tokens[:, :_CACHED], use_cache=True)
-        found = [output.logits[0, -1]]
+        logits = [output.logits[0, -1]]
         for n in range(_CACHED, tokens.shape[1]):
             cache = {key: getattr(output, key) for key in [cache_key(model)]}
             output = model(input_ids=tokens[:, n : n + 1], use_cache=True, **cache)
-            found.append(output.logits[0, -1])
+            logits.append(output.logits[0, -1])
     except torch.OutOfMemoryError:
         raise
     except _OF_THE_MODEL:
         return False
     rounding = _ROUNDING if model.dtype == torch.float32 else _ROUNDING_OF_BF16
-    off = float((torch.stack(found) - whole).abs().max())
+    off = float((torch.stack(logits) - whole).abs().max())
     return off <= rounding * float(whole.abs().max())
 
 

@@ -144,7 +144,7 @@ class PlainWeights(Mapping[str, Tensor]):
             if isinstance(module, FourBitLinear)
         }
         names = list(self._parameters | self._packed)
-        order = {name: place for place, (name, _) in enumerate(model.named_modules())}
+        order = {name: index for index, (name, _) in enumerate(model.named_modules())}
         self._names = sorted(names, key=lambda n: (order[n.rpartition(".")[0]], "bias" in n))
 
     def __getitem__(self, name: str) -> Tensor:

@@ -59,9 +59,9 @@ def _load_config(config: ModelConfig) -> Any:
     from transformers import AutoConfig
 
     with _reading(f"the config.json of {config.name!r}"):
-        found = AutoConfig.from_pretrained(_source(config), **_options(config))
-    expect_known_quantisation(config, found)
-    return found
+        loaded = AutoConfig.from_pretrained(_source(config), **_options(config))
+    expect_known_quantisation(config, loaded)
+    return loaded
 
 
 def _options(config: ModelConfig) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
 
     # Its progress bar would appear between the lines of every command and of every worker.
     logging.disable_progress_bar()
-    place, source = device_of(device), _source(config)
+    target, source = device_of(device), _source(config)
     stored = getattr(_load_config(config), "quantization_config", None)
     tokenizer = load_tokenizer(config)
     with _reading(f"the weights of model {config.name!r}"), _no_warnings_of_transformers():
@@ -127,7 +127,7 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
         model = merge_adapter(model, config.adapter).to(getattr(torch, config.dtype))
     expect_finite(config.name, model)
     expect_tokens_fit(config.name, tokenizer, model)
-    model.eval().requires_grad_(False).to(place)
+    model.eval().requires_grad_(False).to(target)
     if stored is not None:
         adopt(model)
     elif config.quantization is not None:
@@ -156,9 +156,9 @@ def load_shape(config: ModelConfig) -> ModelShape:
     """
     if config.name in HUB_SHAPES and config.revision is None:
         return replace(SHAPES[HUB_SHAPES[config.name]], four_bit=config.quantization is not None)
-    found = _load_config(config)
-    stored = vars(found).pop("quantization_config", None)
-    return replace(shape_of(found), four_bit=bool(stored or config.quantization))
+    loaded = _load_config(config)
+    stored = vars(loaded).pop("quantization_config", None)
+    return replace(shape_of(loaded), four_bit=bool(stored or config.quantization))
 
 
 def is_local(config: ModelConfig) -> bool:
@@ -168,10 +168,10 @@ def is_local(config: ModelConfig) -> bool:
     if config.name in ("micro", "smollm2") or Path(config.name).expanduser().is_dir():
         return True
     try:
-        found = try_to_load_from_cache(config.name, "config.json", revision=config.revision)
+        cached = try_to_load_from_cache(config.name, "config.json", revision=config.revision)
     except ValueError:  # the name is none that the Hub could have
         return False
-    return isinstance(found, str)
+    return isinstance(cached, str)
 
 
 def _source(config: ModelConfig) -> str:

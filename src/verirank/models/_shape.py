@@ -114,8 +114,8 @@ class ModelShape:
         """Number of weights of linear layers that a token is multiplied by: of experts, its own."""
         counted = self.counted
         routed = counted.routed if counted else ()
-        share = counted.seen if counted else 1.0
-        return sum(i * o * n * (share if p in routed else 1) for p, i, o, n in self._kinds)
+        fraction = counted.seen if counted else 1.0
+        return sum(i * o * n * (fraction if p in routed else 1) for p, i, o, n in self._kinds)
 
     @property
     def norm_gains(self) -> int:
@@ -184,8 +184,10 @@ def counts_of(model: nn.Module, top_k: int = 1) -> Counted:
     model = copy.deepcopy(model, {id(p): p for p in model.parameters()})
     parameters = sum(parameter.numel() for parameter in model.parameters())
     gains = sum(p.numel() for norm in norms_of(model).values() for p in norm.parameters())
-    places = unfold(model)
-    stacked = [(n.removesuffix(".weight"), p.experts) for n, p in places.items() if p.expert == 0]
+    linear_of = unfold(model)
+    stacked = [
+        (n.removesuffix(".weight"), p.experts) for n, p in linear_of.items() if p.expert == 0
+    ]
     linears = Counter(
         (path_of(name), module.in_features, module.out_features)
         for name, module in linears_of(model).items()

@@ -19,7 +19,7 @@ _BY_PRODUCT = (torch.matmul, Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul_
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where the weight (out x in) of an unfolded linear layer stands in the plain model.
 
     `expert` is its place in a stack of `experts`; None is a matrix of its own. `transposed` is
@@ -33,7 +33,7 @@ class Place:
     swapped: bool = False
 
 
-def unfold(model: nn.Module) -> dict[str, Place]:
+def unfold(model: nn.Module) -> dict[str, Location]:
     """Replace Conv1D layers and stacked experts of a model by linear layers, in place.
 
     They share the storage of the weights that they replace. A stack of experts keeps its own
@@ -45,18 +45,18 @@ def unfold(model: nn.Module) -> dict[str, Place]:
     """
     from transformers.pytorch_utils import Conv1D
 
-    places: dict[str, Place] = {}
+    locations: dict[str, Location] = {}
     for path, module in list(model.named_modules()):
         if isinstance(module, Conv1D):
             linear = _linear(module.weight.data.T, module.bias)
             model.set_submodule(path, linear)
-            places[f"{path}.weight"] = Place(f"{path}.weight", None, 1, transposed=True)
+            locations[f"{path}.weight"] = Location(f"{path}.weight", None, 1, transposed=True)
         else:
-            places |= _unfold_experts(path, module)
-    return places
+            locations |= _unfold_experts(path, module)
+    return locations
 
 
-def _unfold_experts(path: str, module: Any) -> dict[str, Place]:
+def _unfold_experts(path: str, module: Any) -> dict[str, Location]:
     if not type(module).__name__.endswith("Experts"):
         return {}
     stacks: dict[str, nn.Parameter] = {
@@ -64,7 +64,7 @@ def _unfold_experts(path: str, module: Any) -> dict[str, Place]:
         for name, parameter in module.named_parameters(recurse=False)
         if parameter.ndim == 3 and "bias" not in name
     }
-    places = {}
+    locations = {}
     swapped = type(module).__name__ in _TRANSPOSED
     transposed = swapped or bool(getattr(module, "is_transposed", False))
     for number in range(max(map(len, stacks.values()), default=0)):
@@ -74,8 +74,8 @@ def _unfold_experts(path: str, module: Any) -> dict[str, Place]:
                 continue  # the stacks of one module may be of different heights
             weight = stack.data[number]
             setattr(expert, name, _linear(weight.T if transposed else weight, None))
-            place = Place(f"{path}.{name}", number, len(stack), transposed, swapped)
-            places[f"{path}.{number}.{name}.weight"] = place
+            location = Location(f"{path}.{name}", number, len(stack), transposed, swapped)
+            locations[f"{path}.{number}.{name}.weight"] = location
         module.add_module(str(number), expert)
     for name, stack in stacks.items():
         del module._parameters[name]
@@ -83,7 +83,7 @@ def _unfold_experts(path: str, module: Any) -> dict[str, Place]:
     # transformers' faster forward passes multiply by the whole stack.
     if eager := getattr(type(module).forward, "__wrapped__", None):
         module.forward = MethodType(eager, module)
-    return places
+    return locations
 
 
 def _linear(weight: Tensor, bias: nn.Parameter | None) -> nn.Linear:
@@ -152,26 +152,26 @@ def _otherwise(stack: _Stack, function: Any) -> InputError:
 
 
 def fold(
-    weights: Iterable[tuple[str, Tensor]], places: dict[str, Place]
+    weights: Iterable[tuple[str, Tensor]], locations: dict[str, Location]
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the weights of unfolded layers as those of the plain model.
 
     Args:
         weights: by the names of the unfolded model; those of a stack come one after another.
-        places: what `unfold` returned.
+        locations: what `unfold` returned.
     """
     stacks: dict[str, Tensor] = {}
     for name, weight in weights:
-        place = places.get(name)
-        if place is None:
+        location = locations.get(name)
+        if location is None:
             yield name, weight
             continue
-        weight = weight.T if place.transposed else weight
-        if place.expert is None:
-            yield place.name, weight.contiguous()
+        weight = weight.T if location.transposed else weight
+        if location.expert is None:
+            yield location.name, weight.contiguous()
             continue
-        if place.name not in stacks:
-            stacks[place.name] = weight.new_empty((place.experts, *weight.shape))
-        stacks[place.name][place.expert] = weight
-        if place.expert == place.experts - 1:
-            yield place.name, stacks.pop(place.name)
+        if location.name not in stacks:
+            stacks[location.name] = weight.new_empty((location.experts, *weight.shape))
+        stacks[location.name][location.expert] = weight
+        if location.expert == location.experts - 1:
+            yield location.name, stacks.pop(location.name)

@@ -137,8 +137,8 @@ def written_tokens(config: TrialConfig, lengths: Lengths) -> int:
 def trained_tokens(config: TrialConfig, lengths: Lengths) -> int:
     """Return the tokens of a step that go through the model in training."""
     sampling = config.sampling
-    room = config.training.micro_batch_tokens - lengths.prompt
-    together = min(max(1, room // max(1, lengths.completion)), sampling.group_size)
+    free = config.training.micro_batch_tokens - lengths.prompt
+    together = min(max(1, free // max(1, lengths.completion)), sampling.group_size)
     read = ceil(sampling.group_size / together) * lengths.prompt
     return sampling.problems_per_step * (read + sampling.group_size * lengths.completion)
 

@@ -79,16 +79,16 @@ def on_first(work: Callable[[], T]) -> T:
     """
     if count() == 1:
         return work()
-    error, told = None, [None, None]
+    error, outcome = None, [None, None]
     if is_first():
         try:
-            told = [work(), None]
+            outcome = [work(), None]
         except BaseException as raised:
-            error, told = raised, [None, str(raised) or type(raised).__name__]
-    dist.broadcast_object_list(told, src=0)
+            error, outcome = raised, [None, str(raised) or type(raised).__name__]
+    dist.broadcast_object_list(outcome, src=0)
     if error is not None:
         raise error
-    result, failure = told
+    result, failure = outcome
     if failure is not None:
         raise AlreadyReportedError(failure)
     return result  # type: ignore[return-value]

@@ -17,7 +17,7 @@ from verirank.statistics import (
     Interval,
     bootstrap_mean,
     by_groups,
-    macro_shares,
+    macro_accuracies,
     probability_of_improvement,
 )
 
@@ -64,10 +64,10 @@ def bench_scores(board: Leaderboard) -> list[BenchScores]:
     """Return the best arms' scores on every bench, those without overlap after each."""
     arms = {arm.label: arm for arm in board.arms}
     return [
-        found
+        scores
         for bench in board.benches
         for row in board.of_bench(bench)[:MOST]
-        for found in _on_bench(arms[row.label], row)
+        for scores in _on_bench(arms[row.label], row)
     ]
 
 
@@ -75,7 +75,7 @@ def _on_bench(arm: ArmRuns, row: Row) -> Iterator[BenchScores]:
     passed = _passed(arm, row.bench)
     benches = arm.averaged if row.bench == AVERAGE else (row.bench,)
     votes = [_recorded(arm, bench, "maj_at_k") for bench in benches]
-    told = [vote for vote in votes if vote is not None]
+    known = [vote for vote in votes if vote is not None]
     yield BenchScores(
         label=row.label,
         bench=row.bench,
@@ -84,7 +84,7 @@ def _on_bench(arm: ArmRuns, row: Row) -> Iterator[BenchScores]:
         pass_at_k=row.pass_at_k,
         pass_low=passed.low,
         pass_high=passed.high,
-        maj_at_k=fmean(told) if len(told) == len(votes) else None,
+        maj_at_k=fmean(known) if len(known) == len(votes) else None,
     )
     clean = [scores.get(row.bench, {}).get("without_overlap") for scores in arm.evaluations]
     if all(clean):
@@ -106,7 +106,7 @@ def _passed(arm: ArmRuns, bench: str) -> Interval:
         by_groups(np.asarray(arm.scores(one).any(axis=2), np.float64), arm.groups(one))
         for one in benches
     ]
-    values_SP = macro_shares(solved) if bench == AVERAGE else solved[0]
+    values_SP = macro_accuracies(solved) if bench == AVERAGE else solved[0]
     return bootstrap_mean(values_SP, np.random.default_rng(_SEED)).within(0.0, 1.0)
 
 

@@ -76,9 +76,9 @@ class ArmAudit:
 def audit_runs(board: Leaderboard) -> list[RunAudit]:
     """Return the audit of every scored run, in the order of the board."""
     arms = board.ordered_arms
-    found = iter(of_each([curve for arm in arms for curve in arm.curves], _numerics))
+    numerics = iter(of_each([curve for arm in arms for curve in arm.curves], _numerics))
     return [
-        _run(arm, *pair, next(found))
+        _run(arm, *pair, next(numerics))
         for arm in arms
         for pair in zip(arm.runs, arm.manifests, strict=True)
     ]
@@ -156,16 +156,16 @@ def _arm(label: str, runs: list[RunAudit]) -> ArmAudit:
     )
 
 
-def _told(values: list[float | None]) -> list[float]:
+def _recorded(values: list[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
 def _least(values: list[float | None]) -> float | None:
-    return min(_told(values), default=None)
+    return min(_recorded(values), default=None)
 
 
 def _most(values: list[float | None]) -> float | None:
-    return max(_told(values), default=None)
+    return max(_recorded(values), default=None)
 
 
 def _sum(counts: list[int | None]) -> int | None:

@@ -59,10 +59,10 @@ class BenchTests:
 
         None where the learning rate was set, or one seed tells no variance between runs.
         """
-        place = self.labels.index(label)
-        if label not in self.search.variance or self.changes.seeds_N[place] < 2:
+        index = self.labels.index(label)
+        if label not in self.search.variance or self.changes.seeds_N[index] < 2:
             return None
-        variance = float(self.changes.variance_N[place])
+        variance = float(self.changes.variance_N[index])
         return min(1.0, self.search.variance[label] / variance) if variance > 0 else 0.0
 
     def pair(self, a: str, b: str) -> Pair | None:
@@ -104,7 +104,7 @@ class BenchTests:
         """Return the arms that are equal to one within the margin."""
         if self.pairs is None or label not in self.pairs.arms:
             return ()
-        row = self.equal[self.pairs.place_of(label)].tolist()
+        row = self.equal[self.pairs.index_of(label)].tolist()
         return tuple(a for a, same in zip(self.pairs.arms, row, strict=True) if same and a != label)
 
     @cached_property
@@ -122,9 +122,9 @@ class BenchTests:
         tests = self.pairs.tests
         degrees = float(tests.degrees_N[tests.is_tested_N].mean())
         means_M, variances_M = self.pairs.mean_M[known_M], variance_M[known_M]
-        found = posterior(means_M, variances_M, EQUALITY_MARGIN, degrees)
+        of_known = posterior(means_M, variances_M, EQUALITY_MARGIN, degrees)
         return Posterior(
-            **{one.name: _at(known_M, getattr(found, one.name)) for one in fields(found)}
+            **{one.name: _at(known_M, getattr(of_known, one.name)) for one in fields(of_known)}
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -137,9 +137,9 @@ class BenchTests:
 
 
 def _at(known_M: NDArray[np.bool_], values: _FloatArray) -> _FloatArray:
-    found_M = np.full(len(known_M), np.nan)
-    found_M[known_M] = values
-    return found_M
+    all_M = np.full(len(known_M), np.nan)
+    all_M[known_M] = values
+    return all_M
 
 
 def bench_tests(
@@ -179,38 +179,38 @@ def _pairs(
 def _collapsed(
     arms: Sequence[ArmRuns], values: Sequence[_FloatArray]
 ) -> dict[str, tuple[int, ...]]:
-    found = collapsed_seeds([values_SP.mean(axis=1) for values_SP in values])
+    collapsed = collapsed_seeds([values_SP.mean(axis=1) for values_SP in values])
     return {
         arm.label: tuple(np.array(arm.seeds)[its].tolist())
-        for arm, its in zip(arms, found, strict=True)
+        for arm, its in zip(arms, collapsed, strict=True)
         if its.any()
     }
 
 
 def _means(values: Sequence[_FloatArray], noise: dict[int, _Noise]) -> tuple[Interval, ...]:
-    found = dict[int, Interval]()
-    for places in _as_many_seeds(values):
-        values_BSP = np.stack([values[m] for m in places])
-        intervals = accuracy_intervals(values_BSP, _of(noise, places))
-        found |= dict(zip(places, intervals, strict=True))
-    return tuple(found[place].within(0.0, 1.0) for place in range(len(values)))
+    by_index = dict[int, Interval]()
+    for indices in _as_many_seeds(values):
+        values_BSP = np.stack([values[m] for m in indices])
+        intervals = accuracy_intervals(values_BSP, _of(noise, indices))
+        by_index |= dict(zip(indices, intervals, strict=True))
+    return tuple(by_index[index].within(0.0, 1.0) for index in range(len(values)))
 
 
 def _changes(values: Sequence[_FloatArray], noise: dict[int, _Noise]) -> MeanTests:
-    found = MeanTests.none(len(values))
-    for places in _as_many_seeds(values):
-        values_BSP = np.stack([values[m] for m in places])
+    tests = MeanTests.none(len(values))
+    for indices in _as_many_seeds(values):
+        values_BSP = np.stack([values[m] for m in indices])
         generator = np.random.default_rng(_SEED)
-        found.put(np.array(places), mean_tests(values_BSP, generator, _of(noise, places)))
-    return found
+        tests.put(np.array(indices), mean_tests(values_BSP, generator, _of(noise, indices)))
+    return tests
 
 
 def _as_many_seeds(values: Sequence[_FloatArray]) -> list[list[int]]:
     """Return the places of arms that have as many seeds."""
-    found: dict[int, list[int]] = defaultdict(list)
-    for place, values_SP in enumerate(values):
-        found[len(values_SP)].append(place)
-    return list(found.values())
+    by_seeds: dict[int, list[int]] = defaultdict(list)
+    for index, values_SP in enumerate(values):
+        by_seeds[len(values_SP)].append(index)
+    return list(by_seeds.values())
 
 
 _Noise = tuple[float, float, float]
@@ -224,7 +224,7 @@ def _noise(
     search: SearchNoise,
 ) -> dict[int, _Noise]:
     """Return by place the noise of each arm with several seeds, moderated over all."""
-    several = [place for place, arm in enumerate(arms) if len(arm.seeds) > 1]
+    several = [index for index, arm in enumerate(arms) if len(arm.seeds) > 1]
     if not several:
         return {}
     means = [values[m].mean(axis=1) for m in several]
@@ -235,8 +235,8 @@ def _noise(
     return dict(zip(several, each, strict=True))
 
 
-def _of(noise: dict[int, _Noise], places: list[int]) -> SeedNoise | None:
+def _of(noise: dict[int, _Noise], indices: list[int]) -> SeedNoise | None:
     """Return the noise of some arms with as many seeds; None for one seed."""
-    if places[0] not in noise:
+    if indices[0] not in noise:
         return None
-    return SeedNoise(*np.array([noise[place] for place in places]).T)
+    return SeedNoise(*np.array([noise[index] for index in indices]).T)

@@ -46,7 +46,7 @@ def comparisons(board: Leaderboard) -> list[Comparison]:
     A reference is the arm that bears the method's plain name; without it there is none. The two
     references are compared once.
     """
-    return [found for bench in board.benches for found in _on(board, bench)]
+    return [comparison for bench in board.benches for comparison in _on(board, bench)]
 
 
 def _on(board: Leaderboard, bench: str) -> Iterator[Comparison]:
@@ -54,10 +54,10 @@ def _on(board: Leaderboard, bench: str) -> Iterator[Comparison]:
     if tests.pairs is None:
         return
     references = [label for label in REFERENCES if label in tests.pairs.arms]
-    told = len(tests.pairs.arms) <= _MOST_DETECTABLE
-    for place, reference in enumerate(references):
+    is_small = len(tests.pairs.arms) <= _MOST_DETECTABLE
+    for index, reference in enumerate(references):
         for label in tests.pairs.arms:
-            pair = None if label in references[:place] else tests.pair(label, reference)
+            pair = None if label in references[:index] else tests.pair(label, reference)
             if pair is not None:
                 yield Comparison(
                     label=label,
@@ -69,5 +69,5 @@ def _on(board: Leaderboard, bench: str) -> Iterator[Comparison]:
                     high=pair.high,
                     p=pair.p,
                     p_holm=pair.p_holm,
-                    detectable=tests.pairs.detectable(label, reference) if told else None,
+                    detectable=tests.pairs.detectable(label, reference) if is_small else None,
                 )

@@ -25,7 +25,7 @@ from verirank.record import (
 )
 from verirank.statistics import (
     Interval,
-    as_shares,
+    accuracies,
     avg_at_k,
     by_groups,
     holm,
@@ -151,20 +151,20 @@ def pairs_of(
         listed = read_trial_list(folder)
         for entry in listed.entries if listed else ():
             if listed and entry.fair and entry.role in roles:
-                found = _pair(entry, Run(listed.folder(entry)), listed.store / entry.fair, fair)
-                if isinstance(found, Pair):
-                    pairs.append(found)
+                pair = _pair(entry, Run(listed.folder(entry)), listed.store / entry.fair, fair)
+                if isinstance(pair, Pair):
+                    pairs.append(pair)
                 else:
-                    missing.append((entry, found))
+                    missing.append((entry, pair))
     return pairs, missing
 
 
 def _fair_trials(board: Leaderboard) -> dict[Path, tuple[str, dict[str, BenchSamples]]]:
     """Return by a fair run's folder its arm's label, and its samples by bench."""
     return {
-        run.folder: (arm.label, {b: arm.samples[b][place] for b in arm.samples})
+        run.folder: (arm.label, {b: arm.samples[b][index] for b in arm.samples})
         for arm in board.arms
-        for place, run in enumerate(arm.runs)
+        for index, run in enumerate(arm.runs)
         if run.seed not in arm.failed
     }
 
@@ -250,7 +250,7 @@ def _by_groups(
     """Return scores as they are, or where problems have groups their values, S x G x 1."""
     if groups is None:
         return both
-    return tuple(by_groups(as_shares(one), groups)[:, :, None] for one in both)
+    return tuple(by_groups(accuracies(one), groups)[:, :, None] for one in both)
 
 
 def _intervals(
@@ -264,12 +264,12 @@ def _intervals(
     for key, arm in arms.items():
         kind = "trained" if arm[0].entry.role == "defective" else key[0]
         kinds[kind, samples[key][0].shape[:2]].append(key)
-    found: dict[_Key, Interval] = {}
+    by_key: dict[_Key, Interval] = {}
     for keys in kinds.values():
         pairs = [(samples[key][0], samples[key][1]) for key in keys]
         differences = paired_differences(pairs, np.random.default_rng(_SEED))
-        found |= dict(zip(keys, differences, strict=True))
-    return [found[key] for key in arms]
+        by_key |= dict(zip(keys, differences, strict=True))
+    return [by_key[key] for key in arms]
 
 
 def _corrected(intervals: list[Interval]) -> list[Interval]:
@@ -279,8 +279,8 @@ def _corrected(intervals: list[Interval]) -> list[Interval]:
 
 
 def _measured(arm: list[Pair], name: str) -> float | None:
-    found = [pair.run.manifest.get("defect_effect", {}).get(name) for pair in arm]
-    known = [value for value in found if value is not None]
+    recorded = [pair.run.manifest.get("defect_effect", {}).get(name) for pair in arm]
+    known = [value for value in recorded if value is not None]
     return _mean(known) if known else None
 
 

@@ -76,15 +76,15 @@ def differences(board: Leaderboard, reference: str) -> list[Difference]:
     others = [row.label for row in rows if row.label != against][:MOST]
     tests = board.tests[bench]
     pairs = (_difference(arms[label], arms[against], tests, bench) for label in others)
-    return [found for found in pairs if found is not None]
+    return [pair for pair in pairs if pair is not None]
 
 
-def difference_rows(found: list[Difference]) -> list[dict[str, Any]]:
+def difference_rows(pairs: list[Difference]) -> list[dict[str, Any]]:
     """Return a row a problem, differences in points."""
-    return [row for difference in found for row in _rows(difference)]
+    return [row for difference in pairs for row in _rows(difference)]
 
 
-def summary_rows(found: list[Difference]) -> list[dict[str, Any]]:
+def summary_rows(pairs: list[Difference]) -> list[dict[str, Any]]:
     """Return a row a method: its mean difference in shares of 1, and how problems fell out."""
     return [
         {
@@ -98,20 +98,20 @@ def summary_rows(found: list[Difference]) -> list[dict[str, Any]]:
             "worse": d.worse,
             "outside": d.outside,
         }
-        for d in found
+        for d in pairs
     ]
 
 
 def _rows(difference: Difference) -> Iterator[dict[str, Any]]:
     columns = (difference.difference_P, difference.low_P, difference.high_P)
-    for place, (problem, *values) in enumerate(
+    for position, (problem, *values) in enumerate(
         zip(difference.problems, *(c.tolist() for c in columns), strict=True), 1
     ):
         value, low, high = (round(100 * number, 4) for number in values)
         yield {
             "method": difference.label,
             "reference": difference.reference,
-            "place": place,
+            "place": position,
             "problem": problem,
             "difference": value,
             "low": low,
@@ -135,7 +135,7 @@ def _difference(
         label=arm.label,
         reference=reference.label,
         bench=bench,
-        problems=tuple(problems[place] for place in order_P),
+        problems=tuple(problems[index] for index in order_P),
         difference_P=difference_P[order_P],
         low_P=low_P,
         high_P=high_P,

@@ -45,22 +45,22 @@ def fates(arms: Sequence[ArmRuns], not_scored: Sequence[NotScored], bench: str) 
     Runs with equal numbers of samples and equal groups of problems are tested in one batch; each
     has a test of its own.
     """
-    found = [
+    runs = [
         (arm.label, run, curve, samples)
         for arm in arms
         if bench in arm.samples
         for run, curve, samples in zip(arm.runs, arm.curves, arm.samples[bench], strict=True)
         if run.seed not in arm.failed
     ]
-    told: dict[Path, RunFate] = {}
+    by_folder: dict[Path, RunFate] = {}
     ends = dict(
         zip(
-            (run.folder for _, run, *_ in found),
-            of_each([curve for *_, curve, _ in found], _ends),
+            (run.folder for _, run, *_ in runs),
+            of_each([curve for *_, curve, _ in runs], _ends),
             strict=True,
         )
     )
-    for some in _alike(found):
+    for some in _alike(runs):
         after_SPK, before_SPK = (
             np.stack([getattr(samples, stage) for *_, samples in some])
             for stage in ("after_PK", "before_PK")
@@ -72,18 +72,18 @@ def fates(arms: Sequence[ArmRuns], not_scored: Sequence[NotScored], bench: str) 
         for (label, run, *_), (outcome, change) in zip(some, changes, strict=True):
             points = f"{100 * change.mean:+.1f} points on {bench}"
             fate, evidence = _fate(ends[run.folder], outcome, points)
-            told[run.folder] = RunFate(run.folder.name, label, run.seed, fate, evidence)
-    scored = [told[run.folder] for _, run, *_ in found]
+            by_folder[run.folder] = RunFate(run.folder.name, label, run.seed, fate, evidence)
+    scored = [by_folder[run.folder] for _, run, *_ in runs]
     return scored + [_fate_of_unscored(run) for run in not_scored]
 
 
 _Judged = tuple[str, Run, Curve, BenchSamples]
 
 
-def _alike(found: list[_Judged]) -> Iterator[list[_Judged]]:
+def _alike(runs: list[_Judged]) -> Iterator[list[_Judged]]:
     """Yield runs with as many samples before and after training, some at a time."""
     groups: dict[Any, list[_Judged]] = defaultdict(list)
-    for one in found:
+    for one in runs:
         groups[one[3].before_PK.shape, one[3].after_PK.shape, one[3].groups].append(one)
     for group in groups.values():
         yield from (group[at : at + _AT_ONCE] for at in range(0, len(group), _AT_ONCE))
@@ -113,8 +113,8 @@ def _fate(ends: Sequence[float | None], outcome: Outcome, points: str) -> tuple[
     if outcome == "supported":
         return "learned", points
     if moved is not None and moved < _COULD_NOT_MOVE:
-        share = f"{100 * moved:.2g} % of the served weights moved by more than half a ULP"
-        return "could not move", f"{share}; {points}"
+        moved_text = f"{100 * moved:.2g} % of the served weights moved by more than half a ULP"
+        return "could not move", f"{moved_text}; {points}"
     if truncated is not None and truncated > _OUT_OF_TOKENS:
         return "ran out of tokens", f"{100 * truncated:.0f} % cut off at the end; {points}"
     if outcome == "contradicted" or reward < _COLLAPSED * best:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """Return a share of 1 in percent with one decimal."""
-    return f"{100 * share:.1f}"
+    return f"{100 * fraction:.1f}"
 
 
-def chance(share: float) -> str:
+def chance(probability: float) -> str:
     """Return a chance in percent with one decimal, but never as 0.0 or 100.0 %."""
-    if not 0.0005 <= share <= 0.9995:
-        return "under 0.1 %" if share < 0.5 else "over 99.9 %"
-    return f"{percent(share)} %"
+    if not 0.0005 <= probability <= 0.9995:
+        return "under 0.1 %" if probability < 0.5 else "over 99.9 %"
+    return f"{percent(probability)} %"
 
 
-def points(share: float) -> str:
+def points(difference: float) -> str:
     """Return a difference in percentage points with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def count(number: int) -> str:
@@ -43,10 +43,10 @@ def digits(number: float | None) -> str:
     if number == 0:
         return "0"
     if abs(number) >= 1000 or abs(number) < 0.001:
-        told = f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e")
+        text = f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e")
     else:
-        told = f"{number:.3g}"
-    return told.replace("-", "\N{MINUS SIGN}")
+        text = f"{number:.3g}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def listed(names: Sequence[str], most: int | None = None) -> str:

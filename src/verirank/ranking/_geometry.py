@@ -53,11 +53,11 @@ class RunGeometry:
     @property
     def moments(self) -> list[tuple[int, dict[str, Any]]]:
         """Steps with the measures by then, the end last."""
-        told = self.content["trajectory"]
-        return [(moment["step"], moment["summary"]["overall"]["measures"]) for moment in told]
+        trajectory = self.content["trajectory"]
+        return [(moment["step"], moment["summary"]["overall"]["measures"]) for moment in trajectory]
 
 
-_Found = dict[str, tuple[float | None, float | None]]
+_Measured = dict[str, tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,11 @@ class GeometryReport:
         """A row a pair of arms and measure, means over the pairs of their runs."""
         return group_means(self.overlaps, ("a", "b", "measure"), _NUMBERS)
 
-    def of(self, label: str) -> _Found:
+    def of(self, label: str) -> _Measured:
         """Return an arm's measures at the end of training, each with its null."""
         return _by_name(row for row in self.by_method if row["method"] == label)
 
-    def overlap(self, one: str, other: str) -> _Found:
+    def overlap(self, one: str, other: str) -> _Measured:
         """Return what the updates of two arms share, each measure with its chance."""
         pair = sorted((one, other))
         return _by_name(row for row in self.overlaps_by_method if [row["a"], row["b"]] == pair)
@@ -137,8 +137,8 @@ def _measure_rows(run: RunGeometry) -> Iterator[dict[str, Any]]:
 def _energy_rows(run: RunGeometry) -> Iterator[dict[str, Any]]:
     fractions = run.content["fractions"]
     for name, curve in run.content["summary"]["overall"]["curves"].items():
-        for place, fraction in enumerate(fractions):
-            lines = {line: round(100 * curve[line][place], 4) for line in _LINES}
+        for index, fraction in enumerate(fractions):
+            lines = {line: round(100 * curve[line][index], 4) for line in _LINES}
             yield {
                 "method": run.label,
                 "run": run.run,
@@ -152,7 +152,7 @@ def _energy_rows(run: RunGeometry) -> Iterator[dict[str, Any]]:
 def _overlap_rows(runs: Sequence[RunGeometry]) -> list[dict[str, Any]]:
     """Return a row a pair and measure; a pair stands in the files of both, and counts once."""
     by_run = {run.run: run for run in runs}
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    by_pair: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for run in runs:
         for comparison in run.content["comparisons"]:
             names = [_folder_name(identity["folder"]) for identity in comparison["runs"]]
@@ -160,8 +160,8 @@ def _overlap_rows(runs: Sequence[RunGeometry]) -> list[dict[str, Any]]:
                 pair = sorted(by_run[name].run for name in names)
                 measures = comparison["summary"]["overall"]["measures"]
                 a, b = sorted((by_run[name] for name in names), key=lambda run: run.label)
-                found.setdefault((pair[0], pair[1]), list(_pair_rows(a, b, measures)))
-    return [row for rows in found.values() for row in rows]
+                by_pair.setdefault((pair[0], pair[1]), list(_pair_rows(a, b, measures)))
+    return [row for rows in by_pair.values() for row in rows]
 
 
 def _pair_rows(
@@ -202,6 +202,6 @@ def group_means(
     return means.drop_columns("first_min").rename_columns([*keys, *numbers, "of"]).to_pylist()
 
 
-def _by_name(rows: Iterable[dict[str, Any]]) -> _Found:
-    nothing: _Found = dict.fromkeys((*(m.name for m in MEASURES), *OVERLAPS), (None, None))
+def _by_name(rows: Iterable[dict[str, Any]]) -> _Measured:
+    nothing: _Measured = dict.fromkeys((*(m.name for m in MEASURES), *OVERLAPS), (None, None))
     return nothing | {row["measure"]: (row["value"], row["null"]) for row in rows}

@@ -93,10 +93,10 @@ class Leaderboard:
 
     @cached_property
     def _by_bench(self) -> dict[str, list[Row]]:
-        found: dict[str, list[Row]] = defaultdict(list)
+        by_bench: dict[str, list[Row]] = defaultdict(list)
         for row in self.rows:
-            found[row.bench].append(row)
-        return dict(found)
+            by_bench[row.bench].append(row)
+        return dict(by_bench)
 
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], Row]:
@@ -146,8 +146,8 @@ def build_leaderboard(folders: Iterable[Path], index: Path | None = None) -> Lea
     known.save()
     if not arms:
         reasons = Counter(run.reason for run in not_scored).most_common(3)
-        told = "; ".join(f"{times}: {reason}" for reason, times in reasons)
-        raise InputError(f"none of {len(not_scored)} runs can be scored yet ({told})")
+        counted = "; ".join(f"{times}: {reason}" for reason, times in reasons)
+        raise InputError(f"none of {len(not_scored)} runs can be scored yet ({counted})")
     benches = list(dict.fromkeys(bench for arm in arms for bench in arm.samples))
     benches.sort(key=lambda bench: bench != "test")
     if len({arm.averaged for arm in arms}) == 1 and arms[0].averaged:
@@ -166,19 +166,19 @@ def _failed_as(folders: list[Path]) -> FailedAs:
     """Return how the studies in some folders count failed runs; as the base without a study."""
     studies = [folder / "study.toml" for folder in folders]
     settings = [tomllib.loads(one.read_text("utf-8")) for one in studies if one.is_file()]
-    found = {one.get("failed_runs", "base") for one in settings}
-    if len(found) > 1:
+    choices = {one.get("failed_runs", "base") for one in settings}
+    if len(choices) > 1:
         raise InputError(
             "these studies count failed runs differently (failed_runs in study.toml); report each "
             "separately"
         )
-    return found.pop() if found else "base"
+    return choices.pop() if choices else "base"
 
 
 def _bench_rows(arms: list[ArmRuns], tests: BenchTests, bench: str) -> list[Row]:
     ranks = tests.pairs.ranks() if tests.pairs else {}
-    rows = [row_of(arm, bench, place, tests, ranks) for place, arm in enumerate(arms)]
-    order = {label: place for place, label in enumerate(tests.pairs.arms if tests.pairs else ())}
+    rows = [row_of(arm, bench, index, tests, ranks) for index, arm in enumerate(arms)]
+    order = {label: index for index, label in enumerate(tests.pairs.arms if tests.pairs else ())}
     ranked = sorted((row for row in rows if row.rank), key=lambda row: order[row.label])
     return ranked + sorted((row for row in rows if not row.rank), key=lambda row: -row.avg_at_k)
 

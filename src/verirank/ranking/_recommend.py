@@ -113,7 +113,7 @@ def recommend(
     level = [row for row in others if pairs and not pairs.is_better(best.label, row.label)]
     equals = board.main_tests.equals_of(best.label)
     cost, caveats = costs[best.label], _caveats(best, costs[best.label])
-    told = _reason(proven, level, excluded, costs, equals)
+    reason = _reason(proven, level, excluded, costs, equals)
     return Recommendation(
         method=best.method,
         label=best.label,
@@ -133,7 +133,7 @@ def recommend(
         equals=equals,
         excluded=tuple(row.label for row in excluded),
         caveats=caveats,
-        reason=" ".join([told, *caveats, _SCOPE]),
+        reason=" ".join([reason, *caveats, _SCOPE]),
     )
 
 

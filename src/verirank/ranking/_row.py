@@ -128,16 +128,16 @@ def _marks(arm: ArmRuns, bench: str) -> _Marks:
 
 
 def row_of(
-    arm: ArmRuns, bench: str, place: int, tests: BenchTests, ranks: dict[str, tuple[int, int]]
+    arm: ArmRuns, bench: str, index: int, tests: BenchTests, ranks: dict[str, tuple[int, int]]
 ) -> Row:
     """Return the row of an arm, which stands at a place of the tests' arms."""
-    label, marks, mean = arm.label, _marks(arm, bench), tests.means[place]
+    label, marks, mean = arm.label, _marks(arm, bench), tests.means[index]
     shared, alone = tests.shared_seeds.get(label), len(tests.labels) == 1
     is_ranked = shared is not None or (alone and not arm.lost)
-    of_base = {name: getattr(tests.changes, f"{name}_N")[place] for name in ("mean", "low", "high")}
+    of_base = {name: getattr(tests.changes, f"{name}_N")[index] for name in ("mean", "low", "high")}
     standing = _Standing() if shared is None else _standing(label, tests)
     failed_as_base, failed_as_zero = _with_failed(arm, marks)
-    share = tests.search_share(label)
+    of_search = tests.search_share(label)
     return Row(
         method=arm.method,
         label=label,
@@ -152,9 +152,9 @@ def row_of(
         change=float(of_base["mean"]),
         change_low=float(of_base["low"]),
         change_high=float(of_base["high"]),
-        over=mean.over if share is None else (*mean.over, "searches"),
-        change_p=float(tests.changes.p_N[place]),
-        change_p_holm=tests.base_p_holm[place],
+        over=mean.over if of_search is None else (*mean.over, "searches"),
+        change_p=float(tests.changes.p_N[index]),
+        change_p_holm=tests.base_p_holm[index],
         base_pass_at_k=marks.base_pass_at_k,
         pass_at_k=marks.pass_at_k,
         shrunk=standing.shrunk,
@@ -179,7 +179,7 @@ def row_of(
         total_parameters=arm.manifests[0].get("total_parameters"),
         seconds=_mean([manifest["seconds"] for manifest in arm.costs]),
         peak_memory_bytes=max(manifest["peak_memory_bytes"] for manifest in arm.costs),
-        search_share=share,
+        search_share=of_search,
         proven=all((m.get("conformance") or {}).get("passed", False) for m in arm.manifests),
     )
 
@@ -202,12 +202,12 @@ class _Standing:
 def _standing(label: str, tests: BenchTests) -> _Standing:
     pairs, chances = tests.pairs, tests.chances
     assert pairs is not None
-    place = pairs.place_of(label)
+    index = pairs.index_of(label)
     level = not pairs.is_better(pairs.arms[0], label)
     if chances is None:
         return _Standing(level)
     each = (chances.mean_M, chances.best_M, chances.near_best_M)
-    return _Standing(level, *(float(one[place]) for one in each))
+    return _Standing(level, *(float(one[index]) for one in each))
 
 
 def _with_failed(arm: ArmRuns, marks: _Marks) -> tuple[float, float]:

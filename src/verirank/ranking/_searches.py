@@ -43,9 +43,9 @@ def search_noise(arms: Iterable[ArmRuns], folders: Iterable[Path]) -> SearchNois
     degrees = 1
     for arm in arms:
         for name in {run.folder.name for run in arm.runs} & searched.keys():
-            found = searched[name]
-            own[arm.label] = found.get("variance")
-            degrees = max(1, len({trial.get("seed") for trial in found["trials"]}) - 1)
+            search = searched[name]
+            own[arm.label] = search.get("variance")
+            degrees = max(1, len({trial.get("seed") for trial in search["trials"]}) - 1)
     return SearchNoise.pooled(own, degrees)
 
 

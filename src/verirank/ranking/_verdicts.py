@@ -79,9 +79,9 @@ def judge(board: Leaderboard) -> Verdicts:
     bench = board.benches[0]
     arms = [arm for arm in board.arms if arm.has_bench(bench)]
     claims = [*_findings(arms), *_ablations(arms)]
-    found = (_judged(claimed, board.tests[bench], bench) for claimed in claims)
+    judgements = (_judged(claimed, board.tests[bench], bench) for claimed in claims)
     runs = fates(board.arms, board.not_scored, board.sampled[0])
-    return Verdicts(tuple(found), tuple(runs))
+    return Verdicts(tuple(judgements), tuple(runs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,32 +152,32 @@ def _of_pair(a: ArmRuns, b: ArmRuns, tests: BenchTests) -> _Answer:
         return _Answer(0.0, open=tests.why_no_pair(a.label, b.label))
     if pair.seeds == 1:
         return _Answer(pair.difference, open=_ONE_SEED)
-    places = pairs.place_of(a.label), pairs.place_of(b.label)
+    indices = pairs.index_of(a.label), pairs.index_of(b.label)
     return _Answer(
         *(pair.difference, pair.low, pair.high, pair.p, pair.p_holm),
         resolved=pair.resolved,
-        equal=bool(tests.equal[places]),
+        equal=bool(tests.equal[indices]),
         beyond=pairs.beyond(a.label, b.label, EQUALITY_MARGIN),
         open=_open(pair.seeds, lambda seeds: pairs.detectable(a.label, b.label, seeds)),
     )
 
 
 def _of_base(arm: ArmRuns, tests: BenchTests) -> _Answer:
-    place, changes = tests.labels.index(arm.label), tests.changes
-    effect, seeds = float(changes.mean_N[place]), int(changes.seeds_N[place])
+    index, changes = tests.labels.index(arm.label), tests.changes
+    effect, seeds = float(changes.mean_N[index]), int(changes.seeds_N[index])
     if seeds == 1:
         return _Answer(effect, open=_ONE_SEED)
-    p_holm = tests.base_p_holm[place]
+    p_holm = tests.base_p_holm[index]
     return _Answer(
         effect,
-        low=float(changes.low_N[place]),
-        high=float(changes.high_N[place]),
-        p=float(changes.p_N[place]),
+        low=float(changes.low_N[index]),
+        high=float(changes.high_N[index]),
+        p=float(changes.p_N[index]),
         p_holm=p_holm,
         resolved=int(np.sign(effect)) if p_holm <= ALPHA else 0,
-        equal=bool(changes.equal_N(EQUALITY_MARGIN)[place]),
-        beyond=bool(changes.beyond_N(EQUALITY_MARGIN)[place]),
-        open=_open(seeds, lambda seeds: changes.detectable(place, seeds)),
+        equal=bool(changes.equal_N(EQUALITY_MARGIN)[index]),
+        beyond=bool(changes.beyond_N(EQUALITY_MARGIN)[index]),
+        open=_open(seeds, lambda seeds: changes.detectable(index, seeds)),
     )
 
 
@@ -221,11 +221,11 @@ def _pairs(
     """Yield the arms of some methods, each with those of another that it may be held against."""
     others = list(_of_methods(arms, (other,)))
     for arm in _of_methods(arms, methods):
-        found = [one for one in others if _comparable(arm, one)]
+        comparable = [one for one in others if _comparable(arm, one)]
         # Each method may have a learning rate of its own; where several fit, it is the same.
         rate = arm.settings.get("method.learning_rate")
-        same = [one for one in found if one.settings.get("method.learning_rate") == rate]
-        yield from ((arm, one) for one in (found if len(found) == 1 else same))
+        same = [one for one in comparable if one.settings.get("method.learning_rate") == rate]
+        yield from ((arm, one) for one in (comparable if len(comparable) == 1 else same))
 
 
 def _comparable(a: ArmRuns, b: ArmRuns) -> bool:

@@ -40,8 +40,8 @@ def at_equal_time(board: Leaderboard) -> list[EqualTime]:
     """
     seconds = min((row.seconds for row in board.main), default=0.0)
     trained = [arm for arm in board.arms if all(len(curve.step_T) for curve in arm.curves)]
-    found = [_at(arm.label, arm.curves, seconds) for arm in trained]
-    return sorted(found, key=lambda view: -view.reward)
+    views = [_at(arm.label, arm.curves, seconds) for arm in trained]
+    return sorted(views, key=lambda view: -view.reward)
 
 
 def _at(label: str, curves: Sequence[Curve], seconds: float) -> EqualTime:
@@ -118,15 +118,15 @@ def _trainable(board: Leaderboard, arm: ArmRuns) -> int:
 def _beside(board: Leaderboard, arm: ArmRuns, lora: ArmRuns) -> EqualParameters:
     row = board.other(arm.label, board.benches[0])
     assert row is not None
-    found = board.main_tests.pair(arm.label, lora.label)
+    pair = board.main_tests.pair(arm.label, lora.label)
     return EqualParameters(
         label=row.label,
         trainable_parameters=row.trainable_parameters,
         ratio=row.trainable_parameters / _trainable(board, lora),
         avg_at_k=row.avg_at_k,
-        difference=found.difference if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
+        difference=pair.difference if pair else None,
+        low=pair.low if pair else None,
+        high=pair.high if pair else None,
     )
 
 

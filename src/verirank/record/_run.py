@@ -61,7 +61,7 @@ class Run:
             InputError: the folder holds another run, or anything else, or another process is at it.
         """
         folder = folder.resolve() if folder.is_symlink() else folder
-        cls.expect_room(folder)
+        cls.expect_free(folder)
         if _never_took_a_step(folder):
             # Another process may be about to go on with it, or have begun it anew meanwhile.
             with suppress(FileNotFoundError), cls(folder).locked():
@@ -99,7 +99,7 @@ class Run:
             write_file(scratch / "trial.toml", to_toml(config))
 
     @staticmethod
-    def expect_room(folder: Path) -> None:
+    def expect_free(folder: Path) -> None:
         """Refuse a folder that no run can be started in.
 
         Raises:

@@ -64,8 +64,8 @@ def problem_groups(samples: pa.Table) -> tuple[str, ...] | None:
     if "group" not in samples.column_names or samples["group"].null_count == len(samples):
         return None
     rows = zip(samples["problem"].to_pylist(), samples["group"].to_pylist(), strict=True)
-    found = dict(rows)
-    named = ((problem, found[problem]) for problem in problem_ids(samples))
+    groups = dict(rows)
+    named = ((problem, groups[problem]) for problem in problem_ids(samples))
     return tuple(f"alone: {problem}" if group is None else group for problem, group in named)
 
 

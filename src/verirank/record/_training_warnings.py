@@ -99,8 +99,8 @@ def training_warnings(lines: Sequence[Line]) -> list[TrainingWarning]:
     Args:
         lines: of metrics.jsonl.
     """
-    found = (_first(kind, rule, lines) for kind, rule in _RULES.items())
-    return sorted((w for w in found if w is not None), key=lambda warning: warning.step)
+    warnings = (_first(kind, rule, lines) for kind, rule in _RULES.items())
+    return sorted((w for w in warnings if w is not None), key=lambda warning: warning.step)
 
 
 def _first(kind: str, rule: _Rule, lines: Sequence[Line]) -> TrainingWarning | None:

@@ -60,9 +60,9 @@ def curve_chart(
             palette.rule,
             own.get(method, palette.behind),
             top=float(top),
-            first=place % COLUMNS == 0,
+            first=index % COLUMNS == 0,
         )
-        for place, method in enumerate(methods)
+        for index, method in enumerate(methods)
     ]
     return small_panels(panels, COLUMNS, data=values(span))
 

@@ -15,14 +15,14 @@ COLUMNS = 5
 MOST_POINTS = 64
 
 
-def difference_chart(found: Sequence[Difference], palette: Palette) -> Spec:
+def difference_chart(pairs: Sequence[Difference], palette: Palette) -> Spec:
     """Draw a panel a method: differences from the most lost to the most won problem.
 
     A colour says on which side the interval of the mean lies; grey lines hold 0.
     """
-    furthest = max(float(np.abs(d.difference_P).max()) for d in found)
+    furthest = max(float(np.abs(d.difference_P).max()) for d in pairs)
     end = 20.0 * max(1.0, np.ceil(5 * furthest))
-    panels = [_panel(d, end, palette, first=place % COLUMNS == 0) for place, d in enumerate(found)]
+    panels = [_panel(d, end, palette, first=index % COLUMNS == 0) for index, d in enumerate(pairs)]
     return small_panels(panels, COLUMNS)
 
 
@@ -63,14 +63,14 @@ def _colour(d: Difference, palette: Palette) -> str:
 
 def _thinned(d: Difference) -> list[dict[str, Any]]:
     last = len(d.problems) - 1
-    places = np.unique(np.linspace(0, last, min(last + 1, MOST_POINTS)).round().astype(int))
+    positions = np.unique(np.linspace(0, last, min(last + 1, MOST_POINTS)).round().astype(int))
     return [
         {
             "method": d.label,
-            "share": round(100 * int(place) / max(1, last), 2),
-            "difference": round(100 * float(d.difference_P[place]), 2),
-            "low": round(100 * float(d.low_P[place]), 2),
-            "high": round(100 * float(d.high_P[place]), 2),
+            "share": round(100 * int(position) / max(1, last), 2),
+            "difference": round(100 * float(d.difference_P[position]), 2),
+            "low": round(100 * float(d.low_P[position]), 2),
+            "high": round(100 * float(d.high_P[position]), 2),
         }
-        for place in places
+        for position in positions
     ]

@@ -51,7 +51,7 @@ class Evidence:
     @property
     def compared(self) -> list[dict[str, Any]]:
         """The mean difference of each method from each reference."""
-        return [row for found in self.differences.values() for row in summary_rows(found)]
+        return [row for pairs in self.differences.values() for row in summary_rows(pairs)]
 
     def difference_figures(self) -> list[Figure]:
         """Return a figure a reference."""
@@ -80,15 +80,15 @@ class Evidence:
                 write_csv(folder / f"{name}.csv", rows)
             else:
                 (folder / f"{name}.csv").unlink(missing_ok=True)
-        write_json(folder / "completions.json", [asdict(found) for found in self.readings])
+        write_json(folder / "completions.json", [asdict(readings) for readings in self.readings])
 
 
 def gather_evidence(board: Leaderboard) -> Evidence:
     """Gather the evidence for the runs of a leaderboard."""
-    found = {reference: differences(board, reference) for reference in REFERENCES}
+    by_reference = {reference: differences(board, reference) for reference in REFERENCES}
     return Evidence(
         runs=audit_runs(board),
-        differences={name: pairs for name, pairs in found.items() if pairs},
+        differences={name: pairs for name, pairs in by_reference.items() if pairs},
         geometry=read_geometry(board),
         readings=method_readings(board),
         published=published_scores(board),

@@ -13,9 +13,9 @@ from verirank.report._geometry_charts import (
 from verirank.report.figures import Figure
 
 
-def difference_figure(name: str, found: list[Difference]) -> Figure:
+def difference_figure(name: str, pairs: list[Difference]) -> Figure:
     """Return the figure of at least one method less a reference, problem by problem."""
-    reference, bench, problems = found[0].reference, found[0].bench, len(found[0].problems)
+    reference, bench, problems = pairs[0].reference, pairs[0].bench, len(pairs[0].problems)
     return Figure(
         f"differences-{name}",
         f"Problem by problem on {bench}, against {reference}",
@@ -27,23 +27,23 @@ def difference_figure(name: str, found: list[Difference]) -> Figure:
         "sampling alone; what another training seed changes is not in it. Methods that hardly "
         "moved draw alike from the same random streams, so they lie nearer to zero.",
         f"A small panel a method with its sorted differences from {reference} on {bench}. "
-        f"{_in_words(found)}",
-        lambda palette: difference_chart(found, palette),
-        difference_rows(found),
+        f"{_in_words(pairs)}",
+        lambda palette: difference_chart(pairs, palette),
+        difference_rows(pairs),
     )
 
 
-def _in_words(found: list[Difference]) -> str:
-    told = [f"{d.label} {points(d.mean)}" for d in found]
-    return f"Mean differences in points: {listed(told)}."
+def _in_words(pairs: list[Difference]) -> str:
+    means = [f"{d.label} {points(d.mean)}" for d in pairs]
+    return f"Mean differences in points: {listed(means)}."
 
 
 def geometry_figures(geometry: GeometryReport) -> list[Figure]:
     """Return the figures of the analyzed runs; of vectors alone there is no energy curve."""
     energy, growth = energy_rows(geometry), growth_rows(geometry)
-    found = []
+    figures = []
     if energy:
-        found.append(
+        figures.append(
             Figure(
                 "energy",
                 "Where the update lies",
@@ -57,7 +57,7 @@ def geometry_figures(geometry: GeometryReport) -> list[Figure]:
             )
         )
     if growth:
-        found.append(
+        figures.append(
             Figure(
                 "growth",
                 "How the update grew",
@@ -68,4 +68,4 @@ def geometry_figures(geometry: GeometryReport) -> list[Figure]:
                 growth,
             )
         )
-    return found
+    return figures

@@ -60,14 +60,14 @@ def _energy_panel(rows: list[dict[str, Any]], palette: Palette, *, first: bool) 
 def growth_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
     """Return the relative norm of updates in percent a method and checkpoint, means over seeds."""
     norms = [row for row in geometry.measures if row["measure"] == "relative_norm"]
-    told = [row for row in norms if row["value"] is not None]
+    recorded = [row for row in norms if row["value"] is not None]
     return [
         {
             "method": row["method"],
             "step": row["step"],
             "relative_norm": round(100 * row["value"], 5),
         }
-        for row in group_means(told, ("method", "step"), ("value",))
+        for row in group_means(recorded, ("method", "step"), ("value",))
     ]
 
 

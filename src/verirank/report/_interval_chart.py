@@ -46,8 +46,8 @@ def interval_chart(board: Leaderboard, palette: Palette) -> Spec:
     order += sorted({row.label for row in board.rows}.difference(order))
     width = WIDTHS.get(len(board.benches), NARROW)
     columns = [
-        _column(board.of_bench(bench), order, palette, width, named=place == 0)
-        for place, bench in enumerate(board.benches)
+        _column(board.of_bench(bench), order, palette, width, named=index == 0)
+        for index, bench in enumerate(board.benches)
     ]
     return {"hconcat": columns}
 

@@ -58,10 +58,10 @@ def place_labels(
 def _push_apart(labels: list[Label], height: float) -> bool:
     moved = False
     ordered = sorted(labels, key=lambda label: label.y)
-    for place, upper in enumerate(ordered):
-        for lower in ordered[place + 1 :]:
+    for index, upper in enumerate(ordered):
+        for lower in ordered[index + 1 :]:
             overlap = HEIGHT - abs(lower.y - upper.y)
-            if overlap > 0.01 and _share_a_column(upper, lower):
+            if overlap > 0.01 and _overlap_horizontally(upper, lower):
                 upper.y -= overlap / 2
                 lower.y += overlap / 2
                 moved = True
@@ -86,6 +86,6 @@ def _keep_inside(labels: list[Label], height: float) -> None:
         label.y = min(max(label.y, HEIGHT / 2), height - HEIGHT / 2)
 
 
-def _share_a_column(one: Label, other: Label) -> bool:
+def _overlap_horizontally(one: Label, other: Label) -> bool:
     (left, right), (other_left, other_right) = one.span, other.span
     return left < other_right and other_left < right

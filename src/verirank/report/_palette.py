@@ -113,14 +113,14 @@ def names_axis(names: Sequence[str], palette: Palette) -> Spec:
     """Return the vertical axis of arms' names, with room for the longest, none of them cut."""
     gap = 10
     # A page's font may be wider than the one that the picture is measured with.
-    room = gap + _WIDEST_GLYPH * max(map(len, names), default=0)
+    width = gap + _WIDEST_GLYPH * max(map(len, names), default=0)
     return {
         "domain": False,
         "ticks": False,
         "labelColor": palette.ink,
         "labelPadding": gap,
         "labelLimit": 0,
-        "minExtent": room,
+        "minExtent": width,
     }
 
 
@@ -151,7 +151,7 @@ def for_page(svg: str, name: str) -> str:
     """
     svg = re.sub(r'<rect [^>]*fill="' + re.escape(FILE.paper) + r'"[^>]*/>', "", svg, count=1)
     svg = re.sub(r' width="([\d.]+)" height="[\d.]+"', _sized, svg, count=1)
-    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0], found[0]), svg)
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda match: _VARIABLES.get(match[0], match[0]), svg)
     svg = svg.replace(f' font-family="{FILE.font}"', "")
     return re.sub(r'( id="|url\(#)', rf"\1{name}-", svg)
 

@@ -40,8 +40,8 @@ class Cost:
     def in_words(self, row: dict[str, Any]) -> str:
         """Return a row's score and this cost of it."""
         value = row[self.field]
-        told = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-        return f"{score_in_words(row)}; {self.title.partition(' (')[0]}: {told}"
+        text = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        return f"{score_in_words(row)}; {self.title.partition(' (')[0]}: {text}"
 
     def of(self, row: Row) -> float:
         """Return the row's cost in the axis's unit."""

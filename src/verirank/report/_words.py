@@ -89,17 +89,17 @@ def equality(board: Leaderboard) -> str:
 def advice(board: Leaderboard, folders: Iterable[Path]) -> tuple[str, str]:
     """Return the recommendation and its reason, or why there is none."""
     try:
-        found = recommend(board, folders)
+        recommendation = recommend(board, folders)
     except InputError as error:
         return "No recommendation.", f"{str(error)[:1].upper()}{str(error)[1:]}."
-    return use(found), found.reason
+    return use(recommendation), recommendation.reason
 
 
-def use(found: Recommendation) -> str:
+def use(advised: Recommendation) -> str:
     """Return a recommendation as an instruction."""
-    rank = f", rank {found.rank}" if found.rank else ""
-    rate = f", learning rate {found.learning_rate:g}" if found.learning_rate else ""
-    return f"Use {found.label}{rank}{rate}."
+    rank = f", rank {advised.rank}" if advised.rank else ""
+    rate = f", learning rate {advised.learning_rate:g}" if advised.learning_rate else ""
+    return f"Use {advised.label}{rank}{rate}."
 
 
 def _on_one_seed(rows: list[Row]) -> str:
@@ -113,40 +113,40 @@ def limits(board: Leaderboard) -> list[str]:
     """Return the limits of the results, the most important one first."""
     rows = board.main
     seeds = min(row.seeds for row in rows)
-    found = []
+    sentences = []
     if seeds == 1:
-        found.append(
+        sentences.append(
             "One training seed: intervals and ties cover the choice of problems and samples only. "
             "Another seed may move a method by more than its interval."
         )
     else:
-        found.append(
+        sentences.append(
             f"{seeds} training seeds: intervals cover seeds, problems and samples, "
             "but so few seeds give only a rough estimate of the variation between seeds."
         )
     if rows[0].rank is None and not any(row.lost for row in rows):
-        found.append("Methods share no training seed, so no method is ranked against another.")
+        sentences.append("Methods share no training seed, so no method is ranked against another.")
     elif any(row.rank and row.seeds > row.ranked_seeds for row in rows):
-        found.append(
+        sentences.append(
             "Methods have different seeds; two methods are compared on the seeds that both have."
         )
     if groups := {row.groups for row in board.rows if row.groups}:
-        found.append(
+        sentences.append(
             f"Problems come in groups ({listed([str(count) for count in sorted(groups)])}): "
             "intervals and tests are over groups, not over single problems."
         )
-    found += [*notes(rows), *_searches(rows), *_training_warnings(board)]
-    found.append(
+    sentences += [*notes(rows), *_searches(rows), *_training_warnings(board)]
+    sentences.append(
         "Ranks differ only where a paired test at 5 %, corrected over all pairs (Holm), is "
         "significant. A tie means that no difference was found, not that there is none; methods "
         f"are called equal where tests show that they differ by less than "
         f"{100 * EQUALITY_MARGIN:g} points, corrected over all pairs."
     )
-    found.append(
+    sentences.append(
         "The ranking holds for this model, task, budget and these learning rates; the study does "
         "not show whether it transfers to others."
     )
-    return found
+    return sentences
 
 
 def _training_warnings(board: Leaderboard) -> list[str]:
@@ -165,13 +165,13 @@ def _training_warnings(board: Leaderboard) -> list[str]:
 
 def _searches(rows: list[Row]) -> list[str]:
     """Return how much of the intervals the searches of learning rates make up."""
-    shares = sorted(
+    fractions = sorted(
         ((row.search_share, row.label) for row in rows if row.search_share is not None),
         reverse=True,
     )
-    if not shares:
+    if not fractions:
         return []
-    (most, label), (least, _) = shares[0], shares[-1]
+    (most, label), (least, _) = fractions[0], fractions[-1]
     between = f"{100 * least:.0f} to {100 * most:.0f}" if most > least else f"{100 * most:.0f}"
     return [
         "Another search might have found another learning rate: that makes up "
@@ -196,21 +196,21 @@ def _failures(rows: list[Row]) -> list[str]:
     ]
     lost = [f"{row.label} ({_seeds(row.lost)})" for row in rows if row.lost]
     collapsed = [f"{row.label} ({_seeds(row.collapsed)})" for row in rows if row.collapsed]
-    found = []
+    sentences = []
     if failed:
-        found.append(f"Failed runs count: {listed(failed, _MOST_NAMED)}.")
+        sentences.append(f"Failed runs count: {listed(failed, _MOST_NAMED)}.")
     if lost:
-        found.append(
+        sentences.append(
             f"No rank before all runs are done: {listed(lost, _MOST_NAMED)} still to come, or lost "
             "to the machine."
         )
     if collapsed:
-        found.append(
+        sentences.append(
             f"Seeds that fell far below the method's others: {listed(collapsed, _MOST_NAMED)}. "
             "Such a method's interval rests on its own seeds alone, and other methods may collapse "
             "on further seeds, which their intervals do not cover."
         )
-    return found
+    return sentences
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:

@@ -84,7 +84,7 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         views = Views(at_equal_time(board), at_equal_parameters(board))
         board.write(out)
         write_json(out / "verdicts.json", verdicts.as_json())
-        write_json(out / "comparisons.json", [as_row(found) for found in comparisons(board)])
+        write_json(out / "comparisons.json", [as_row(row) for row in comparisons(board)])
         views.write(out)
         evidence.write(out / "data")
         confounds.write(out)
@@ -96,10 +96,10 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         figure.write(out / "figures", drawn[figure.name])
     races = read_races(folders)
     study = next((Path(f) for f in folders if (Path(f) / "study.toml").is_file()), None)
-    told = advice(board, list(map(Path, folders)))
+    recommendation = advice(board, list(map(Path, folders)))
     page = _render(
         *(board, figures, drawn, verdicts, views, evidence, controls, retained, study),
-        *(searches.edge, races, told),
+        *(searches.edge, races, recommendation),
     )
     write_file(out / "report.html", page)
     return board
@@ -117,7 +117,7 @@ def _render(
     study: Path | None,
     edge: str,
     races: list[Race],
-    told: tuple[str, str],
+    recommendation: tuple[str, str],
 ) -> str:
     environment = Environment(
         loader=PackageLoader("verirank.report", "."),
@@ -146,7 +146,7 @@ def _render(
         folders={arm.label: arm.runs[0].folder for arm in board.arms},
         study=study,
         answer=answer(board),
-        advice=told,
+        advice=recommendation,
         unproven=UNPROVEN_GAIN,
         gain=gain,
         limits=limits(board),
@@ -221,8 +221,8 @@ def _seeds(board: Leaderboard) -> list[int]:
 
 
 def _steps(board: Leaderboard) -> list[int]:
-    found = [arm.settings.get("training.steps") for arm in board.arms]
-    return [steps for steps in found if steps]
+    every = [arm.settings.get("training.steps") for arm in board.arms]
+    return [steps for steps in every if steps]
 
 
 def _ends(values: list[int]) -> list[int]:

@@ -41,12 +41,12 @@ class Published:
 class Order:
     """Completions that are wanted of a prompt: one a seed, each of at most `limits` tokens.
 
-    `place` names the order to whoever gave it. What is made of it depends on nothing else that is
+    `index` names the order to whoever gave it. What is made of it depends on nothing else that is
     being sampled, to the bit on a CPU with the transformers sampler and a dense model: an expert of
     a mixture multiplies as many rows as the batch routes to it, which may round otherwise.
     """
 
-    place: int
+    index: int
     prompt: str
     seeds: Sequence[int]
     limits: Sequence[int]

@@ -97,7 +97,7 @@ class Decoder:
         self._storage_NV: Tensor | None = None
 
     @property
-    def room(self) -> int:
+    def free(self) -> int:
         """How many more samples can begin."""
         return len(self._owners) - self.running
 
@@ -176,7 +176,7 @@ class Decoder:
             use_cache=True,
         )
         lengths = [len(part.prompt) for part in parts]
-        slots_N = self._place(parts)
+        slots_N = self._assign_slots(parts)
         prompt_of_slot_N = torch.repeat_interleave(
             torch.tensor([len(part.seeds) for part in parts], device=device)
         )
@@ -189,7 +189,7 @@ class Decoder:
         logits_PV = head(torch.nn.functional.pad(last_PH, (0, 0, 0, filled - len(parts))))
         return self._draw(slots_N, logits_PV[prompt_of_slot_N])
 
-    def _place(self, parts: list[Part]) -> Tensor:
+    def _assign_slots(self, parts: list[Part]) -> Tensor:
         """Give the samples of parts slots, those of ended ones first; return the slots."""
         slots_N = self._occupy([(part, n) for part in parts for n in range(len(part.seeds))])
         limits = [limit for part in parts for limit in part.limits]

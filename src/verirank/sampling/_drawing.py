@@ -33,23 +33,23 @@ def draw(
         padded_NV /= temperature
     most_N1 = padded_NV.amax(1, keepdim=True)
     # In place of the logits, every token's probability up to a factor common to the row.
-    shares_NBK = padded_NV.sub_(most_N1).exp_().view(n, blocks, _BLOCK)
-    until_NB = shares_NBK.sum(-1).to(uniforms_N.dtype).cumsum(-1)
+    weights_NBK = padded_NV.sub_(most_N1).exp_().view(n, blocks, _BLOCK)
+    until_NB = weights_NBK.sum(-1).to(uniforms_N.dtype).cumsum(-1)
     whole_N1 = until_NB[:, -1:]
-    blocks_N1 = _place(until_NB, uniforms_N[:, None])
+    blocks_N1 = _first_above(until_NB, uniforms_N[:, None])
     until_N0B = nn.functional.pad(until_NB, (1, 0))
     before_N1, after_N1 = (until_N0B.gather(1, blocks_N1 + end) for end in (0, 1))
-    inside_NK = shares_NBK[torch.arange(n, device=logits_NV.device), blocks_N1[:, 0]]
+    inside_NK = weights_NBK[torch.arange(n, device=logits_NV.device), blocks_N1[:, 0]]
     # Within the block by fraction again, because its own sum is rounded otherwise than the blocks'.
-    share_N1 = (uniforms_N[:, None] * whole_N1 - before_N1) / (after_N1 - before_N1)
-    places_N1 = _place(inside_NK.to(uniforms_N.dtype).cumsum(-1), share_N1)
-    tokens_N1 = (blocks_N1 * _BLOCK + places_N1).clamp(max=vocabulary - 1)
+    fraction_N1 = (uniforms_N[:, None] * whole_N1 - before_N1) / (after_N1 - before_N1)
+    offsets_N1 = _first_above(inside_NK.to(uniforms_N.dtype).cumsum(-1), fraction_N1)
+    tokens_N1 = (blocks_N1 * _BLOCK + offsets_N1).clamp(max=vocabulary - 1)
     chosen_N1 = logits_NV.gather(1, tokens_N1).float() / temperature
     logprobs_N1 = chosen_N1 - most_N1 - whole_N1.float().log()
     return tokens_N1[:, 0], logprobs_N1[:, 0]
 
 
-def _place(until_NK: Tensor, share_N1: Tensor) -> Tensor:
+def _first_above(until_NK: Tensor, fraction_N1: Tensor) -> Tensor:
     """Return the first index whose running sum is above a fraction of the row's total, N x 1.
 
     Rounding never leads beyond the last index with a part of the total. Of a row that is not
@@ -57,7 +57,7 @@ def _place(until_NK: Tensor, share_N1: Tensor) -> Tensor:
     """
     whole_N1 = until_NK[:, -1:].contiguous()
     below_N1 = torch.nextafter(whole_N1, torch.zeros_like(whole_N1))
-    target_N1 = torch.minimum(share_N1 * whole_N1, below_N1)
+    target_N1 = torch.minimum(fraction_N1 * whole_N1, below_N1)
     return torch.searchsorted(until_NK, target_N1, right=True).clamp(max=until_NK.shape[1] - 1)
 
 

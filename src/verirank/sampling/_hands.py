@@ -63,10 +63,10 @@ class Dispatch(Generic[Samples]):
             self._loads[0] += load
             self._given.append((load, samples))
 
-    def given(self, hand: int, room: int) -> Samples | None:
+    def given(self, hand: int, free: int) -> Samples | None:
         """Return samples that a hand with so much room is to continue."""
         with self._lock:
-            if hand or not self._given or self._given[0][0] > room:
+            if hand or not self._given or self._given[0][0] > free:
                 return None
             return self._given.pop(0)[1]
 

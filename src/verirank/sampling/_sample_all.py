@@ -20,8 +20,8 @@ def sample_all(
     pairs = zip(prompts, seeds, strict=True)
     waiting = iter(
         [
-            Order(place, prompt, group, [max_new_tokens] * len(group))
-            for place, (prompt, group) in enumerate(pairs)
+            Order(index, prompt, group, [max_new_tokens] * len(group))
+            for index, (prompt, group) in enumerate(pairs)
         ]
     )
     longest = max((len(sampler.tokenizer(p).input_ids) for p in prompts), default=0)
@@ -35,4 +35,4 @@ def sample_all(
     with closing(stream):
         while len(made) < len(prompts):
             made |= next(stream)
-    return [made[place] for place in range(len(prompts))]
+    return [made[index] for index in range(len(prompts))]

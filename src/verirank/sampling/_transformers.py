@@ -138,21 +138,21 @@ class TransformersSampler:
                 load = decoder.running
                 dispatch.give((decoder.give(), unfinished), load)
                 unfinished = {}
-            if (handover := dispatch.given(hand, decoder.room)) is not None:
+            if (handover := dispatch.given(hand, decoder.free)) is not None:
                 decoder.take_over(handover[0])
                 unfinished |= handover[1]
             beginning: list[Part] = []
-            room = decoder.room
-            while room:
+            free = decoder.free
+            while free:
                 if not waiting:
-                    if (order := dispatch.take(hand, slots - room)) is None:
+                    if (order := dispatch.take(hand, slots - free)) is None:
                         break
                     parts = list(self._parts(order, slots))
-                    waiting, unfinished[order.place] = [*parts], parts
-                if len(waiting[0].seeds) > room:
+                    waiting, unfinished[order.index] = [*parts], parts
+                if len(waiting[0].seeds) > free:
                     break
                 beginning.append(waiting.pop(0))
-                room -= len(beginning[-1].seeds)
+                free -= len(beginning[-1].seeds)
             ended = decoder.begin(beginning) if beginning else []
             if decoder.running:
                 if turns % _PROGRESS_EVERY == 0:
@@ -162,14 +162,14 @@ class TransformersSampler:
             elif not ended:
                 time.sleep(IDLE_SECONDS)
             yield [
-                (place, completions_of(unfinished.pop(place)))
-                for place in dict.fromkeys(part.order for part in ended)
-                if all(part.is_finished for part in unfinished[place])
+                (index, completions_of(unfinished.pop(index)))
+                for index in dict.fromkeys(part.order for part in ended)
+                if all(part.is_finished for part in unfinished[index])
             ]
 
     def _parts(self, order: Order, slots: int) -> Iterator[Part]:
         prompt = tuple(self.tokenizer(order.prompt).input_ids)
-        return parts_of(order.place, prompt, order.seeds, order.limits, slots)
+        return parts_of(order.index, prompt, order.seeds, order.limits, slots)
 
     def _stream_plainly(
         self, orders: Orders, rows: int, temperature: float, stop_tokens: Sequence[int]
@@ -188,7 +188,7 @@ class TransformersSampler:
             parts = list(self._parts(order, rows))
             for part in parts:
                 yield from ([] for _ in self._decode_plainly(part, temperature, stop_tokens))
-            yield [(order.place, completions_of(parts))]
+            yield [(order.index, completions_of(parts))]
 
     def _decode_plainly(
         self, part: Part, temperature: float, stop_tokens: Sequence[int]

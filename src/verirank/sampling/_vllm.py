@@ -124,18 +124,18 @@ class VLLMSampler:
                     while engine.get_num_unfinished_requests() < self._most_requests:
                         if (order := orders()) is None:
                             break
-                        unfinished[order.place] = self._begin(order, draw)
+                        unfinished[order.index] = self._begin(order, draw)
                     if unfinished:
                         outputs = engine.step()
                     else:
                         outputs = []
                         time.sleep(IDLE_SECONDS)
                     for output in outputs:
-                        place, sample = map(int, output.request_id.split("-"))
-                        unfinished[place].outputs[sample] = output
+                        index, sample = map(int, output.request_id.split("-"))
+                        unfinished[index].outputs[sample] = output
                     yield [
-                        (place, unfinished.pop(place).completions(stop_tokens, self.tokenizer))
-                        for place, order in list(unfinished.items())
+                        (index, unfinished.pop(index).completions(stop_tokens, self.tokenizer))
+                        for index, order in list(unfinished.items())
                         if order.is_finished
                     ]
             finally:
@@ -146,7 +146,7 @@ class VLLMSampler:
     def _begin(self, order: Order, draw: Callable[..., Any]) -> _Unfinished:
         """Hand the samples of an order to the engine."""
         tokens = self.tokenizer(order.prompt).input_ids
-        self._expect_room(len(tokens))
+        self._expect_fits(len(tokens))
         begun = _Unfinished(order, tokens)
         for name, seed, limit in zip(begun.requests(), order.seeds, order.limits, strict=True):
             how = draw(seed=seed, max_tokens=limit)
@@ -173,7 +173,7 @@ class VLLMSampler:
             yield name, weight
         yield from rest.items()
 
-    def _expect_room(self, tokens: int) -> None:
+    def _expect_fits(self, tokens: int) -> None:
         context = self._llm.model_config.max_model_len
         if tokens >= context:
             raise InputError(
@@ -211,7 +211,7 @@ class _Unfinished:
 
     def requests(self) -> list[str]:
         """Return the names under which the engine knows the samples."""
-        return [f"{self.order.place}-{sample}" for sample in range(len(self.order.seeds))]
+        return [f"{self.order.index}-{sample}" for sample in range(len(self.order.seeds))]
 
     def completions(self, stop_tokens: list[int], tokenizer: Any) -> list[Completion]:
         return [

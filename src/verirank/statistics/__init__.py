@@ -23,7 +23,7 @@ from verirank.statistics._comparison import (
 )
 from verirank.statistics._difficulty import Difficulty
 from verirank.statistics._holm import holm
-from verirank.statistics._macro import macro_average, macro_shares
+from verirank.statistics._macro import macro_accuracies, macro_average
 from verirank.statistics._mean_tests import MeanTests, mean_tests
 from verirank.statistics._noise import (
     ALPHA,
@@ -35,7 +35,7 @@ from verirank.statistics._noise import (
 from verirank.statistics._posterior import Posterior, posterior
 from verirank.statistics._power import Assumptions, Needed, needed
 from verirank.statistics._ratio import Ratio, ratio_of_means
-from verirank.statistics._scores import as_shares, avg_at_k, maj_at_k, pass_at_k
+from verirank.statistics._scores import accuracies, avg_at_k, maj_at_k, pass_at_k
 from verirank.statistics._search_noise import UNSEARCHED, SearchNoise
 from verirank.statistics._seed_noise import SeedNoise, noise_of_arms, noise_of_differences
 from verirank.statistics._simulation import SimulatedStudies, StudyModel
@@ -77,9 +77,9 @@ __all__ = [
     "SeedNoise",
     "SimulatedStudies",
     "StudyModel",
+    "accuracies",
     "accuracy_interval",
     "accuracy_intervals",
-    "as_shares",
     "avg_at_k",
     "bits_learnt",
     "bootstrap_mean",
@@ -93,8 +93,8 @@ __all__ = [
     "expected_runs",
     "holm",
     "judge_runs",
+    "macro_accuracies",
     "macro_average",
-    "macro_shares",
     "maj_at_k",
     "mean_tests",
     "needed",

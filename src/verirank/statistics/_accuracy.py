@@ -12,7 +12,7 @@ from verirank.statistics._bootstrap import (
     variance_of_the_mean,
     varied,
 )
-from verirank.statistics._scores import FloatArray, as_correct, as_finite, shares_right
+from verirank.statistics._scores import FloatArray, as_correct, as_finite, fraction_correct
 from verirank.statistics._seed_noise import SeedNoise
 
 _FEWEST_DEGREES = 2.0
@@ -31,7 +31,7 @@ def accuracy_interval(correct_SPK: ArrayLike) -> Interval:
     Raises:
         ValueError: the array is not boolean or not S x P x K, or there is only one problem.
     """
-    return accuracy_intervals(shares_right(as_correct(correct_SPK, ndim=3))[None])[0]
+    return accuracy_intervals(fraction_correct(as_correct(correct_SPK, ndim=3))[None])[0]
 
 
 def accuracy_intervals(values_BSP: ArrayLike, noise: SeedNoise | None = None) -> list[Interval]:

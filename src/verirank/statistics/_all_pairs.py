@@ -65,20 +65,20 @@ class AllPairs:
         Raises:
             ValueError: one is not among the arms.
         """
-        place = self._place(a, b)
-        if place is None or not self.tests.seeds_N[place]:
+        index = self._pair_index(a, b)
+        if index is None or not self.tests.seeds_N[index]:
             return None
-        sign = 1 if self.place_of(a) < self.place_of(b) else -1
-        low, high = float(self.tests.low_N[place]), float(self.tests.high_N[place])
-        difference = sign * float(self.tests.mean_N[place])
-        p_holm = float(self._p_holm_N[place])
+        sign = 1 if self.index_of(a) < self.index_of(b) else -1
+        low, high = float(self.tests.low_N[index]), float(self.tests.high_N[index])
+        difference = sign * float(self.tests.mean_N[index])
+        p_holm = float(self._p_holm_N[index])
         return Pair(
             difference=difference,
             low=low if sign > 0 else -high,
             high=high if sign > 0 else -low,
-            p=float(self.tests.p_N[place]),
+            p=float(self.tests.p_N[index]),
             p_holm=p_holm,
-            seeds=int(self.tests.seeds_N[place]),
+            seeds=int(self.tests.seeds_N[index]),
             resolved=int(np.sign(difference)) if p_holm <= ALPHA else 0,
         )
 
@@ -93,10 +93,10 @@ class AllPairs:
         Raises:
             ValueError: the two share no seed, or are the same, or one is not among the arms.
         """
-        place = self._place(a, b)
-        if place is None or not self.tests.seeds_N[place]:
+        index = self._pair_index(a, b)
+        if index is None or not self.tests.seeds_N[index]:
             raise ValueError(f"{a} and {b} share no seed")
-        return self.tests.detectable(place, seeds)
+        return self.tests.detectable(index, seeds)
 
     def ranks(self) -> dict[str, tuple[int, int]]:
         """Return each arm's best and worst rank.
@@ -124,15 +124,15 @@ class AllPairs:
         np.fill_diagonal(seeds_MM, seeds_MM.max())
         return np.stack([seeds_MM.min(axis=1), most_M], axis=1)
 
-    def place_of(self, arm: str) -> int:
+    def index_of(self, arm: str) -> int:
         """Return an arm's place in `arms`.
 
         Raises:
             ValueError: it is not among them.
         """
-        if arm not in self._places:
+        if arm not in self._indices:
             raise ValueError(f"no method {arm!r} was compared, only {', '.join(self.arms)}")
-        return self._places[arm]
+        return self._indices[arm]
 
     def is_better(self, a: str, b: str) -> bool:
         """Return whether arm a is significantly better than b.
@@ -140,7 +140,7 @@ class AllPairs:
         Raises:
             ValueError: one is not among the arms.
         """
-        return bool(self._better_MM[self.place_of(a), self.place_of(b)])
+        return bool(self._better_MM[self.index_of(a), self.index_of(b)])
 
     def equal(self, margin: float) -> NDArray[np.bool_]:
         """Return which two arms surely differ by less than a margin, M x M, at 5 % over all pairs.
@@ -173,8 +173,8 @@ class AllPairs:
 
     def beyond(self, a: str, b: str, margin: float) -> bool:
         """Return whether two arms surely differ by more than a margin, at 5 % over all pairs."""
-        place = self._place(a, b)
-        return place is not None and bool(self.tests.beyond_N(margin)[place])
+        index = self._pair_index(a, b)
+        return index is not None and bool(self.tests.beyond_N(margin)[index])
 
     def variance_M(self) -> FloatArray:
         """Return each arm's own part in the variances of its differences, by least squares.
@@ -185,11 +185,11 @@ class AllPairs:
         return own_variances(self.tests, len(self.arms))
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {arm: place for place, arm in enumerate(self.arms)}
+    def _indices(self) -> dict[str, int]:
+        return {arm: index for index, arm in enumerate(self.arms)}
 
-    def _place(self, a: str, b: str) -> int | None:
-        first, second = sorted((self.place_of(a), self.place_of(b)))
+    def _pair_index(self, a: str, b: str) -> int | None:
+        first, second = sorted((self.index_of(a), self.index_of(b)))
         if first == second:
             return None
         return first * (2 * len(self.arms) - first - 1) // 2 + second - first - 1
@@ -231,7 +231,7 @@ def compare_all_pairs(
     two runs. With a single problem nothing is tested.
 
     Args:
-        values: by arm a value a seed and problem, S x P, in shares of 1, or of `macro_shares`.
+        values: by arm a value a seed and problem, S x P, in shares of 1, or of `macro_accuracies`.
         generator: the source of the resamples.
         seeds: by arm the seed of each row; None where all arms have the same seeds.
         collapsed: arms whose noise is their own (`collapsed_seeds`).
@@ -284,13 +284,13 @@ def _by_shared_seeds(seeds_M: list[frozenset[int]]) -> list[tuple[frozenset[int]
     kinds = list(dict.fromkeys(seeds_M))
     kind_M = np.array([kinds.index(one) for one in seeds_M])
     first, second = np.triu_indices(len(seeds_M), k=1)
-    found: dict[frozenset[int], list[_IndexArray]] = {}
+    pairs_of: dict[frozenset[int], list[_IndexArray]] = {}
     for a, its in enumerate(kinds):
         for b, other in enumerate(kinds):
             pairs_N = np.flatnonzero((kind_M[first] == a) & (kind_M[second] == b))
             if len(pairs_N) and its & other:
-                found.setdefault(its & other, []).append(pairs_N)
-    return [(shared, np.concatenate(places)) for shared, places in found.items()]
+                pairs_of.setdefault(its & other, []).append(pairs_N)
+    return [(shared, np.concatenate(indices)) for shared, indices in pairs_of.items()]
 
 
 def _tested(
@@ -300,7 +300,9 @@ def _tested(
     generator: np.random.Generator,
     noise: SeedNoise | None,
 ) -> MeanTests:
-    found = contrasts(values_MSP, first_N, second_N, noise)
+    differences = contrasts(values_MSP, first_N, second_N, noise)
     z_2N = resampled_quantiles(values_MSP, first_N, second_N, generator)
     shape = (values_MSP.shape[1], values_MSP.shape[2])
-    return MeanTests.of(found.mean_N, found.variance_N, found.degrees_N, z_2N, noise, shape)
+    return MeanTests.of(
+        differences.mean_N, differences.variance_N, differences.degrees_N, z_2N, noise, shape
+    )

@@ -254,16 +254,16 @@ def standard_quantiles(offsets_BR: FloatArray, tails: Sequence[float]) -> list[F
     """
     square_B = np.einsum("br,br->b", offsets_BR, offsets_BR) / RESAMPLES
     spread_B = np.sqrt(np.maximum(square_B - offsets_BR.mean(axis=1) ** 2, 0.0))
-    places = [divmod(tail * (RESAMPLES - 1), 1) for tail in tails]
-    offsets_BR.partition([int(place) + n for place, _ in places for n in (0, 1)], axis=1)
+    positions = [divmod(tail * (RESAMPLES - 1), 1) for tail in tails]
+    offsets_BR.partition([int(below) + n for below, _ in positions for n in (0, 1)], axis=1)
     # Values that are all equal leave nothing to resample, though given noise may move their mean.
     flat_B = spread_B < _ROUNDING
-    found = []
-    for tail, (place, share) in zip(tails, places, strict=True):
-        below_B, above_B = offsets_BR[:, int(place)], offsets_BR[:, int(place) + 1]
-        quantile_B = (below_B + share * (above_B - below_B)) / np.where(flat_B, 1.0, spread_B)
-        found.append(np.where(flat_B, np.quantile(NORMAL_R, tail), quantile_B))
-    return found
+    quantiles = []
+    for tail, (below, fraction) in zip(tails, positions, strict=True):
+        below_B, above_B = offsets_BR[:, int(below)], offsets_BR[:, int(below) + 1]
+        quantile_B = (below_B + fraction * (above_B - below_B)) / np.where(flat_B, 1.0, spread_B)
+        quantiles.append(np.where(flat_B, np.quantile(NORMAL_R, tail), quantile_B))
+    return quantiles
 
 
 @dataclass(frozen=True, slots=True)

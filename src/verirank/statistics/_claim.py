@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from verirank.statistics._bootstrap import Interval, varied
 from verirank.statistics._mean_tests import mean_tests
-from verirank.statistics._scores import as_correct, shares_right
+from verirank.statistics._scores import as_correct, fraction_correct
 from verirank.statistics._units import by_groups
 
 _Relation = Literal["above", "below", "within"]
@@ -84,8 +84,8 @@ def judge_runs(
     a, b = as_correct(a_SPK, ndim=3), as_correct(b_SPK, ndim=3)
     if a.shape[:2] != b.shape[:2]:
         raise ValueError(f"pairs need the same seeds and problems: {a.shape[:2]} and {b.shape[:2]}")
-    values_SG = by_groups(shares_right(a) - shares_right(b), groups)
-    found = mean_tests(values_SG[:, None], generator)
-    rows = zip(found.mean_N, found.low_N, found.high_N, found.p_N, strict=True)
+    values_SG = by_groups(fraction_correct(a) - fraction_correct(b), groups)
+    tests = mean_tests(values_SG[:, None], generator)
+    rows = zip(tests.mean_N, tests.low_N, tests.high_N, tests.p_N, strict=True)
     intervals = [Interval(*map(float, row), over=varied(seeds=1)) for row in rows]
     return [(claim.judge(one.low, one.high), one) for one in intervals]

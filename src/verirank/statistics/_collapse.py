@@ -39,16 +39,16 @@ def collapsed_seeds(means: Sequence[ArrayLike]) -> list[NDArray[np.bool_]]:
         ValueError: an arm has no seed, or a value is not finite.
     """
     means_M = [as_finite(one, ndim=1) for one in means]
-    found = [np.zeros(len(one), dtype=np.bool_) for one in means_M]
+    collapsed = [np.zeros(len(one), dtype=np.bool_) for one in means_M]
     several = [m for m, one in enumerate(means_M) if len(one) > 1]
     if len(several) < _FEWEST_ARMS:
-        return found
+        return collapsed
     rising = {m: np.argsort(means_M[m], kind="stable") for m in several}
     for m, rank in _significant([means_M[m][rising[m]] for m in several]):
         seed = rising[several[m]][rank]
         others = np.delete(means_M[several[m]], rising[several[m]][: rank + 1])
-        found[several[m]][seed] = others.mean() - means_M[several[m]][seed] > _LEAST
-    return found
+        collapsed[several[m]][seed] = others.mean() - means_M[several[m]][seed] > _LEAST
+    return collapsed
 
 
 def _significant(rising_M: list[FloatArray]) -> list[tuple[int, int]]:
@@ -63,8 +63,8 @@ def _significant(rising_M: list[FloatArray]) -> list[tuple[int, int]]:
         degrees = left_M.sum() - arms - 1
         if degrees < 1:
             break
-        share_M = left_M / np.maximum(left_M - 1, 1)
-        own_M = np.where(left_M > 1, share_M * (mean_M - lowest_M) ** 2, 0.0)
+        factor_M = left_M / np.maximum(left_M - 1, 1)
+        own_M = np.where(left_M > 1, factor_M * (mean_M - lowest_M) ** 2, 0.0)
         rest_M = np.maximum(square_M.sum() - own_M, 0.0) / degrees
         t_M = np.sqrt(own_M / np.maximum(rest_M, np.finfo(np.float64).tiny))
         m = int(t_M.argmax())

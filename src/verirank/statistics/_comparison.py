@@ -13,7 +13,7 @@ from verirank.statistics._bootstrap import (
     bootstrap_means,
     own_noise,
 )
-from verirank.statistics._scores import as_shares
+from verirank.statistics._scores import accuracies
 from verirank.statistics._seed_noise import (
     SeedNoise,
     independent_pairs,
@@ -39,10 +39,10 @@ def paired_difference(
         Mean of a minus mean of b, a share of 1, with interval and two-sided p-value.
 
     Raises:
-        ValueError: an array is none that `as_shares` takes, or seeds or problems differ.
+        ValueError: an array is none that `accuracies` takes, or seeds or problems differ.
     """
-    a_SP = as_shares(a_SPK)
-    b_SP = as_shares(b_SPK)
+    a_SP = accuracies(a_SPK)
+    b_SP = accuracies(b_SPK)
     if a_SP.shape != b_SP.shape:
         raise ValueError(f"pairs need the same seeds and problems: {a_SP.shape} and {b_SP.shape}")
     return bootstrap_mean(a_SP - b_SP, generator, noise).within(-1.0, 1.0)
@@ -61,9 +61,9 @@ def paired_differences(
         generator: the source of the resamples.
 
     Raises:
-        ValueError: an array is none that `as_shares` takes, or seeds or problems differ.
+        ValueError: an array is none that `accuracies` takes, or seeds or problems differ.
     """
-    scores = [[as_shares(one) for one in pair] for pair in pairs]
+    scores = [[accuracies(one) for one in pair] for pair in pairs]
     if len({score.shape for pair in scores for score in pair}) != 1:
         raise ValueError("pairs need the same seeds and problems, and there must be one")
     differences_BSP = np.stack([a_SP - b_SP for a_SP, b_SP in scores])
@@ -71,5 +71,5 @@ def paired_differences(
     if noise is not None:
         independent = independent_pairs([(a_SP.tobytes(), b_SP.tobytes()) for a_SP, b_SP in scores])
         noise = moderated(noise.variance_B, noise.degrees_B, independent)
-    found = bootstrap_means(differences_BSP, generator, noise)
-    return [difference.within(-1.0, 1.0) for difference in found]
+    intervals = bootstrap_means(differences_BSP, generator, noise)
+    return [difference.within(-1.0, 1.0) for difference in intervals]

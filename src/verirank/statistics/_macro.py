@@ -8,7 +8,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import ArrayLike
 
-from verirank.statistics._scores import FloatArray, as_correct, as_finite, shares_right
+from verirank.statistics._scores import FloatArray, as_correct, as_finite, fraction_correct
 
 
 def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
@@ -34,14 +34,14 @@ def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
     """
     sampled = [as_correct(bench, ndim=3) for bench in benches]
     samples = gcd(*(correct_SPK.shape[2] for correct_SPK in sampled))
-    shares = [
-        shares_right(correct_SPK.reshape(*correct_SPK.shape[:2], samples, -1))
+    fractions = [
+        fraction_correct(correct_SPK.reshape(*correct_SPK.shape[:2], samples, -1))
         for correct_SPK in sampled
     ]
-    return _together(shares)
+    return _together(fractions)
 
 
-def macro_shares(benches: Sequence[FloatArray]) -> FloatArray:
+def macro_accuracies(benches: Sequence[FloatArray]) -> FloatArray:
     """Return the means of `macro_average` over each problem's samples, S x P.
 
     Args:
@@ -50,7 +50,7 @@ def macro_shares(benches: Sequence[FloatArray]) -> FloatArray:
     Raises:
         ValueError: there is no bench, the seeds differ, or a bench has fewer than two problems.
     """
-    return _together([as_finite(shares_SP, ndim=2).copy() for shares_SP in benches])
+    return _together([as_finite(values_SP, ndim=2).copy() for values_SP in benches])
 
 
 def _together(benches: list[FloatArray]) -> FloatArray:

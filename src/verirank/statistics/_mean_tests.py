@@ -122,9 +122,9 @@ class MeanTests:
         """
         if not margin > 0:
             raise ValueError("equality needs a positive margin")
-        room_N = margin - np.abs(self.mean_N)
-        p_N = special.stdtr(self.degrees_N, -room_N / self._error_N)
-        exact_N = np.where(room_N > 0, (1 - min(margin, 1.0)) ** self.problems_N, 1.0)
+        inside_N = margin - np.abs(self.mean_N)
+        p_N = special.stdtr(self.degrees_N, -inside_N / self._error_N)
+        exact_N = np.where(inside_N > 0, (1 - min(margin, 1.0)) ** self.problems_N, 1.0)
         p_N = np.where(self.variance_N > 0, p_N, exact_N)
         p_N = np.where(self.seeds_N > 1, p_N, 1.0)
         return self.is_tested_N & (self._corrected(p_N) <= ALPHA)
@@ -142,17 +142,17 @@ class MeanTests:
         p_N = np.where(self.variance_N > 0, p_N, np.where(over_N > 0, self.p_N, 1.0))
         return self.is_tested_N & (self._corrected(np.maximum(p_N, self.p_N)) <= ALPHA)
 
-    def detectable(self, place: int, seeds: int | None = None) -> float:
+    def detectable(self, index: int, seeds: int | None = None) -> float:
         """Return the true mean that is found with 80 % power at the hardest step of Holm.
 
         Args:
-            place: of the mean.
+            index: of the mean.
             seeds: of a design like this one; None for this one. The noise of problems stays.
         """
-        had, tests = int(self.seeds_N[place]), max(1, int(self.is_tested_N.sum()))
-        variance, degrees = float(self.variance_N[place]), float(self.degrees_N[place])
+        had, tests = int(self.seeds_N[index]), max(1, int(self.is_tested_N.sum()))
+        variance, degrees = float(self.variance_N[index]), float(self.degrees_N[index])
         if seeds is not None and had > 1:
-            seed = float(self.seed_N[place])
+            seed = float(self.seed_N[index])
             variance = max(variance - seed / had, 0.0) + seed / seeds
             degrees *= (seeds - 1) / (had - 1)
         return min(1.0, detectable(variance, degrees, ALPHA / tests, POWER))
@@ -198,13 +198,13 @@ def mean_tests(
     moments = variance_of_the_mean(values_BSP, noise)
     shape = (values_BSP.shape[1], values_BSP.shape[2])
     mean_B = values_BSP.mean(axis=(1, 2))
-    found = MeanTests.of(mean_B, *moments, (low_B, high_B), noise, shape)
+    tests = MeanTests.of(mean_B, *moments, (low_B, high_B), noise, shape)
     alone = _alone(values_BSP, noise)
     if alone is None:
-        return found
+        return tests
     z_B = np.where(mean_B > 0, low_B, high_B)
     p_alone_B = p_of_zero(mean_B, *variance_of_the_mean(values_BSP, alone), z_B)
-    return replace(found, p_N=np.maximum(found.p_N, _OWN * p_alone_B))
+    return replace(tests, p_N=np.maximum(tests.p_N, _OWN * p_alone_B))
 
 
 def _alone(values_BSP: FloatArray, noise: SeedNoise | None) -> SeedNoise | None:

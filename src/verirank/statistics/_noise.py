@@ -173,5 +173,5 @@ def _power_of_t(shift: float, scaled: FloatArray) -> float:
     P(|N(shift, 1)| > c sqrt(W / df)) as an integral over the quantiles of the chi-square W, which
     holds where scipy's noncentral t fails: far shifts, and levels far below 0.05 at few degrees.
     """
-    found = special.ndtr(shift - scaled) + special.ndtr(-shift - scaled)
-    return float(found @ _WEIGHTS)
+    power = special.ndtr(shift - scaled) + special.ndtr(-shift - scaled)
+    return float(power @ _WEIGHTS)

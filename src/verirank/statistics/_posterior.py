@@ -100,8 +100,8 @@ class _Grid:
     @classmethod
     def of(cls, mean_M: FloatArray, variance_M: FloatArray, degrees: float) -> _Grid:
         scale_C = degrees / (2 * special.gammaincinv(degrees / 2, _MIDDLES))
-        share_B = special.betaincinv(0.5, 0.5, _MIDDLES)
-        scale_G, noise_G = (one.ravel() for one in np.meshgrid(scale_C, share_B))
+        fraction_B = special.betaincinv(0.5, 0.5, _MIDDLES)
+        scale_G, noise_G = (one.ravel() for one in np.meshgrid(scale_C, fraction_B))
         typical = len(variance_M) / float((1 / variance_M).sum())
         variance_GM = scale_G[:, None] * variance_M
         spread_G = scale_G * typical * (1 - noise_G) / noise_G
@@ -117,5 +117,5 @@ class _Grid:
 
 def _in_proportion(weight_G: FloatArray, draws: int) -> np.ndarray:
     """Return a node for every draw, each as often as its weight says."""
-    places_D = (np.arange(draws) + 0.5) / draws
-    return np.searchsorted(np.cumsum(weight_G), places_D).clip(max=len(weight_G) - 1)
+    quantiles_D = (np.arange(draws) + 0.5) / draws
+    return np.searchsorted(np.cumsum(weight_G), quantiles_D).clip(max=len(weight_G) - 1)

@@ -48,8 +48,8 @@ def ratio_of_means(
     def bounds(r: float) -> tuple[float, float]:
         generator.bit_generator.state = begun
         rest_BSP: FloatArray = (values_SP - r * whole_SP)[None]
-        (found,) = bootstrap_means(rest_BSP, generator, own_noise(rest_BSP))
-        return found.low, found.high
+        (interval,) = bootstrap_means(rest_BSP, generator, own_noise(rest_BSP))
+        return interval.low, interval.high
 
     low = _last_inside(ratio, -1.0, lambda r: bounds(r)[0] <= 0)
     high = _last_inside(ratio, 1.0, lambda r: bounds(r)[1] >= 0)

@@ -86,7 +86,7 @@ def _majority(answers: Sequence[Hashable | None], correct_K: BoolArray) -> float
     return float(correct_K[wins].mean())
 
 
-def as_shares(scores: ArrayLike) -> FloatArray:
+def accuracies(scores: ArrayLike) -> FloatArray:
     """Return S seeds' values of P problems, S x P.
 
     Args:
@@ -98,14 +98,14 @@ def as_shares(scores: ArrayLike) -> FloatArray:
     samples = as_samples(scores)
     if samples.dtype == np.float64:
         return samples.mean(axis=2)
-    return shares_right(as_correct(samples, ndim=3))
+    return fraction_correct(as_correct(samples, ndim=3))
 
 
-def shares_right(correct: BoolArray) -> FloatArray:
+def fraction_correct(correct: BoolArray) -> FloatArray:
     """Return the means over the last axis, as `mean` has them to the bit."""
-    shares = _counts(correct)
-    shares /= correct.shape[-1]
-    return shares
+    fractions = _counts(correct)
+    fractions /= correct.shape[-1]
+    return fractions
 
 
 def _counts(correct: BoolArray) -> FloatArray:
@@ -133,11 +133,11 @@ def as_finite(values: ArrayLike, *, ndim: int) -> FloatArray:
 
 
 def as_samples(scores: ArrayLike) -> BoolArray | FloatArray:
-    """Return an array that `as_shares` takes, S x P x K, or raise ValueError."""
+    """Return an array that `accuracies` takes, S x P x K, or raise ValueError."""
     if getattr(scores, "dtype", None) == np.float64:
         return as_finite(scores, ndim=3)
-    found = np.asarray(scores)
-    return as_finite(scores, ndim=3) if found.dtype == np.float64 else as_correct(scores, ndim=3)
+    array = np.asarray(scores)
+    return as_finite(scores, ndim=3) if array.dtype == np.float64 else as_correct(scores, ndim=3)
 
 
 def as_correct(correct: ArrayLike, *, ndim: int) -> BoolArray:

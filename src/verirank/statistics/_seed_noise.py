@@ -90,8 +90,8 @@ def noise_of_differences(
     own_M = np.sum(residual_MS**2, axis=1) / (seeds - 1)
     own_M[clean_M] *= clean / (clean - 1)
     each = SeedNoise(own_M, np.full(methods, seeds - 1.0))
-    told = moderated(own_M[clean_M], each.degrees_B[clean_M], clean - 1)
-    each.variance_B[clean_M], each.degrees_B[clean_M] = told.variance_B, told.degrees_B
+    pooled = moderated(own_M[clean_M], each.degrees_B[clean_M], clean - 1)
+    each.variance_B[clean_M], each.degrees_B[clean_M] = pooled.variance_B, pooled.degrees_B
     a_N, b_N = each.variance_B[first_N], each.variance_B[second_N]
     uncertainty_N = a_N**2 / each.degrees_B[first_N] + b_N**2 / each.degrees_B[second_N]
     most = float((clean - 1) * (seeds - 1))
@@ -220,11 +220,11 @@ def independent_pairs(pairs: Sequence[tuple[object, object]]) -> float:
     Args:
         pairs: the two arms of each difference by anything that tells them apart.
     """
-    places = {arm: place for place, arm in enumerate({arm for pair in pairs for arm in pair})}
-    incidence_BA = np.zeros((len(pairs), len(places)))
+    indices = {arm: index for index, arm in enumerate({arm for pair in pairs for arm in pair})}
+    incidence_BA = np.zeros((len(pairs), len(indices)))
     for row_A, (a, b) in zip(incidence_BA, pairs, strict=True):
-        row_A[places[a]] += 1
-        row_A[places[b]] -= 1
+        row_A[indices[a]] += 1
+        row_A[indices[b]] -= 1
     differing = int(incidence_BA.any(axis=1).sum())
     correlation_AA = incidence_BA.T @ incidence_BA / 2
     return differing**2 / float(np.sum(correlation_AA**2)) if differing else 1.0

@@ -96,16 +96,16 @@ def reachable(step_MM: _BoolArray) -> _BoolArray:
 
 def reordered(tests: MeanTests, order: Sequence[int]) -> MeanTests:
     """Return the tests of every pair of arms in another order."""
-    place_MM = np.zeros((len(order),) * 2, dtype=np.intp)
+    index_MM = np.zeros((len(order),) * 2, dtype=np.intp)
     first_N, second_N = np.triu_indices(len(order), k=1)
-    place_MM[first_N, second_N] = place_MM[second_N, first_N] = np.arange(len(first_N))
+    index_MM[first_N, second_N] = index_MM[second_N, first_N] = np.arange(len(first_N))
     from_M = np.array(order, dtype=np.intp)
     a_N, b_N = from_M[first_N], from_M[second_N]
-    at_N, turned_N = place_MM[a_N, b_N], a_N > b_N
-    found = MeanTests(**{one.name: getattr(tests, one.name)[at_N] for one in fields(tests)})
-    found.mean_N[turned_N] *= -1
-    found.low_N[turned_N], found.high_N[turned_N] = -found.high_N[turned_N], -found.low_N[turned_N]
-    return found
+    at_N, turned_N = index_MM[a_N, b_N], a_N > b_N
+    moved = MeanTests(**{one.name: getattr(tests, one.name)[at_N] for one in fields(tests)})
+    moved.mean_N[turned_N] *= -1
+    moved.low_N[turned_N], moved.high_N[turned_N] = -moved.high_N[turned_N], -moved.low_N[turned_N]
+    return moved
 
 
 def _symmetric(value_N: FloatArray, arms: int) -> FloatArray:

@@ -43,11 +43,11 @@ def by_group(values_SP: ArrayLike, groups: Sequence[Hashable]) -> FloatArray:
             is missing.
     """
     values_SP = as_finite(values_SP, ndim=2)
-    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    indices = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     problems = values_SP.shape[1]
-    if len(groups) != problems or len(places) < 2:
+    if len(groups) != problems or len(indices) < 2:
         raise ValueError("needs the group of every problem, and two groups at least")
-    member_PG = np.zeros((problems, len(places)))
-    member_PG[np.arange(problems), [places[group] for group in groups]] = 1
+    member_PG = np.zeros((problems, len(indices)))
+    member_PG[np.arange(problems), [indices[group] for group in groups]] = 1
     mean_S1 = values_SP.mean(axis=1, keepdims=True)
-    return mean_S1 + len(places) / problems * ((values_SP - mean_S1) @ member_PG)
+    return mean_S1 + len(indices) / problems * ((values_SP - mean_S1) @ member_PG)

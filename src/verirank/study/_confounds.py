@@ -53,13 +53,13 @@ def with_defects(arm: TrialConfig, defects: Mapping[str, DefectConfig]) -> dict[
     Raises:
         InputError: the method has no such setting, or a value is wrong.
     """
-    found = {}
+    defective = {}
     for name, defect in defects.items():
         if not defect.methods or arm.method.name in defect.methods:
             changed = _changed(arm, defect.settings, name)
             if changed != arm or not defect.settings:
-                found[name] = changed
-    return found
+                defective[name] = changed
+    return defective
 
 
 def _changed(arm: TrialConfig, changes: Mapping[str, Any], defect: str) -> TrialConfig:
@@ -132,9 +132,9 @@ def defective_trials(
         defects: of the study.
         store: where all of them lie.
     """
-    found = [d for trial in trials for d in _defective(trial, defects, store)]
+    defective = [d for trial in trials for d in _defective(trial, defects, store)]
     order = list(defects)
-    return sorted(found, key=lambda one: order.index(one.defect))
+    return sorted(defective, key=lambda one: order.index(one.defect))
 
 
 def _defective(

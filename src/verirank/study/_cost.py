@@ -68,8 +68,8 @@ def probe_speed(arm: TrialConfig) -> Speed | None:
 
     What is found is remembered for this machine and these package versions.
     """
-    place = _place(arm)
-    if not place.is_file():
+    file = _speed_file(arm)
+    if not file.is_file():
         # A trial runs on one thread, and so has its probe to.
         with threads_each(1) as context, ProcessPoolExecutor(1, mp_context=context) as pool:
             try:
@@ -78,8 +78,8 @@ def probe_speed(arm: TrialConfig) -> Speed | None:
                 return None
         if speed is None:
             return None
-        write_json(place, asdict(speed))
-    return Speed(**json.loads(place.read_text("utf-8")))
+        write_json(file, asdict(speed))
+    return Speed(**json.loads(file.read_text("utf-8")))
 
 
 def estimated_speed(arm: TrialConfig, on: GPU) -> Speed | None:
@@ -142,7 +142,7 @@ def _measured(arm: TrialConfig) -> Speed | None:
     return Speed(sum(steps) / len(steps), evaluate * wanted / problems)
 
 
-def _place(arm: TrialConfig) -> Path:
+def _speed_file(arm: TrialConfig) -> Path:
     settings = arm.model_dump(mode="json", exclude={"seed", "checkpoint"})
     settings["training"].pop("steps")
     settings["method"].pop("learning_rate")

@@ -207,14 +207,14 @@ class Study(Section):
         """Return the methods of `match = "parameters"` that no rank brings near LoRA's number."""
         if self.match != "parameters":
             return ()
-        settings, found = self._settings(), dict[str, None]()
+        settings, methods = self._settings(), dict[str, None]()
         for method in self._method_names():
             for changes in self._combinations(method):
                 arm = self._arm(settings, method, changes)
                 lora = self._arm(settings, "lora", known_to_lora(changes))
                 if not are_matched(arm, lora):
-                    found[method] = None
-        return tuple(found)
+                    methods[method] = None
+        return tuple(methods)
 
     def spelled_out(self) -> Study:
         """Return the same study with its preset's settings and its methods written into it.

@@ -141,8 +141,8 @@ def _kept(known: KnownRates, stable: Sequence[float], steps: int, error: float) 
 
 def _final(known: KnownRates, stable: Sequence[float], steps: int) -> FinalScores:
     grid = sorted(known)
-    places = tuple(grid.index(rate) for rate in stable)
-    return FinalScores(tuple(grid), places, _values(known, stable, steps))
+    indices = tuple(grid.index(rate) for rate in stable)
+    return FinalScores(tuple(grid), indices, _values(known, stable, steps))
 
 
 def _best_seen(known: KnownRates) -> float | None:

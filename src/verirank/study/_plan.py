@@ -136,7 +136,7 @@ def plan_study(
     """
     device = gpu(on)
     listed = read_trial_list(out) if out else None
-    place = Store(store or (listed.store if listed else (out or Path()) / "trials"))
+    trial_store = Store(store or (listed.store if listed else (out or Path()) / "trials"))
     trials: list[PlannedTrial] = []
     winners, pruned = _winners(out), pruned_trials(out) if out else frozenset()
     if probe or (out and (out / DEFINITION).is_file()):
@@ -149,16 +149,16 @@ def plan_study(
     for arm in arms:
         rate = winners.get(arm.name) if study.searches else arm.learning_rate
         last = study.race.looks[-1] if study.protocol == "race" else len(study.seeds)
-        ranked = _look_up(arm, study.seeds[: stopped.get(arm.name, last)], rate, place)
+        ranked = _look_up(arm, study.seeds[: stopped.get(arm.name, last)], rate, trial_store)
         speeds = [stored.speed for stored in ranked.values() if stored.speed]
         trial = arm.trial(study.seeds[0])
         known = _Known(speeds[0], "another seed") if speeds else _first_guess(trial, probe, device)
         axes = {key: value for key in keys if (value := _value(arm.settings, key)) is not None}
         if study.searches:
-            trials += _search_trials(arm, study.search, place, known, pruned, axes)
+            trials += _search_trials(arm, study.search, trial_store, known, pruned, axes)
         trials += [_ranked(arm, seed, rate, stored, known, axes) for seed, stored in ranked.items()]
         if rate is not None:
-            trials += _defective_trials(arm, rate, study, place, known, axes)
+            trials += _defective_trials(arm, rate, study, trial_store, known, axes)
     return Plan(
         name=study.name,
         protocol=study.protocol,
@@ -197,10 +197,10 @@ def _undropped(study: Study, arms: Sequence[Arm]) -> tuple[str, ...]:
 
 def _value(arm: ArmConfig, key: str) -> Any:
     """Return an arm's value of a dotted key; None where its method has no such setting."""
-    found: Any = arm.model_dump(mode="json")
+    value: Any = arm.model_dump(mode="json")
     for part in key.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _first_guess(trial: TrialConfig, probe: bool, device: GPU) -> _Known:
@@ -257,7 +257,7 @@ def _defective_trials(
 ) -> list[PlannedTrial]:
     """Return trials with a defect and controls, which take as long as the fair arm if not known."""
     fair = [arm.trial(seed, rate) for seed in study.seeds]
-    found = []
+    planned = []
     others = defective_trials(fair, study.defects, store)
     others += control_trials(fair, study.controls, study.controlled, store)
     for one in others:
@@ -265,7 +265,7 @@ def _defective_trials(
         steps = 0 if one.role == "rescored" else config.training.steps
         during = benches_during(config, steps)
         seconds, source = known.seconds(steps, len(config.evaluation.benches) + during)
-        found.append(
+        planned.append(
             PlannedTrial(
                 id=store.name_of(one.folder),
                 role=one.role,
@@ -281,7 +281,7 @@ def _defective_trials(
                 source=source,
             )
         )
-    return found
+    return planned
 
 
 def _ranked(

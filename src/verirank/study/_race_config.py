@@ -83,10 +83,10 @@ class RaceConfig(Section):
     @property
     def limit(self) -> Budget | None:
         """The budget; None where there is none."""
-        found = _BUDGET.fullmatch(self.budget)
-        if found is None:
+        match = _BUDGET.fullmatch(self.budget)
+        if match is None:
             return None
-        return Budget(float(found[1]), found[2])  # type: ignore[arg-type]
+        return Budget(float(match[1]), match[2])  # type: ignore[arg-type]
 
 
 def with_seeds(settings: Any) -> Any:

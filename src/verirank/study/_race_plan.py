@@ -78,8 +78,8 @@ def forecast_race(
 
 def _run_sd(trial: TrialConfig) -> float:
     """Return the SD of a run's score around its arm's mean, by seeds and by samples."""
-    found = bench_settings(load_task(trial.task), trial.evaluation.benches[0], trial)
-    return (SEED_SD**2 + _VARIANCE / (found.problems * found.samples)) ** 0.5
+    bench = bench_settings(load_task(trial.task), trial.evaluation.benches[0], trial)
+    return (SEED_SD**2 + _VARIANCE / (bench.problems * bench.samples)) ** 0.5
 
 
 def seeds_to_come(study: Study, out: Path | None) -> dict[str, int]:

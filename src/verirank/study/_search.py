@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from verirank.config import TrialConfig
 from verirank.record import DamagedError, Run, correct_PK, problem_groups, read_stages
-from verirank.statistics import SearchNoise, as_shares, by_groups
+from verirank.statistics import SearchNoise, accuracies, by_groups
 from verirank.study._arm import Arm
 from verirank.study._definition import SearchConfig
 from verirank.study._narrowing import Decision, Known, decide, learning_rates, rungs
@@ -245,7 +245,7 @@ def _values_P(run: Run, steps: int) -> NDArray[np.float64]:
     file = run.selection_file(steps)
     try:
         (samples,) = read_stages(file, ["after"], _COLUMNS, ("group",))
-        return by_groups(as_shares(correct_PK(samples)[None]), problem_groups(samples))[0]
+        return by_groups(accuracies(correct_PK(samples)[None]), problem_groups(samples))[0]
     except (OSError, ValueError) as error:
         hint = "without its folder the trial is run again"
         raise DamagedError(f"{file}: {error}; {hint}") from None

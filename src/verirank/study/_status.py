@@ -179,10 +179,10 @@ def _score(run: Run, entry: TrialEntry, stands: TrialState) -> float | None:
     if stands.is_damaged:
         return None
     if entry.role == "search":
-        return next((found["avg_at_k"] for found in reversed(run.selection.values())), None)
+        return next((scores["avg_at_k"] for scores in reversed(run.selection.values())), None)
     if stands.state != "done" or not run.scores:
         return None
-    return mean(found["avg_at_k"] for found in run.scores.values())
+    return mean(scores["avg_at_k"] for scores in run.scores.values())
 
 
 def _eta(trials: Sequence[TrialStatus], study: Study) -> float | None:

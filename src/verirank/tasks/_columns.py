@@ -81,15 +81,15 @@ def find_columns(
     form = named.answer_form
     if form == "auto":
         form = form_of([text for row in rows if (text := _answer_text(row, answer))])
-    found = FoundColumns(problem=problem, answer=answer, id=key or "", answer_form=form)
+    columns = FoundColumns(problem=problem, answer=answer, id=key or "", answer_form=form)
     named_or_usual = (
         named.problem or "problem",
         named.answer or "answer",
         "value" if named.answer_form == "auto" else named.answer_form,
     )
     if (problem, answer, form) != named_or_usual:
-        on_remark(f"{source}: {_in_words(found)}")
-    return found
+        on_remark(f"{source}: {_in_words(columns)}")
+    return columns
 
 
 def _answer_text(row: Mapping[str, Any], column: str) -> str:
@@ -99,12 +99,12 @@ def _answer_text(row: Mapping[str, Any], column: str) -> str:
         return ""
 
 
-def _in_words(found: FoundColumns) -> str:
+def _in_words(columns: FoundColumns) -> str:
     forms = {"value": "", "boxed": r", in \boxed{...}", "hashes": ", after ####"}
-    numbered = f"the id in {found.id!r}" if found.id else "and the rows are numbered"
+    numbered = f"the id in {columns.id!r}" if columns.id else "and the rows are numbered"
     return (
-        f"the problem is read in {found.problem!r}, the answer in {found.answer!r}"
-        f"{forms[found.answer_form]}, {numbered}"
+        f"the problem is read in {columns.problem!r}, the answer in {columns.answer!r}"
+        f"{forms[columns.answer_form]}, {numbered}"
     )
 
 
@@ -126,12 +126,12 @@ def _most_held(usual: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str |
     One that is there but empty is taken where no other has values.
     """
     counts = Counter[str]()
-    places: dict[str, int] = {}
+    preference: dict[str, int] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         if name.strip().lower() in usual:
-            places[name] = usual.index(name.strip().lower())
+            preference[name] = usual.index(name.strip().lower())
     inner = [name for name in usual if "." in name and any(cell(row, name) for row in rows)]
-    places |= {name: usual.index(name) for name in inner}
+    preference |= {name: usual.index(name) for name in inner}
     for row in rows:
-        counts.update(name for name in places if cell(row, name) not in (None, ""))
-    return min(places, key=lambda name: (-counts[name], places[name]), default=None)
+        counts.update(name for name in preference if cell(row, name) not in (None, ""))
+    return min(preference, key=lambda name: (-counts[name], preference[name]), default=None)

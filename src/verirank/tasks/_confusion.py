@@ -60,7 +60,7 @@ class _Trial:
 
 def find_confusion(problems: Sequence[Problem], verifier: Verifier) -> Confusion:
     """Try every answer of a bench against itself, its other notations and its neighbours."""
-    trials = [trial for place in range(len(problems)) for trial in _trials(problems, place)]
+    trials = [trial for index in range(len(problems)) for trial in _trials(problems, index)]
     rewards = verifier.verify_many([(trial.gold, trial.prediction) for trial in trials])
     wrong = tuple(
         Misjudgement(t.problem, t.kind, t.rewriting, t.gold, t.prediction, reward.reason)
@@ -85,15 +85,15 @@ def find_confusion(problems: Sequence[Problem], verifier: Verifier) -> Confusion
     )
 
 
-def _trials(problems: Sequence[Problem], place: int) -> list[_Trial]:
-    problem, gold = problems[place], problems[place].answer
+def _trials(problems: Sequence[Problem], index: int) -> list[_Trial]:
+    problem, gold = problems[index], problems[index].answer
     # The box stays on here: an answer taken out of it would be the gold's own text.
     trials = [_Trial(problem.id, "self", "", gold, rf"\boxed{{{gold}}}")]
     for name, other in rewritings(gold):
         stated = stated_answer(rf"\boxed{{{other}}}")
         assert stated is not None
         trials.append(_Trial(problem.id, "rewriting", name, gold, stated))
-    for neighbour in (problems[place - 1], problems[(place + 1) % len(problems)]):
+    for neighbour in (problems[index - 1], problems[(index + 1) % len(problems)]):
         if _bare(neighbour.answer) != _bare(gold):
             trials.append(_Trial(problem.id, "neighbour", "", gold, neighbour.answer))
     return trials

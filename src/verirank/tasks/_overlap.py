@@ -38,7 +38,7 @@ def find_overlap(train: Sequence[Problem], bench: Sequence[Problem]) -> Overlap:
     """Return which problems of a bench overlap with a training set."""
     texts = {tuple(_words(problem.text)) for problem in train}
     exact = [tuple(_words(problem.text)) in texts for problem in bench]
-    ngram = _share_half_of_their_grams(train, bench)
+    ngram = _match_by_ngrams(train, bench)
     either = (a or b for a, b in zip(exact, ngram, strict=True))
     return Overlap(
         n=len(bench),
@@ -48,17 +48,17 @@ def find_overlap(train: Sequence[Problem], bench: Sequence[Problem]) -> Overlap:
     )
 
 
-def _share_half_of_their_grams(train: Sequence[Problem], bench: Sequence[Problem]) -> list[bool]:
+def _match_by_ngrams(train: Sequence[Problem], bench: Sequence[Problem]) -> list[bool]:
     grams = [_grams(problem.text) for problem in bench]
     holders: dict[Gram, list[int]] = defaultdict(list)
-    for place, own in enumerate(grams):
+    for index, own in enumerate(grams):
         for gram in own:
-            holders[gram].append(place)
+            holders[gram].append(index)
     most = [0] * len(bench)
     for problem in train:
-        shared = Counter(place for gram in _grams(problem.text) for place in holders.get(gram, ()))
-        for place, count in shared.items():
-            most[place] = max(most[place], count)
+        shared = Counter(index for gram in _grams(problem.text) for index in holders.get(gram, ()))
+        for index, count in shared.items():
+            most[index] = max(most[index], count)
     return [0 < len(own) <= 2 * count for own, count in zip(grams, most, strict=True)]
 
 

@@ -43,14 +43,14 @@ def problems_of(
     """
     kept = list(rows)
     values = [row for _, row in kept if not isinstance(row, str)]
-    found = find_columns(values, columns, source, on_remark) if values else None
+    resolved = find_columns(values, columns, source, on_remark) if values else None
     problems: dict[str, Problem] = {}
     faults: list[str] = []
     unanswered: list[str] = []
     repeated = 0
     for number, row in kept:
         try:
-            read = _read(number, row, columns, found)
+            read = _read(number, row, columns, resolved)
         except NoAnswerError as error:
             unanswered.append(f"{source}:{number}: {error}")
             continue
@@ -66,19 +66,21 @@ def problems_of(
     if len(unanswered) > len(problems):
         faults += unanswered
     elif unanswered:
-        on_remark(f"{len(unanswered)} of {len(kept)} rows are left out: {_told(unanswered)}")
+        on_remark(f"{len(unanswered)} of {len(kept)} rows are left out: {_some(unanswered)}")
     if faults and columns.faulty == "leave-out":
         on_remark(
-            f"{len(faults)} of {len(kept)} rows cannot be used and are left out: {_told(faults)}"
+            f"{len(faults)} of {len(kept)} rows cannot be used and are left out: {_some(faults)}"
         )
     elif faults:
         raise InputError(
-            f"{len(faults)} of {len(kept)} rows cannot be used: {_told(faults)}. Mend them, or "
+            f"{len(faults)} of {len(kept)} rows cannot be used: {_some(faults)}. Mend them, or "
             "leave them out with --set task.columns.faulty=leave-out"
         )
     if repeated:
         on_remark(f"{source}: {repeated} rows repeat an earlier one and are left out")
-    if found and (cut := sum(ends_with_an_answer(cell(row, found.problem)) for row in values)):
+    if resolved and (
+        cut := sum(ends_with_an_answer(cell(row, resolved.problem)) for row in values)
+    ):
         on_remark(f"{source}: {cut} conversations end with the assistant's turn, which is left out")
     if not problems:
         of_levels = f" of levels {', '.join(map(str, columns.levels))}" if columns.levels else ""
@@ -87,20 +89,20 @@ def problems_of(
 
 
 def _read(
-    number: int, row: dict[str, Any] | str, columns: Columns, found: FoundColumns | None
+    number: int, row: dict[str, Any] | str, columns: Columns, resolved: FoundColumns | None
 ) -> Problem | str | None:
     """Return a row's problem, why it has none, or None where its level is not wanted."""
-    if isinstance(row, str) or found is None:
+    if isinstance(row, str) or resolved is None:
         return str(row)
     try:
         if columns.levels and level_in(row, columns.level) not in columns.levels:
             return None
-        prompt = prompt_in(row, found.problem)
+        prompt = prompt_in(row, resolved.problem)
         turns = () if isinstance(prompt, str) else prompt
         return Problem(
-            id=id_in(row, found.id) if found.id else str(number),
+            id=id_in(row, resolved.id) if resolved.id else str(number),
             prompt=prompt if isinstance(prompt, str) else prompt[-1].content,
-            answer=answer_in(row, found.answer, found.answer_form),
+            answer=answer_in(row, resolved.answer, resolved.answer_form),
             turns=turns,
             group=_group(row),
         )
@@ -116,6 +118,6 @@ def _group(row: dict[str, Any]) -> str | None:
     return None if value is None or str(value).strip() == "" else str(value)
 
 
-def _told(faults: list[str]) -> str:
+def _some(faults: list[str]) -> str:
     more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
     return "; ".join([*faults[:_TOLD], *more])

@@ -214,11 +214,11 @@ def _read_hub(source: HubSet, on_remark: OnRemark = to_stderr) -> list[Problem]:
 
 
 def _local_file(data_dir: str, kind: Kind, stem: str) -> str:
-    place = Path(data_dir) / kind / stem
+    path = Path(data_dir) / kind / stem
     for ending in (*FORMATS, *(f"{ending}.gz" for ending in FORMATS)):
-        if Path(f"{place}{ending}").is_file():
-            return f"{place}{ending}"
-    raise InputError(f"no file {place} that ends in one of {', '.join(FORMATS)}")
+        if Path(f"{path}{ending}").is_file():
+            return f"{path}{ending}"
+    raise InputError(f"no file {path} that ends in one of {', '.join(FORMATS)}")
 
 
 def _find(known: dict[str, V], name: str) -> V | None:

@@ -52,8 +52,8 @@ def expect_prompts_fit(
             "trained with"
         )
     if long:
-        most, room = max(long)[0], (context or 0) - max(long)[0]
-        lower = f"lower sampling.max_new_tokens to {room}, or " if room > 0 else ""
+        most, free = max(long)[0], (context or 0) - max(long)[0]
+        lower = f"lower sampling.max_new_tokens to {free}, or " if free > 0 else ""
         raise InputError(
             f"{len(long)} of {len(problems)} prompts with {limit} new tokens exceed the model's "
             f"{context} tokens ({_ids([name for _, name in long])}; the longest prompt has {most} "

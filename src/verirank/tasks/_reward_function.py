@@ -31,10 +31,10 @@ def load_reward(name: str) -> RewardFunction:
         module = _module_of_file(source) if source.endswith(".py") else import_module(source)
     except Exception as error:
         raise InputError(f"task.reward: cannot import {source}: {error}") from None
-    found: Any = getattr(module, function, None)
-    if not callable(found):
+    reward: Any = getattr(module, function, None)
+    if not callable(reward):
         raise InputError(f"task.reward: {source} has no function {function!r}")
-    return cast(RewardFunction, found)
+    return cast(RewardFunction, reward)
 
 
 def reward_source(name: str) -> bytes:

@@ -41,8 +41,8 @@ def _small_fractions(answer: str) -> str | None:
 
 
 def _slash(answer: str) -> str | None:
-    found = _PLAIN_FRACTION.fullmatch(answer)
-    return f"{found[1]}{found[2]}/{found[3]}" if found else None
+    match = _PLAIN_FRACTION.fullmatch(answer)
+    return f"{match[1]}{match[2]}/{match[3]}" if match else None
 
 
 def _fraction(answer: str) -> str | None:
@@ -51,8 +51,8 @@ def _fraction(answer: str) -> str | None:
 
 
 def _braces_in_fractions(answer: str) -> str | None:
-    def braced(found: re.Match[str]) -> str:
-        return rf"\frac{{{found[1]}}}" + (f"{{{found[2]}}}" if found[2] else "")
+    def braced(match: re.Match[str]) -> str:
+        return rf"\frac{{{match[1]}}}" + (f"{{{match[2]}}}" if match[2] else "")
 
     return _SHORT_FRACTION.sub(braced, answer)
 
@@ -99,8 +99,8 @@ def _thousands(comma: str) -> Callable[[str], str | None]:
 
 def _power_of_ten(times: str) -> Callable[[str], str | None]:
     def power(answer: str) -> str | None:
-        found = _SCIENTIFIC.fullmatch(answer)
-        return rf"{found[1]} {times} 10^{{{found[2]}{found[3]}}}" if found else None
+        match = _SCIENTIFIC.fullmatch(answer)
+        return rf"{match[1]} {times} 10^{{{match[2]}{match[3]}}}" if match else None
 
     return power
 
@@ -116,8 +116,8 @@ def _plain_brackets(answer: str) -> str | None:
 
 
 def _bare_words(answer: str) -> str | None:
-    found = _WORDS.fullmatch(answer)
-    return found[1] if found else None
+    match = _WORDS.fullmatch(answer)
+    return match[1] if match else None
 
 
 def _named_value(answer: str) -> str | None:

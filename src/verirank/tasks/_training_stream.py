@@ -41,8 +41,8 @@ def split_problems(problems: Sequence[Problem], source: str) -> dict[str, list[P
 
 def stream_problem(problems: Sequence[Problem], seed: int, index: int) -> Problem:
     """Return the index-th problem of a stream that shows all, in a new order every epoch."""
-    epoch, place = divmod(index, len(problems))
-    return problems[_order(len(problems), seed, epoch)[place]]
+    epoch, offset = divmod(index, len(problems))
+    return problems[_order(len(problems), seed, epoch)[offset]]
 
 
 def normalised(text: str) -> str:

@@ -118,8 +118,8 @@ def level_in(row: Mapping[str, Any], column: str) -> int | None:
     Raises:
         RowError: the row has no level.
     """
-    found = _LAST_NUMBER.search(str(present(row, column)))
-    return int(found[0]) if found else None
+    match = _LAST_NUMBER.search(str(present(row, column)))
+    return int(match[0]) if match else None
 
 
 def shortened(value: Any) -> str:

@@ -51,8 +51,8 @@ class Arithmetic(Task):
     def extract(self, completion: str) -> str | None:
         # A model that is cut off while it thinks has stated no final answer.
         concluded = conclusion(completion, in_thought=False)
-        found = _ANSWER.search(concluded.strip()) if concluded is not None else None
-        return found.group(1) if found else None
+        match = _ANSWER.search(concluded.strip()) if concluded is not None else None
+        return match.group(1) if match else None
 
 
 class Chain(NamedTuple):

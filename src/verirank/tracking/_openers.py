@@ -50,15 +50,15 @@ def _wandb(opening: Opening) -> tuple[Any, str]:
 
     mode = os.environ.get("WANDB_MODE", "offline")
     identity = opening.identity or opening.proposed
-    place = opening.folder / "trackers"
-    place.mkdir(exist_ok=True)
+    folder = opening.folder / "trackers"
+    folder.mkdir(exist_ok=True)
     # A run's own settings do not silence what wandb says of the process, such as that it found
     # openai's package, which vLLM imports.
     wandb.setup(wandb.Settings(silent=True))
     tracker = WandBTracker(
         os.environ.get("WANDB_PROJECT", PROJECT),
         mode=mode,
-        dir=str(place),
+        dir=str(folder),
         id=identity,
         name=opening.folder.name,
         config=opening.settings,

@@ -87,7 +87,7 @@ class Tracking:
                     self._trackers[name], identity = OPENERS[name](opening)
                 except Exception as error:
                     raise TrackerUnavailableError(
-                        f"tracker {name!r} cannot be opened: {_told(error)}"
+                        f"tracker {name!r} cannot be opened: {_reason(error)}"
                     ) from error
             self._remember(name, run=identity)
 
@@ -118,7 +118,7 @@ class Tracking:
                 tell()
         except Exception as error:
             del self._trackers[name]
-            why = f"step {self._last_step}: {_told(error)}"
+            why = f"step {self._last_step}: {_reason(error)}"
             self._remember(name, failed=why)
             print(
                 f"tracker {name!r} failed and is told no more ({why}); the run goes on, "
@@ -141,6 +141,6 @@ def _steps_done(run: Run) -> int:
     return int(checkpoints[-1].name.removeprefix("step-")) if checkpoints else 0
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return an error's kind and its first line."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

@@ -93,7 +93,7 @@ def prepare(
     *,
     max_new_tokens: int,
     most_tokens: int,
-    most_places: int | None = None,
+    most_padded: int | None = None,
 ) -> Batch:
     """Turn groups into micro-batches of similar length, leaving out what trains nothing.
 
@@ -103,10 +103,10 @@ def prepare(
         max_new_tokens: the limit on a completion.
         most_tokens: of one micro-batch, its prompts once (a single longer sequence still makes
             one).
-        most_places: of one micro-batch, were each of its completions, behind its prompt, as long as
-            the longest; None for any number.
+        most_padded: tokens of one micro-batch, were each of its completions, behind its prompt, as
+            long as the longest; None for any number.
     """
-    room = _Room(most_tokens, most_places or maxsize)
+    capacity = _Capacity(most_tokens, most_padded or maxsize)
     advantages_PG, trains_PG = _advantages(groups, algorithm, max_new_tokens)
     completions = [completion for group in groups for completion in group.completions]
     totals = BatchTotals(len(completions), sum(len(c.tokens) for c in completions), max_new_tokens)
@@ -115,20 +115,20 @@ def prepare(
         for group, advantages, trains in zip(
             groups, advantages_PG.tolist(), trains_PG.tolist(), strict=True
         )
-        for part in _siblings(group, advantages, trains, room)
+        for part in _siblings(group, advantages, trains, capacity)
     ]
     # Attention pads to the longest completion of a micro-batch.
     families.sort(key=lambda siblings: (len(siblings[-1][0].tokens), _tokens(siblings)))
-    parts = [_micro_batch(part, algorithm, totals) for part in _cut(families, room)]
+    parts = [_micro_batch(part, algorithm, totals) for part in _cut(families, capacity)]
     return Batch(parts, groups_used=int(trains_PG.any(1).sum()))
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
+class _Capacity:
     """What fits into a micro-batch, as `prepare` has it."""
 
     tokens: int
-    places: int
+    padded: int
 
     def holds(self, families: Sequence[Siblings]) -> bool:
         """Return whether these fit, whose completions are in the order of their length."""
@@ -137,17 +137,17 @@ class _Room:
             len(siblings[-1][0].prompt_tokens) + len(siblings[-1][0].tokens)
             for siblings in families
         )
-        return sum(map(_tokens, families)) <= self.tokens and rows * longest <= self.places
+        return sum(map(_tokens, families)) <= self.tokens and rows * longest <= self.padded
 
 
 def _siblings(
-    group: Group, advantages: list[float], trains: list[bool], room: _Room
+    group: Group, advantages: list[float], trains: list[bool], capacity: _Capacity
 ) -> Iterator[Siblings]:
     """Yield a group's completions that train, the shortest first, as many at once as there may."""
     trained = compress(zip(group.completions, advantages, strict=True), trains)
     part: Siblings = []
     for sample in sorted(trained, key=lambda sample: len(sample[0].tokens)):
-        if part and not room.holds([[*part, sample]]):
+        if part and not capacity.holds([[*part, sample]]):
             yield part
             part = []
         part.append(sample)
@@ -159,10 +159,10 @@ def _tokens(siblings: Siblings) -> int:
     return len(siblings[0][0].prompt_tokens) + sum(len(c.tokens) for c, _ in siblings)
 
 
-def _cut(families: list[Siblings], room: _Room) -> Iterator[list[Siblings]]:
+def _cut(families: list[Siblings], capacity: _Capacity) -> Iterator[list[Siblings]]:
     part: list[Siblings] = []
     for siblings in families:
-        if part and not room.holds([*part, siblings]):
+        if part and not capacity.holds([*part, siblings]):
             yield part
             part = []
         part.append(siblings)

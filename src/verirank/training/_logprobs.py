@@ -78,7 +78,7 @@ class CompletionLogprobs(nn.Module):
                 "attend by the attention that they are given; it cannot be trained packed"
             )
         mask_NT = sequences.mask_NT()
-        before, tokens = sequences.before_NT()[mask_NT], tokens_M[sequences.places_NT()[mask_NT]]
+        before, tokens = sequences.before_NT()[mask_NT], tokens_M[sequences.indices_NT()[mask_NT]]
         head = self.model.get_output_embeddings()
         return chosen_logprobs(head, hidden_MH[before], tokens, self.temperature)
 
@@ -97,7 +97,7 @@ class CompletionLogprobs(nn.Module):
         rows_N1 = torch.arange(len(rows_NL), device=rows_NL.device)[:, None]
         rows = rows_N1.expand_as(before_NT)[mask_NT]
         logits_MV = logits_NLV[rows, before_NT[mask_NT]].float() / self.temperature
-        tokens = sequences.tokens_M[sequences.places_NT()[mask_NT]]
+        tokens = sequences.tokens_M[sequences.indices_NT()[mask_NT]]
         return logits_MV.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
 
     def checkpoint_layers(self) -> None:

@@ -81,12 +81,12 @@ class Intake:
         """Return the next place that this process samples; None where none is wanted now."""
         if not self.wants_more:
             return None
-        place, self._next = self._next, self._next + count()
-        return place
+        index, self._next = self._next, self._next + count()
+        return index
 
-    def decide(self, place: int, kept: bool) -> None:
+    def decide(self, index: int, kept: bool) -> None:
         """Say whether the group at a place is kept; accept all whose turn it is."""
-        self._kept[place] = kept
+        self._kept[index] = kept
         self._rate.count(kept)
         while not self.is_closed and self.accepted in self._kept:
             self.missing -= self._kept[self.accepted]
@@ -102,9 +102,9 @@ class Grader:
         self._waiting: list[tuple[int, Problem, list[Completion]]] = []
         self._grading: Future[list[tuple[int, Group]]] | None = None
 
-    def submit(self, place: int, problem: Problem, completions: list[Completion]) -> None:
+    def submit(self, index: int, problem: Problem, completions: list[Completion]) -> None:
         """Have a group verified."""
-        self._waiting.append((place, problem, completions))
+        self._waiting.append((index, problem, completions))
 
     @property
     def is_busy(self) -> bool:
@@ -134,8 +134,8 @@ class Grader:
         problems = [problem for _, problem, _ in waiting]
         rewards = self._rewards(problems, [completions for _, _, completions in waiting])
         return [
-            (place, Group(problem, tuple(completions), tuple(verdicts)))
-            for (place, problem, completions), verdicts in zip(waiting, rewards, strict=True)
+            (index, Group(problem, tuple(completions), tuple(verdicts)))
+            for (index, problem, completions), verdicts in zip(waiting, rewards, strict=True)
         ]
 
 
@@ -194,11 +194,11 @@ class Refill:
         )
         with closing(turns), closing(self._grader):
             while not self._intake.is_closed and not stopped:
-                for place, group in self._turn(turns, clock):
-                    self._groups[place] = group
+                for index, group in self._turn(turns, clock):
+                    self._groups[index] = group
                     kept = self._selects(group)
-                    self._decide(place, kept)
-                    self._board.post(f"{place} {int(kept)}")
+                    self._decide(index, kept)
+                    self._board.post(f"{index} {int(kept)}")
                 stopped = self._heard_to_stop(stopping())
         with clock("sample"):  # where a process waits for the others
             if any_process(stopped):
@@ -212,23 +212,23 @@ class Refill:
             with clock("verify"):
                 return self._grader.graded(_PATIENCE_SECONDS)
         with clock("sample"):
-            for place, completions in next(turns):
+            for index, completions in next(turns):
                 self._decoding -= 1
-                self._grader.submit(place, self._problems.pop(place), completions)
+                self._grader.submit(index, self._problems.pop(index), completions)
             return self._grader.graded()
 
     def _next_order(self) -> Order | None:
         with self._lock:
-            place = self._intake.request()
-            if place is None:
+            index = self._intake.request()
+            if index is None:
                 return None
             self._decoding += 1
-            self._problems[place], order = self._order(place)
+            self._problems[index], order = self._order(index)
             return order
 
-    def _decide(self, place: int, kept: bool) -> None:
+    def _decide(self, index: int, kept: bool) -> None:
         with self._lock:
-            self._intake.decide(place, kept)
+            self._intake.decide(index, kept)
 
     def _heard_to_stop(self, wish: bool) -> bool:
         """Read what other processes have decided; return whether one is to stop."""
@@ -238,6 +238,6 @@ class Refill:
             if word == _STOP:
                 wish = True
             else:
-                place, kept = map(int, word.split())
-                self._decide(place, bool(kept))
+                index, kept = map(int, word.split())
+                self._decide(index, bool(kept))
         return wish

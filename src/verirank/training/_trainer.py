@@ -143,7 +143,7 @@ class Trainer:
             self.algorithm,
             max_new_tokens=self.max_new_tokens,
             most_tokens=self.config.training.micro_batch_tokens,
-            most_places=self._most_places(),
+            most_padded=self._most_padded(),
         ).own_part(self.base.device)
         self._remember_reference(batch)
         update: dict[str, float | None] = {}
@@ -153,7 +153,7 @@ class Trainer:
             update |= {"grad_norm": self._update()}
         return {"groups_used": batch.groups_used, **update}
 
-    def _most_places(self) -> int | None:
+    def _most_padded(self) -> int | None:
         """Return how far completions of unlike length may be padded together.
 
         Off a CPU attention takes each behind its prompt, as long as the longest: twice what a
@@ -181,17 +181,17 @@ class Trainer:
         self.problems_drawn += len(sampled)
         return sampled, list(filter(self.algorithm.selects, sampled))
 
-    def _order(self, place: int) -> tuple[Problem, Order]:
+    def _order(self, offset: int) -> tuple[Problem, Order]:
         """Return the problem that many places further in the stream, and what to sample of it."""
-        position = self.problems_drawn + place
+        position = self.problems_drawn + offset
         problem = self.task.training_problem(self.config.seed, position)
         seeds = self._seeds(position)
         prompt = self.task.render(problem, self.sampler.tokenizer)
-        return problem, Order(place, prompt, seeds, [self.max_new_tokens] * len(seeds))
+        return problem, Order(offset, prompt, seeds, [self.max_new_tokens] * len(seeds))
 
     def _longest(self, problems: int) -> int:
         """Return the tokens of the longest of the next prompts, and of a completion."""
-        prompts = [self._order(place)[1].prompt for place in range(problems)]
+        prompts = [self._order(offset)[1].prompt for offset in range(problems)]
         tokens = (len(self.sampler.tokenizer(prompt).input_ids) for prompt in prompts)
         return max(tokens) + self.max_new_tokens
 

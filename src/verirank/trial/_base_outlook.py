@@ -99,9 +99,9 @@ def read_form_outlook(base_samples: Path) -> BaseOutlook:
         base_samples: the folder, in which they are taken already.
     """
     samples = read_samples(base_samples / f"{OUTLOOK}.parquet", "training")
-    place = samples.schema.get_field_index("reward")
+    column = samples.schema.get_field_index("reward")
     stated = [float(answer is not None) for answer in samples["answer"].to_pylist()]
-    paid = samples.set_column(place, "reward", pa.array(stated, pa.float32()))
+    paid = samples.set_column(column, "reward", pa.array(stated, pa.float32()))
     return base_outlook("the form of training problems", paid)
 
 

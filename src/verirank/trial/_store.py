@@ -111,7 +111,7 @@ class Store:
             self._expect("problems", config.task, fingerprint)
 
     def _expect(self, what: str, named: ModelConfig | TaskConfig, fingerprint: str) -> None:
-        place = self.folder / "base" / f"{digest(named.model_dump(mode='json'), _DIGITS)}.json"
-        if place.is_file() and read_json(place)["sha256"] != fingerprint:
+        file = self.folder / "base" / f"{digest(named.model_dump(mode='json'), _DIGITS)}.json"
+        if file.is_file() and read_json(file)["sha256"] != fingerprint:
             raise OtherInputsError(f"{self.folder} was begun with other {what} of {named.name!r}")
-        write_json(place, {"name": named.name, "sha256": fingerprint})
+        write_json(file, {"name": named.name, "sha256": fingerprint})

@@ -83,9 +83,9 @@ def _race(plan: Plan) -> list[str]:
     if race is None:
         return []
     parts = []
-    for place, (spread, trials) in enumerate(zip(race.spreads, race.trials, strict=True)):
-        time = f" ({duration(race.seconds[place])} of trials)" if race.seconds else ""
-        over = "" if race.within is None or race.within[place] else ", more than its budget"
+    for index, (spread, trials) in enumerate(zip(race.spreads, race.trials, strict=True)):
+        time = f" ({duration(race.seconds[index])} of trials)" if race.seconds else ""
+        over = "" if race.within is None or race.within[index] else ", more than its budget"
         parts.append(f"{trials:.0f}{time}{over} if they scatter by {100 * spread:g} points")
     return [
         f"That is the most that the race trains. Of {race.most} ranked trials, its first look "

@@ -43,7 +43,7 @@ class Watch:
         self._out = out
         self._console = Console()
         self._live = Live(console=self._console, auto_refresh=False)
-        self._told: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
         self._next = 0.0
         self._wrong = ""
 
@@ -93,14 +93,14 @@ class Watch:
         axes, states = axes_in_words([trial.axes for trial in status.trials]), {"running", *ENDED}
         for trial, own in zip(status.trials, axes, strict=True):
             # One that failed before says so until its next attempt has begun, and ends once more.
-            if trial.state not in states or trial.state == self._told.get(trial.id):
+            if trial.state not in states or trial.state == self._printed.get(trial.id):
                 continue
-            self._told[trial.id] = trial.state
+            self._printed[trial.id] = trial.state
             name = f"{trial.id} ({own})" if own else trial.id
             if trial.state == "running":
                 click.echo(f"{name}: running")
                 continue
-            ended = sum(state in ENDED for state in self._told.values())
+            ended = sum(state in ENDED for state in self._printed.values())
             click.echo(f"[{ended}/{len(status.trials)}] {name}: {trial.state}{_note(trial)}")
 
 
@@ -151,13 +151,13 @@ def _cells(trial: TrialStatus) -> tuple[str, ...]:
     )
 
 
-def _reward(trial: TrialStatus, room: int) -> str:
+def _reward(trial: TrialStatus, width: int) -> str:
     """Return a trial's latest reward and the curve of all, or why it failed."""
     if trial.state == "failed":
         return trial.error or ""
     if not trial.rewards:
         return ""
-    curve = _sparkline(trial.rewards, min(30, room - 5)) if room > 8 else ""
+    curve = _sparkline(trial.rewards, min(30, width - 5)) if width > 8 else ""
     return f"{trial.rewards[-1]:.2f} {curve}".rstrip()
 
 

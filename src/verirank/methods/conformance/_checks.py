@@ -45,8 +45,8 @@ def dispatch(rehearsal: Rehearsal) -> Finding:
         "dropout or training mode": _drops_out(policy),
     }
     faults |= dict.fromkeys(_other_flags(rehearsal), True)
-    found = [fault for fault, is_there in faults.items() if is_there]
-    return not found, "; ".join(found) or f"{expected.name}, AdamW, all flags as requested"
+    present = [fault for fault, is_there in faults.items() if is_there]
+    return not present, "; ".join(present) or f"{expected.name}, AdamW, all flags as requested"
 
 
 def _other_flags(rehearsal: Rehearsal) -> list[str]:
@@ -56,10 +56,10 @@ def _other_flags(rehearsal: Rehearsal) -> list[str]:
         return ["peft adapters"] if hasattr(model, "peft_config") else []
     steps, seed = rehearsal.policy.total_steps, rehearsal.policy.seed
     wanted = expected.peft_config(rehearsal.policy.original, seed=seed, total_steps=steps)
-    found = model.peft_config[ADAPTER]
-    if type(found) is not type(wanted):
-        return [f"peft's {type(found).__name__}"]
-    there = asdict(found)
+    actual = model.peft_config[ADAPTER]
+    if type(actual) is not type(wanted):
+        return [f"peft's {type(actual).__name__}"]
+    there = asdict(actual)
     return [
         f"{key} = {there[key]}"
         for key, value in asdict(wanted).items()
@@ -91,14 +91,14 @@ def adapted_modules(rehearsal: Rehearsal) -> Finding:
 
 def _adapted(policy: Policy, base: BaseModel, expected: Method) -> Finding:
     wanted = expected.targets(policy.original)
-    found = _holders(policy, shared=isinstance(expected, PeftMethod))
-    missing, extra = sorted(wanted - found), sorted(found - wanted)
+    adapted = _holders(policy, shared=isinstance(expected, PeftMethod))
+    missing, extra = sorted(wanted - adapted), sorted(adapted - wanted)
     faults = [
         f"{title}: {', '.join(names)}"
         for title, names in (("not adapted", missing), ("not asked for", extra))
         if names
     ]
-    return not faults, "; ".join(faults) or f"{len(found)} modules"
+    return not faults, "; ".join(faults) or f"{len(adapted)} modules"
 
 
 def _holders(policy: Policy, *, shared: bool) -> set[str]:
@@ -114,7 +114,7 @@ def _holders(policy: Policy, *, shared: bool) -> set[str]:
     for name, tensor in policy.model.named_parameters(remove_duplicate=not shared):
         if tensor.requires_grad:
             holders.setdefault(id(tensor), set()).add(_module_of(name, modules))
-    return {module for found in holders.values() for module in (found - {""} or found)}
+    return {module for names in holders.values() for module in (names - {""} or names)}
 
 
 def _module_of(parameter: str, modules: set[str]) -> str:
@@ -138,17 +138,17 @@ def trainable_parameters(rehearsal: Rehearsal) -> Finding:
     findings = [find(policy, policy.base, expected) for find in (_adapted, _counted)]
     details = "; ".join(said for _, said in findings)
     return (
-        passed and all(found for found, _ in findings),
+        passed and all(present for present, _ in findings),
         f"{detail}; over a {rehearsal.requested.dtype} base: {details}",
     )
 
 
 def _counted(policy: Policy, base: BaseModel, expected: Method) -> Finding:
     trainable = policy.trainable().values()
-    found, wanted = sum(p.numel() for p in trainable), expected.count(base.shape)
+    trained, wanted = sum(p.numel() for p in trainable), expected.count(base.shape)
     dtypes = {p.dtype for p in trainable}
-    passed = found == wanted and dtypes == {torch.float32}
-    return passed, f"{found:,} trained, closed form {wanted:,}, {', '.join(map(str, dtypes))}"
+    passed = trained == wanted and dtypes == {torch.float32}
+    return passed, f"{trained:,} trained, closed form {wanted:,}, {', '.join(map(str, dtypes))}"
 
 
 def starts_at_base(rehearsal: Rehearsal) -> Finding:

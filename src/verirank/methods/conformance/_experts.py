@@ -10,15 +10,15 @@ from torch import nn
 
 from verirank.methods._peft_method import PREFIX
 from verirank.methods._policy import Policy
-from verirank.models import Place
+from verirank.models import Location
 
 
-def experts_of(policy: Policy) -> dict[str, Place]:
+def experts_of(policy: Policy) -> dict[str, Location]:
     """Return the linear layers of experts, by their name in the plain model."""
     return {
-        name.removesuffix(".weight"): place
-        for name, place in policy.places.items()
-        if place.expert is not None
+        name.removesuffix(".weight"): location
+        for name, location in policy.locations.items()
+        if location.expert is not None
     }
 
 
@@ -51,7 +51,7 @@ def tokens_sent(model: nn.Module, experts: Collection[str]) -> Iterator[set[str]
 def excused(
     still: Collection[str],
     modules: Mapping[str, str],
-    experts: Mapping[str, Place],
+    experts: Mapping[str, Location],
     routed: Collection[str],
     visits: Counter[str],
 ) -> set[str]:
@@ -68,17 +68,17 @@ def excused(
         visits: in how many steps tokens were sent to each layer.
     """
     moved = {module for name, module in modules.items() if name not in still}
-    found = set()
+    untrained = set()
     for name in still:
         layer = modules[name]
         has_token = layer in routed or visits[layer] > 0
         if layer in experts and visits[layer] < 2 and (layer in moved or not has_token):
-            found.add(name)
-    return found
+            untrained.add(name)
+    return untrained
 
 
 def untrained_stacks(
-    still: Collection[str], modules: Mapping[str, str], experts: Mapping[str, Place]
+    still: Collection[str], modules: Mapping[str, str], experts: Mapping[str, Location]
 ) -> list[str]:
     """Return the adapted stacks of which no expert has moved; arguments as of `excused`."""
     held = {experts[m].name for m in modules.values() if m in experts}

@@ -15,7 +15,7 @@ from verirank.methods._method import Method, create_method
 from verirank.methods._policy import Policy
 from verirank.methods.conformance._double import computing_in_fp64
 from verirank.methods.conformance._experts import experts_of, tokens_sent
-from verirank.models import BaseModel, Place, load_base
+from verirank.models import BaseModel, Location, load_base
 
 STEPS = 12
 """Length of the rehearsed trial: enough for AdaLoRA's three phases."""
@@ -92,7 +92,7 @@ class Rehearsal:
         )
 
     @cached_property
-    def experts(self) -> dict[str, Place]:
+    def experts(self) -> dict[str, Location]:
         """The linear layers of experts, by their name in the plain model."""
         return experts_of(self.policy)
 

@@ -93,12 +93,12 @@ def check_methods(
     """
     with TemporaryDirectory() as scratch:
         rehearsed: dict[Path, tuple[str, dict[str, Finding], str]] = {}
-        for place, config in enumerate(configs):
-            folder = Path(scratch) / str(place)
+        for index, config in enumerate(configs):
+            folder = Path(scratch) / str(index)
             try:
                 findings, here = _rehearse(config, model, factory, folder, on_check)
             except InputError as error:
-                if on_unsuited is None or (place == len(configs) - 1 and not rehearsed):
+                if on_unsuited is None or (index == len(configs) - 1 and not rehearsed):
                     raise
                 on_unsuited(config.name, error)
                 continue

@@ -38,9 +38,9 @@ class FRoD(PeftTuner):
 
     def count(self, shape: ModelShape) -> int:
         """Return the sum of in, for L, and in x in times the density, for S, rounded down."""
-        return sum(i + self._places(i) for i, _ in shape.adapted(self.config.modules))
+        return sum(i + self._entries(i) for i, _ in shape.adapted(self.config.modules))
 
-    def _places(self, inputs: int) -> int:
+    def _entries(self, inputs: int) -> int:
         if not self.config.density:
             return 0
         return max(1, min(int(inputs * inputs * self.config.density), inputs * (inputs - 1)))

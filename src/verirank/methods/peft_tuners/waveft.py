@@ -55,6 +55,6 @@ class WaveFT(PeftTuner):
         error, size = 0.0, 0.0
         for layer, weight, published in updates(policy):
             stated = self.config.scale * float(layer.waveft_spectrum[ADAPTER].detach().norm())
-            found = float((published - weight).norm())
-            error, size = max(error, abs(found - stated) / stated), max(size, found)
+            length = float((published - weight).norm())
+            error, size = max(error, abs(length - stated) / stated), max(size, length)
         return size > 0 and error < 1e-3, f"lengths off by {error:.1e} (relative), up to {size:.1e}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from verirank.config import InputError, load_plugin
 from verirank.record import BenchSamples, Curve, Run
-from verirank.statistics import as_shares, by_groups, macro_average, macro_shares
+from verirank.statistics import accuracies, by_groups, macro_accuracies, macro_average
 
 Stage = Literal["before", "after"]
 FailedAs = Literal["base", "zero"]
@@ -140,8 +140,8 @@ class ArmRuns:
 
     def _all_problem_means(self, bench: str, stage: Stage) -> NDArray[np.float64]:
         if bench == AVERAGE:
-            return macro_shares([self.problem_means(bench, stage) for bench in self.averaged])
-        return by_groups(as_shares(self.scores(bench, stage)), self.groups(bench))
+            return macro_accuracies([self.problem_means(bench, stage) for bench in self.averaged])
+        return by_groups(accuracies(self.scores(bench, stage)), self.groups(bench))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -27,12 +27,12 @@ _Bases = Mapping[str, Mapping[int, BenchSamples]]
 
 def base_samples(arms: Iterable[Collection[_Scored]]) -> _Bases:
     """Return by bench and seed the samples of a run that was scored there."""
-    found: dict[str, dict[int, BenchSamples]] = defaultdict(dict)
+    samples_of: dict[str, dict[int, BenchSamples]] = defaultdict(dict)
     for arm in arms:
         for scored in arm:
             for bench, samples in scored.content.samples.items():
-                found[bench].setdefault(scored.run.seed, samples)
-    return found
+                samples_of[bench].setdefault(scored.run.seed, samples)
+    return samples_of
 
 
 def failed_content(

@@ -17,7 +17,7 @@ from verirank.record import BenchSamples, write_csv, write_json
 from verirank.statistics import (
     Interval,
     Ratio,
-    as_shares,
+    accuracies,
     by_groups,
     paired_differences,
     ratio_of_means,
@@ -119,7 +119,7 @@ def _on_bench(pairs: list[Pair], bench: str, board: Leaderboard) -> Iterator[Exp
     ):
         row = board.other(label, bench)
         is_proven = bool(row and row.gained and whole.low > 0)
-        share = _share(own, was, best) if is_proven else None
+        explained = _explained_fraction(own, was, best) if is_proven else None
         yield Explained(
             control=control,
             label=label,
@@ -134,9 +134,9 @@ def _on_bench(pairs: list[Pair], bench: str, board: Leaderboard) -> Iterator[Exp
             rest=rest.mean,
             rest_low=rest.low,
             rest_high=rest.high,
-            share=share and share.ratio,
-            share_low=share and share.low,
-            share_high=share and share.high,
+            share=explained and explained.ratio,
+            share_low=explained and explained.low,
+            share_high=explained and explained.high,
             seeds=len(each),
         )
 
@@ -156,22 +156,22 @@ def _values(
     values_SPK = np.stack([stage(one) for one in samples])
     if samples[0].groups is None:
         return values_SPK
-    return by_groups(as_shares(values_SPK), samples[0].groups)[:, :, None]
+    return by_groups(accuracies(values_SPK), samples[0].groups)[:, :, None]
 
 
-def _share(own: NDArray[Any], was: NDArray[Any], best: NDArray[Any]) -> Ratio:
+def _explained_fraction(own: NDArray[Any], was: NDArray[Any], best: NDArray[Any]) -> Ratio:
     """Return the share of a gain that a control explains."""
-    own_SP, was_SP, best_SP = map(as_shares, (own, was, best))
+    own_SP, was_SP, best_SP = map(accuracies, (own, was, best))
     return ratio_of_means(own_SP - was_SP, best_SP - was_SP, np.random.default_rng(_SEED))
 
 
 def _differences(one: list[NDArray[Any]], other: list[NDArray[Any]]) -> list[Interval]:
     """Return the mean differences with their intervals, a control each."""
-    found: dict[int, Interval] = {}
+    by_index: dict[int, Interval] = {}
     shapes = [values.shape[:2] for values in one]
     for shape in dict.fromkeys(shapes):
-        places = [place for place, its in enumerate(shapes) if its == shape]
-        both = [(one[place], other[place]) for place in places]
+        indices = [index for index, its in enumerate(shapes) if its == shape]
+        both = [(one[index], other[index]) for index in indices]
         intervals = paired_differences(both, np.random.default_rng(_SEED))
-        found |= dict(zip(places, intervals, strict=True))
-    return [found[place] for place in range(len(one))]
+        by_index |= dict(zip(indices, intervals, strict=True))
+    return [by_index[index] for index in range(len(one))]

@@ -51,8 +51,8 @@ class Race:
 
 def read_races(folders: Iterable[Path]) -> list[Race]:
     """Read every study's race.json."""
-    found = (read_race(Path(folder)) for folder in folders)
-    return [_race(race) for race in found if race]
+    races = (read_race(Path(folder)) for folder in folders)
+    return [_race(race) for race in races if race]
 
 
 def _race(race: dict[str, Any]) -> Race:

@@ -42,8 +42,8 @@ def measure_retained(board: Leaderboard) -> list[Retained]:
 
     Runs that failed are left out.
     """
-    found = [_retained(arm) for arm in board.ordered_arms]
-    return [row for row in found if row is not None]
+    rows = [_retained(arm) for arm in board.ordered_arms]
+    return [row for row in rows if row is not None]
 
 
 def _retained(arm: ArmRuns) -> Retained | None:

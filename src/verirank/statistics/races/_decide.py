@@ -155,8 +155,8 @@ def decide(
 
 def _finite(values: ArrayLike) -> FloatArray:
     """Return values S x P, or raise ValueError; an arm without a seed has none."""
-    found = np.asarray(values)
-    return np.zeros((0, 0)) if found.shape[:1] == (0,) else as_finite(values, ndim=2)
+    array = np.asarray(values)
+    return np.zeros((0, 0)) if array.shape[:1] == (0,) else as_finite(values, ndim=2)
 
 
 @dataclass

@@ -24,7 +24,7 @@ class RacePairs:
     def __init__(self, values: Mapping[str, FloatArray], search: SearchNoise = UNSEARCHED) -> None:
         self._search = search
         arms = len(values)
-        self._places = {arm: place for place, arm in enumerate(values)}
+        self._indices = {arm: index for index, arm in enumerate(values)}
         self._seeds_MM = np.ones((arms, arms), dtype=np.intp)
         self._mean_MM, self._variance_MM, self._of_seed_MM = np.zeros((3, arms, arms))
         self._degrees_MM = np.ones((arms, arms))
@@ -32,7 +32,7 @@ class RacePairs:
             self._compare(list(values.values()))
 
     def _compare(self, values: list[FloatArray]) -> None:
-        arms = list(self._places)
+        arms = list(self._indices)
         if values[0].shape[1] < 2:
             # One problem tells no other: nothing is known of any difference.
             self._variance_MM[:] = np.inf
@@ -44,16 +44,16 @@ class RacePairs:
             having = np.flatnonzero(sizes_M >= seeds)
             a_N, b_N = np.triu_indices(len(having), k=1)
             of_pairs = noise.of_pairs(having[a_N], having[b_N])
-            values_MSP = np.stack([values[place][:seeds] for place in having])
-            search_M = self._search.of([arms[place] for place in having])
+            values_MSP = np.stack([values[m][:seeds] for m in having])
+            search_M = self._search.of([arms[m] for m in having])
             noise_N = self._search.added(of_pairs, search_M[a_N] + search_M[b_N], int(seeds))
-            found = contrasts(values_MSP, a_N, b_N, noise_N)
+            difference = contrasts(values_MSP, a_N, b_N, noise_N)
             for first, second, sign in ((a_N, b_N, 1), (b_N, a_N, -1)):
                 # Pairs that share more seeds are overwritten by what these say.
                 at = having[first], having[second]
-                self._mean_MM[at] = sign * found.mean_N
-                self._variance_MM[at] = found.variance_N
-                self._degrees_MM[at] = found.degrees_N
+                self._mean_MM[at] = sign * difference.mean_N
+                self._variance_MM[at] = difference.variance_N
+                self._degrees_MM[at] = difference.degrees_N
                 self._of_seed_MM[at] = of_pairs.variance_B
 
     def p_behind(self, arm: str, rivals: Collection[str]) -> float:
@@ -69,7 +69,7 @@ class RacePairs:
 
     def _p_below(self, arm: str, other: str, shift: float) -> float:
         """Return the one-sided p-value of `arm - other >= shift`."""
-        at = self._places[arm], self._places[other]
+        at = self._indices[arm], self._indices[other]
         distance, variance = self._mean_MM[at] - shift, self._variance_MM[at]
         if np.isinf(variance):
             return 1.0
@@ -90,7 +90,7 @@ class RacePairs:
             level: of one test there.
             margin: arms that differ by less count as equal.
         """
-        at = self._places[leader], self._places[arm]
+        at = self._indices[leader], self._indices[arm]
         degrees, of_seed = self._degrees_MM[at], self._of_seed_MM[at]
         ahead = of_seed * max(0.0, 1 / self._seeds_MM[at] - 1 / last)
         error = np.sqrt(max(0.0, self._variance_MM[at] - ahead))

@@ -48,9 +48,9 @@ class FinalScores:
         """
         object.__setattr__(self, "values_RSP", as_finite(self.values_RSP, ndim=3))
         as_finite(self.rates_G, ndim=1)
-        are_places = list(self.finalists) == sorted({*self.finalists} & {*range(len(self.rates_G))})
+        are_valid = list(self.finalists) == sorted({*self.finalists} & {*range(len(self.rates_G))})
         is_grid = self.rates_G[0] > 0 and list(self.rates_G) == sorted(set(self.rates_G))
-        if not are_places or not is_grid or len(self.finalists) != len(self.values_RSP):
+        if not are_valid or not is_grid or len(self.finalists) != len(self.values_RSP):
             raise ValueError("a search needs ascending rates, and the values of each finalist")
 
     @property
@@ -105,15 +105,15 @@ class FinalScores:
 
     @property
     def _log_R(self) -> FloatArray:
-        return np.log10([self.rates_G[place] for place in self.finalists])
+        return np.log10([self.rates_G[index] for index in self.finalists])
 
     def _curve(self, mean_DR: FloatArray, best_D: NDArray[np.intp]) -> _Curves:
         """Return the parabola through the best of each row and the finalists beside it."""
         last = len(self.finalists) - 1
         centre_D = np.clip(best_D, min(1, last), max(0, last - 1))
         below_D, above_D = np.maximum(centre_D - 1, 0), np.minimum(centre_D + 1, last)
-        place_R, row_D = np.array(self.finalists), np.arange(len(mean_DR))
-        is_whole_D = (np.diff(place_R[[below_D, centre_D, above_D]], axis=0) == 1).all(axis=0)
+        index_R, row_D = np.array(self.finalists), np.arange(len(mean_DR))
+        is_whole_D = (np.diff(index_R[[below_D, centre_D, above_D]], axis=0) == 1).all(axis=0)
         log_R = self._log_R
         left_D = np.where(is_whole_D, log_R[below_D] - log_R[centre_D], -1.0)
         right_D = np.where(is_whole_D, log_R[above_D] - log_R[centre_D], 1.0)

@@ -33,9 +33,9 @@ def surely_worse(values_RSP: ArrayLike, error: float = 0.05) -> NDArray[np.bool_
     worse_R = np.zeros(len(values_RSP), dtype=np.bool_)
     if min(values_RSP.shape) == 1:
         return worse_R
-    rates = {str(place): values_SP for place, values_SP in enumerate(values_RSP)}
+    rates = {str(index): values_SP for index, values_SP in enumerate(values_RSP)}
     tests = compare_all_pairs(rates, np.random.default_rng(_SEED))
-    for place, rate in enumerate(rates):
+    for index, rate in enumerate(rates):
         pair = tests.pair(tests.arms[0], rate)
-        worse_R[place] = pair is not None and pair.p_holm <= error
+        worse_R[index] = pair is not None and pair.p_holm <= error
     return worse_R

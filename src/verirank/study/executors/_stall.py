@@ -30,13 +30,13 @@ class StallClock:
 
 def _written(folder: Path) -> int:
     """Return a number that changes whenever a run writes a step, a file or a folder."""
-    places = [folder, folder / "metrics.jsonl", folder / "eval", folder / "log.txt"]
-    return sum(map(_changed, places))
+    paths = [folder, folder / "metrics.jsonl", folder / "eval", folder / "log.txt"]
+    return sum(map(_changed, paths))
 
 
-def _changed(place: Path) -> int:
+def _changed(path: Path) -> int:
     """Return when a file or folder was changed; 0 where it is not there, or cannot be seen now."""
     try:
-        return place.stat().st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return 0

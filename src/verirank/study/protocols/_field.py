@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from verirank.config import MEASURES_NOTHING, InputError, TrialConfig
 from verirank.record import Run, SamplesIncompleteError, bench_samples
-from verirank.statistics import RaceDecision, as_shares, by_groups, macro_shares
+from verirank.statistics import RaceDecision, accuracies, by_groups, macro_accuracies
 from verirank.study._arm import Arm
 from verirank.study._definition import Study
 from verirank.study._trial_state import TrialState, read_state
@@ -85,16 +85,16 @@ class RaceField:
 
     def _leading(self, arm: Arm) -> list[tuple[_Values, _Values] | None]:
         """Return the values of an arm's seeds until the first unknown one; None of failed ones."""
-        found: list[tuple[_Values, _Values] | None] = []
+        values: list[tuple[_Values, _Values] | None] = []
         for folder in self.trials(arm, self.study.race.looks[-1]):
             stands = read_state(Run(folder))
             if stands.state == "done":
-                found.append(self._read(folder))
+                values.append(self._read(folder))
             elif stands.failed_for_good:
-                found.append(None)
+                values.append(None)
             else:
                 break
-        return found
+        return values
 
     def _read(self, folder: Path) -> tuple[_Values, _Values]:
         """Return the values of a trial's problems before and after training."""
@@ -108,7 +108,7 @@ class RaceField:
                 ) from None
             before, after = (
                 [
-                    by_groups(as_shares(one[None]), s.groups)
+                    by_groups(accuracies(one[None]), s.groups)
                     for one, s in zip(stage, samples, strict=True)
                 ]
                 for stage in zip(*((s.before_PK, s.after_PK) for s in samples), strict=True)
@@ -147,9 +147,9 @@ def _measures_nothing(stands: TrialState) -> bool:
     return stands.state == "failed" and stands.manifest.get("failure_kind") in MEASURES_NOTHING
 
 
-def _over_benches(shares: list[_Values]) -> _Values:
+def _over_benches(values: list[_Values]) -> _Values:
     """Return the values of one run's problems, of several benches those of their mean."""
-    return (shares[0] if len(shares) == 1 else macro_shares(shares))[0]
+    return (values[0] if len(values) == 1 else macro_accuracies(values))[0]
 
 
 def seeds_of(arm: str, decision: RaceDecision) -> int:

@@ -73,19 +73,19 @@ def run_study(
     for arm in arms:
         with_defects(arm.trial(study.seeds[0]), study.defects)
     study = study.spelled_out()
-    _expect_room(study, out)
+    _expect_free_folder(study, out)
     _expect_store(store, out)
     out.mkdir(parents=True, exist_ok=True)
     with hold(out / LOCK, f"another process is running the study in {out}"):
         # Another process may have begun one since.
         _expect_same(study, out)
-        place = Store(_expect_store(store, out))
+        trial_store = Store(_expect_store(store, out))
         if _begun_store(out) is None:
             # The store first: without it, a study that goes on would not find its trials.
-            write_trial_list(out, place.folder, [])
+            write_trial_list(out, trial_store.folder, [])
         if not (out / DEFINITION).is_file() or read_study(out / DEFINITION) != study:
             write_file(out / DEFINITION, to_toml(study))
-        crew = Crew(place, executor or LocalExecutor(), retry_failed, on_poll)
+        crew = Crew(trial_store, executor or LocalExecutor(), retry_failed, on_poll)
         if study.searches:
             return _search_and_rank(crew, out, study, arms)
         rates = {arm: arm.learning_rate for arm in arms}
@@ -246,7 +246,7 @@ def _going_on(begun: Study, asked: Study) -> Study:
     return begun.model_copy(update=changed)
 
 
-def _expect_room(study: Study, out: Path) -> None:
+def _expect_free_folder(study: Study, out: Path) -> None:
     """Refuse a folder that holds anything but this study, before anything is written."""
     if (out / DEFINITION).is_file():
         _expect_same(study, out)
@@ -259,18 +259,18 @@ def _expect_room(study: Study, out: Path) -> None:
 def _expect_store(store: Path | None, out: Path) -> Path:
     """Return where the trials lie, which stays what a study was begun with."""
     begun = _begun_store(out)
-    place = (store or begun or out / "trials").absolute()
-    if begun and not (place.is_dir() and place.samefile(begun)):
+    folder = (store or begun or out / "trials").absolute()
+    if begun and not (folder.is_dir() and folder.samefile(begun)):
         if store:
             raise InputError(
                 f"the study in {out} was begun with its trials in {begun}; leave --store out, or "
                 "choose another --out"
             )
-        place = begun
-    if place.exists() and not place.is_dir():
-        raise InputError(f"the store {place} is no folder; choose another --store")
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+        folder = begun
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the store {folder} is no folder; choose another --store")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _begun_store(out: Path) -> Path | None:
