@@ -107,6 +107,10 @@ class Task(ABC):
         """Return the SHA-256 of the problems of a set; None where seeds and code make them."""
         return None
 
+    def recorded(self) -> dict[str, Any]:
+        """Return entries of a run's manifest that tell how the task's rewards came to be."""
+        return {}
+
     def remarks(self) -> tuple[str, ...]:
         """Return what a user should know of the problems, in sentences: columns, repeats, golds."""
         return ()

@@ -178,6 +178,7 @@ def _begin(run: Run, trainer: Trainer) -> None:
         threads=torch.get_num_threads(),
         processes=count(),
         device=str(trainer.base.device),
+        **trainer.task.recorded(),
         forward_pass=f"transformers ({trainer.base.form})" if trainer.base.form else "packed",
         family=policy.method.family,
         learning_rate=trainer.learning_rate,

@@ -6,14 +6,20 @@ from verirank.verifier._notation import closing_brace
 from verirank.verifier._pool import UNVERIFIED
 from verirank.verifier._verifier import Reward, Verifier
 from verirank.verifier.comparing import KINDS, STRICT, Policy
+from verirank.verifier.sandbox import NO_SANDBOX, sandbox_lacks
 
 NO_KIND = "other"
 """The kind of a gold that no rule reads, so that math-verify alone compares it."""
+
+SANDBOXED_TESTS = "verirank.verifier.sandbox:run_tests"
+"""The comparison of a program with its tests, for `Verifier.verify_many`."""
 
 __all__ = [
     "KINDS",
     "LENIENT",
     "NO_KIND",
+    "NO_SANDBOX",
+    "SANDBOXED_TESTS",
     "STRICT",
     "UNVERIFIED",
     "Policy",
@@ -23,4 +29,5 @@ __all__ = [
     "closing_brace",
     "decide",
     "kind_of",
+    "sandbox_lacks",
 ]
