@@ -54,12 +54,12 @@ one of supervised fine-tuning, or one that `verirank export RUN --to adapter` wr
 - `model.adapter = "./sft"` merges it into the weights in fp32 when they are loaded. The result is
   the trial's base, on which any method trains anew.
 - `method.start = "./sft"` trains this adapter on: its tensors are where the method starts, over
-  the model without it. It must be of the method's kind and have its rank, scale and layers; what
-  differs is refused in one line. Methods that take their start out of the base (PiSSA, MiLoRA,
-  OLoRA, MiCA, RLPO, RLMO) and `full` cannot go on from one. The base that the trial is compared
-  with, and that a KL penalty pulls towards, is the model with the adapter: `model.adapter` becomes
-  the same folder, and the run's manifest, page and card say so. What is exported as an adapter
-  stands on the model without it.
+  the model without it. It must be of the method's kind and have its rank and layers; what differs
+  is refused in one line. Another scale of a LoRA is folded into its B. Methods that take their
+  start out of the base (PiSSA, MiLoRA, OLoRA, MiCA, RLPO, RLMO) and `full` cannot go on from one.
+  The base that the trial is compared with, and that a KL penalty pulls towards, is the model with
+  the adapter: `model.adapter` becomes the same folder, and the run's manifest, page and card say
+  so. What is exported as an adapter stands on the model without it.
 
 An exported adapter records the SHA-256 of the weights that it stands on (`verirank.json`); with
 either setting, other weights are refused.

@@ -79,6 +79,38 @@ def test_a_policy_that_goes_on_is_stored_and_exported_over_the_plain_base(tmp_pa
         torch.testing.assert_close(exported(TOKENS).logits, expected, atol=1e-4, rtol=1e-4)
 
 
+SCALES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "lora": ({"lora_alpha": 4}, {}),
+    "dora": ({"lora_alpha": 12, "use_dora": True}, {}),
+    "rslora": ({"lora_alpha": 3, "use_rslora": True}, {"alpha": 5}),
+    "lora-plus": ({"alpha_pattern": {"q_proj": 3, "down_proj": 20}}, {}),
+}
+
+
+@pytest.mark.parametrize("method", SCALES)
+def test_another_scale_is_folded_into_the_start(method: str, tmp_path: Path) -> None:
+    sft, settings = SCALES[method]
+    folder = adapter(LoraConfig(r=4, **sft), tmp_path / "sft")
+    policy = started(method, folder, rank=4, **settings)
+    with torch.no_grad():
+        expected = PeftModel.from_pretrained(plain(), str(folder)).eval()(TOKENS).logits
+        torch.testing.assert_close(policy.model(TOKENS).logits, expected, atol=1e-4, rtol=1e-4)
+    assert policy.method.behaviour(policy, lambda: 0)[0] or method == "lora-plus"
+
+
+def test_what_was_exported_goes_on_at_the_methods_own_settings(tmp_path: Path) -> None:
+    config = resolve({"method": {"name": "rslora", "rank": 4}})
+    policy = Policy.create(load_base(config.model), config.method, seed=0, total_steps=1)
+    with torch.no_grad():
+        for parameter in policy.trainable().values():
+            parameter.add_(0.01)
+    write_policy(policy, "lora", tmp_path / "folded")
+    again = started("lora", tmp_path / "folded", rank=4)
+    with torch.no_grad():
+        expected = policy.model(TOKENS).logits
+        torch.testing.assert_close(again.model(TOKENS).logits, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_it_is_what_it_says(tmp_path: Path) -> None:
     folder = adapter(SFT["lora"][0], tmp_path / "sft")
     config = resolve({"method": {"name": "lora", "start": str(folder), "rank": 4}})
@@ -92,6 +124,12 @@ def test_the_base_of_comparison_is_the_model_with_the_adapter(tmp_path: Path) ->
     assert "start" not in resolve({}).identity()["method"]
     with pytest.raises(InputError, match="give one of them"):
         resolve({"method": {"start": "sft"}, "model": {"adapter": "other"}})
+
+
+def test_a_start_that_was_taken_out_of_the_base_is_refused(tmp_path: Path) -> None:
+    folder = adapter(LoraConfig(r=4, lora_alpha=8, init_lora_weights="pissa"), tmp_path / "sft")
+    with pytest.raises(InputError, match=r"took its own start out of the base .*'pissa'"):
+        started("lora", folder, rank=4)
 
 
 REFUSED = {

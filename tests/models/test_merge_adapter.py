@@ -109,7 +109,7 @@ def truncated(folder: Path) -> None:
         (of_a_run, "is a run's own; .* verirank export RUN --to adapter"),
         (without_settings, "holds no adapter_config.json"),
         (without_weights, "holds no adapter_model.safetensors"),
-        (truncated, "cannot be merged: "),
+        (truncated, "cannot read adapter_model.safetensors of"),
     ],
 )
 def test_an_adapter_that_does_not_fit_is_one_line(folder: Path, damage: Any, says: str) -> None:

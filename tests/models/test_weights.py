@@ -90,11 +90,12 @@ def test_a_tokenizer_larger_than_the_embeddings_is_refused(folder: Path) -> None
     assert "the tokenizer of model" in reason(folder)
 
 
-def test_an_adapter_given_as_a_model_says_to_merge_it(tmp_path: Path) -> None:
+def test_an_adapter_given_as_a_model_names_the_settings_that_take_it(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(load_base(ModelConfig()).source)
     adapted = get_peft_model(model, LoraConfig(target_modules=["q_proj"]))
     adapted.save_pretrained(tmp_path)
-    assert "is a PEFT adapter of " in (line := reason(tmp_path)) and "merge_and_unload" in line
+    assert "is a PEFT adapter of " in (line := reason(tmp_path))
+    assert f"--set model.adapter={tmp_path}" in line and "method.start" in line
 
 
 def test_a_runs_own_adapter_says_to_export_it(tmp_path: Path) -> None:

@@ -28,6 +28,27 @@ def test_a_name_with_a_dot_may_be_that_of_a_column():
     assert read({"id": 1, "problem": "p", "a.b": "3"}, answer="a.b").answer == "3"
 
 
+SPACED = {" Frage ": "1+1?", "Antwort ": "2", " nr": "7", "level ": "Level 5", " group": "g"}
+
+
+@pytest.mark.parametrize("spelled", [str, str.strip, str.upper, lambda name: f" {name.strip()} "])
+def test_a_column_with_spaces_around_its_name_can_be_chosen(spelled):
+    names = {"problem": " Frage ", "answer": "Antwort ", "id": " nr"}
+    columns = {what: spelled(name) for what, name in names.items()}
+    problem = read(SPACED, **columns, levels=(5,))
+    assert (problem.id, problem.prompt, problem.answer) == ("7", "1+1?", "2")
+    assert problem.group == "g"
+
+
+def test_the_very_name_of_a_column_goes_before_those_that_are_like_it():
+    row = {"id": 1, "q": "1", "Q": "2", " q": "3", "answer": "4"}
+    assert [read(row, problem=name).prompt for name in row if name.lower().strip() == "q"] == [
+        *("1", "2", "3")
+    ]
+    with pytest.raises(InputError, match="the row lacks 'Q '; it has"):
+        read(row, problem="Q ")
+
+
 def test_without_an_id_column_the_rows_are_numbered():
     rows = [(n, {"problem": f"{n}?", "answer": "1"}) for n in (1, 2)]
     assert [p.id for p in problems_of(rows, Columns(id=""), "rows")] == ["1", "2"]

@@ -22,7 +22,7 @@ from verirank.evaluation import score
 from verirank.models import BaseModel, load_base
 from verirank.record import Run, execute_as
 from verirank.tasks import load_task
-from verirank.trial import run_trial, start_trial
+from verirank.trial import expect_possible, run_trial, start_trial
 from verirank.verifier import Verifier
 
 
@@ -72,12 +72,17 @@ def train(
     settings = dict(settings or {}) | ({} if steps is None else {"training.steps": steps})
     config = _trial(task, model, settings, method=method, algorithm=algorithm, seed=seed)
     folder = Path(out)
-    base = model if isinstance(model, BaseModel) else load_base(config.model, config.machine.device)
-    if (folder / "manifest.json").is_file():
-        run = Run.open(folder)
-        execute_as(run, config)
+    loaded = model if isinstance(model, BaseModel) else None
+    begun = Run.open(folder) if (folder / "manifest.json").is_file() else None
+    if begun is None:
+        expect_possible([config], loaded)
+    base = loaded or load_base(config.model, config.machine.device)
+    if begun is None:
+        base.expect_trainable()
+        begun = start_trial(config, folder)
     else:
-        run = start_trial(config, folder, base=base)
+        execute_as(begun, config)
+    run = begun
     report = on_step or (lambda metrics: None)
     run_trial(run, base, on_step=lambda step: report(step.metrics))
     return run

@@ -116,12 +116,14 @@ def command(
     trial = _trial(config, [*given, *assignments])
     from verirank.models import device_of, load_base
     from verirank.processes import expect_same, joined, on_first
-    from verirank.trial import start_trial
+    from verirank.trial import expect_possible, start_trial
 
     with joined(device_of(trial.machine.device).type), _sigterm_as_ctrl_c():
         expect_same({"--out": str(out), **_flat(trial.model_dump(mode="json"))})
+        on_first(lambda: expect_possible([trial]))
         base = load_base(trial.model, trial.machine.device)
-        _run(out, lambda: on_first(lambda: start_trial(trial, out, base=base)), base)
+        base.expect_trainable()
+        _run(out, lambda: on_first(lambda: start_trial(trial, out)), base)
 
 
 def _trial(source: str | None, assignments: list[str]) -> TrialConfig:

@@ -17,6 +17,7 @@ from verirank.config.errors import (
     FailureKind,
     InputError,
     RunFailedError,
+    in_words,
 )
 from verirank.config.resolve import (
     expect_settings,
@@ -82,6 +83,7 @@ __all__ = [
     "first_error",
     "for_methods",
     "for_task",
+    "in_words",
     "is_problem_file",
     "learning_rate_of",
     "load_plugin",

@@ -26,5 +26,16 @@ class RunFailedError(RuntimeError):
     failure_kind: ClassVar[FailureKind] = "error"
 
 
+def in_words(error: BaseException) -> str:
+    """Return what an error says, for a record or a message.
+
+    What is written for users stands alone; of any other error, its class is all that a developer
+    may have.
+    """
+    if isinstance(error, InputError | RunFailedError) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
 class AlreadyReportedError(RunFailedError):
     """Another process of the same trial failed and reports why; this one ends without a message."""

@@ -156,6 +156,8 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
         )
         return f"unknown key {key!r}{there}"
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    if first["type"] in ("model_type", "dict_type"):  # whose message names a class
+        message = "Input should be a section with settings of its own"
     if not path:
         return message
     if first["type"] == "tuple_type" and isinstance(first["input"], str | int):

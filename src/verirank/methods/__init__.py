@@ -1,10 +1,10 @@
 """The PEFT methods, one a file, and the checks that prove each is what it says."""
 
-from verirank.methods._adapter import Adapter
+from verirank.methods._adapter import Adapter, adapted_layers
 from verirank.methods._adapters_of import adapter_of, lora_adapter
+from verirank.methods._fits import expect_fits
 from verirank.methods._low_rank import LowRankMethod
 from verirank.methods._method import Method, create_method, default_methods, method_config
-from verirank.methods._peft_method import adapted_layers
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import DivergedError, Policy
 from verirank.methods._storage import load_policy, save_policy
@@ -32,6 +32,7 @@ __all__ = [
     "check_methods",
     "create_method",
     "default_methods",
+    "expect_fits",
     "load_policy",
     "lora_adapter",
     "method_config",

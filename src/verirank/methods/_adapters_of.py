@@ -6,14 +6,21 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 
 from verirank.config import InputError
-from verirank.methods._adapter import ADAPTER, PREFIX, Adapter
+from verirank.methods._adapter import (
+    ADAPTER,
+    PREFIX,
+    Adapter,
+    adapted_layers,
+    adapted_parameter,
+    wrapped_without_weights,
+)
 from verirank.methods._peft_conversion import renamed_by_peft
 from verirank.methods._policy import Policy
+from verirank.methods._stored_factors import stacked
 
 
 def adapter_of(policy: Policy) -> Adapter:
@@ -118,9 +125,7 @@ def lora_adapter(policy: Policy) -> Adapter:
     )
     wrappers = _wrappers(policy, config) if stacks else {}
     for name, factors in stacks.items():
-        a, b = zip(*factors, strict=True)
-        # peft's order: an expert's rows of A together, every expert's k-th columns of B together.
-        tensors |= _named(wrappers[name], torch.cat(a), torch.stack(b, dim=-1).flatten(1))
+        tensors |= _named(wrappers[name], *stacked(factors))
     return Adapter(config, tensors)
 
 
@@ -139,15 +144,6 @@ def _target_modules(policy: Policy, tensors: Mapping[str, Tensor]) -> list[str]:
 
 def _wrappers(policy: Policy, config: Any) -> dict[str, str]:
     """Return which of peft's modules holds the factors of a parameter: it nests them."""
-    from peft import get_peft_model
-    from peft.tuners.lora.layer import ParamWrapper
-
-    with torch.device("meta"):
-        model: nn.Module = type(policy.under.model)(policy.under.model.config)
-        wrapped: Any = get_peft_model(model, copy.deepcopy(config))  # pyright: ignore
-    wrappers = {}
-    for name, module in wrapped.named_modules():
-        if isinstance(module, ParamWrapper):
-            owner = name.removeprefix(PREFIX).replace(".base_layer", "")
-            wrappers[f"{owner}.{module.parameter_name}"] = name
-    return wrappers
+    layers = adapted_layers(wrapped_without_weights(policy.under.model, config))
+    named = {adapted_parameter(name, layer): PREFIX + name for name, layer in layers.items()}
+    return {parameter: name for parameter, name in named.items() if parameter is not None}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from verirank.config import InputError
-from verirank.methods._adapter import ADAPTER, PREFIX, Adapter
+from verirank.methods._adapter import ADAPTER, Adapter, adapted_layers
 from verirank.methods._adapters_of import own_adapter
 from verirank.methods._method import Method
 from verirank.methods._peft_conversion import names_as_they_are
@@ -121,14 +121,3 @@ class PeftMethod(Method):
     def adapter(self, policy: Policy) -> Adapter:
         """Return the adapter that peft trained."""
         return own_adapter(policy)
-
-
-def adapted_layers(model: nn.Module) -> dict[str, Any]:
-    """Return peft's layers by the name that the module has in the plain model."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    return {
-        name.removeprefix(PREFIX): module
-        for name, module in model.named_modules()
-        if isinstance(module, BaseTunerLayer)
-    }

@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from verirank.config import InputError, MethodConfig, RunFailedError, TrainingConfig
+from verirank.config import MethodConfig, RunFailedError, TrainingConfig
+from verirank.methods._fits import expect_base_suits
 from verirank.methods._method import Method, create_method
 from verirank.methods._optimizers import make_optimizer
-from verirank.methods._start import expect_start, load_start
+from verirank.methods._start import load_start
 from verirank.models import BaseModel, Location, fold, load_base, sha256_of
 from verirank.processes import is_sharded, sharded_like, whole
 
@@ -75,16 +75,9 @@ class Policy:
             InputError: the settings do not suit the model.
         """
         method = create_method(config)
-        if base.is_four_bit and (method.trains_base or method.edits_base):
-            does = "trains" if method.trains_base else "takes its start out of"
-            raise InputError(
-                f"method {method.name!r} {does} the base's own weights, which a 4-bit base does "
-                "not hold; use a method that adds to them, such as lora or dora, or load the base "
-                "in bfloat16"
-            )
+        expect_base_suits(method, four_bit=base.is_four_bit)
         without_start, under = None, base
         if config.start is not None:
-            expect_start(method)
             plain_base = base.config.model_copy(update={"adapter": None})
             under = without_start = load_base(plain_base, base.device.type)
         if initial is not None:
@@ -93,7 +86,8 @@ class Policy:
         plain = under.share_unfolded() if method.serves == "linears" else under.share()
         model: Any = method.attach(plain, seed=seed, total_steps=total_steps, initial=initial)
         if config.start is not None:
-            load_start(method, model, Path(config.start).expanduser())
+            locations = under.locations if method.serves == "linears" else {}
+            load_start(method, model, config.start, under.model, locations)
         # Adapted models stay in evaluation mode: dropout noise would enter the importance ratio.
         model.eval()
         initial_state = method.initial_state(model)

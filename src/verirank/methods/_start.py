@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from verirank.config import InputError
-from verirank.methods._adapter import ADAPTER
+from verirank.methods._adapter import ADAPTER, adapted_layers
 from verirank.methods._method import Method
+from verirank.methods._stored_factors import factors_in
+from verirank.models import Location, StoredAdapter, read_adapter
 
 _FREE = {
     *("base_model_name_or_path", "revision", "inference_mode", "peft_version", "auto_mapping"),
@@ -20,8 +22,15 @@ _FREE = {
     *("total_step", "tinit", "tfinal", "deltaT", "target_r"),
 }
 """Settings in which an adapter may differ from the policy that goes on from it."""
+_OF_FACTORS = {
+    *("lora_alpha", "alpha_pattern", "r", "target_parameters"),
+    *("layers_to_transform", "layers_pattern", "exclude_modules"),
+}
+"""Those that say which layers a LoRA has, of which rank and scale: its factors tell them."""
 _NAMED_HERE = {"lora_alpha": "alpha", "r": "rank", "init_r": "rank"}
 _NAMED = 3
+_LEAVE_THE_BASE = (True, False, "gaussian", "eva", "orthogonal")
+"""Initialisations of a LoRA that take nothing out of the base (peft's `init_lora_weights`)."""
 
 
 def expect_start(method: Method) -> None:
@@ -43,67 +52,122 @@ def expect_start(method: Method) -> None:
 
 
 @torch.no_grad()
-def load_start(method: Any, model: Any, folder: Path) -> None:
+def load_start(
+    method: Any, model: Any, name: str, like: Any, locations: Mapping[str, Location]
+) -> None:
     """Put an adapter's tensors in the place of those that a method has just drawn.
+
+    A LoRA may have another scale than the method: B is multiplied by what makes up for it.
 
     Args:
         method: a method of peft, attached to `model`.
         model: peft's wrapper; its tensors are written.
-        folder: of the adapter, which fits the base.
+        name: the adapter's folder.
+        like: the plain model of transformers, whose weights are not looked at.
+        locations: where the weights of layers that `model` has unfolded stand in it.
 
     Raises:
-        InputError: the adapter is of another kind, has other settings, or adapts other layers.
+        InputError: there is no such adapter, or it is of another kind, has another rank or other
+            settings, or adapts other layers.
     """
-    from peft import PeftConfig, set_peft_model_state_dict
-    from safetensors.torch import load_file
+    from peft import LoraConfig
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        stored: Any = PeftConfig.from_pretrained(str(folder))
-    wanted = model.peft_config[ADAPTER]
-    if type(stored) is not type(wanted):
+    stored, wanted = read_adapter(name), model.peft_config[ADAPTER]
+    if type(stored.settings) is not type(wanted):
         raise InputError(
-            f"method.start {str(folder)!r} is of peft's type {_kind(stored)}, but method "
+            f"method.start {name!r} is of peft's type {_kind(stored.settings)}, but method "
             f"{method.name!r} trains {_kind(wanted)}"
         )
-    _expect_same_settings(method, folder, asdict(stored), asdict(wanted))
-    tensors = load_file(folder / "adapter_model.safetensors")
+    _expect_same_settings(method, stored, asdict(wanted))
+    if type(wanted) is LoraConfig:
+        _load_factors(stored, model, factors_in(stored, like, locations))
+    else:
+        _load_as_peft_does(stored, model)
+
+
+def _load_factors(
+    stored: StoredAdapter, model: Any, factors: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    layers = adapted_layers(model)
+    for name in layers:
+        found, own = len(factors.get(name, {}).get("lora_A", ())), len(_a(layers[name]))
+        if found not in (0, own):
+            same = {len(parts["lora_A"]) for parts in factors.values() if parts} == {found}
+            at = "" if same else f" at {name}"
+            raise InputError(
+                f"method.start {stored.name!r} has rank {found}{at}, not {own}; set method.rank"
+            )
+    _expect_same_layers(stored.name, layers.keys() - factors, factors.keys() - layers, factors)
+    for name, layer in layers.items():
+        a, b, *magnitude = factors[name].values()
+        _a(layer).copy_(a)
+        layer.lora_B[ADAPTER].weight.copy_(b / layer.scaling[ADAPTER])
+        for tensor in magnitude:
+            layer.lora_magnitude_vector[ADAPTER].weight.copy_(tensor)
+
+
+def _a(layer: Any) -> Tensor:
+    return layer.lora_A[ADAPTER].weight
+
+
+def _load_as_peft_does(stored: StoredAdapter, model: Any) -> None:
+    from peft import set_peft_model_state_dict
+
     before = {name: tensor._version for name, tensor in _trained(model).items()}
-    loaded = set_peft_model_state_dict(model, tensors, adapter_name=ADAPTER)
+    loaded = set_peft_model_state_dict(model, stored.tensors, adapter_name=ADAPTER)
     after = _trained(model)
     untouched = [name for name, tensor in after.items() if tensor._version == before[name]]
-    if loaded.unexpected_keys or untouched:
-        there = sorted(loaded.unexpected_keys) or sorted(untouched)
-        what = "adapts layers that the method does not" if loaded.unexpected_keys else "lacks"
-        modules = sorted({key.split(".lora_")[0].rpartition(".")[2] for key in tensors})
-        raise InputError(
-            f"method.start {str(folder)!r} {what}: {', '.join(there[:_NAMED])}; the layers of the "
-            f"adapter are {', '.join(modules)}: set method.modules to them"
-        )
+    of_adapter = (key.split(".lora_")[0] for key in stored.tensors)
+    _expect_same_layers(stored.name, untouched, loaded.unexpected_keys, of_adapter)
 
 
-def _trained(model: Any) -> dict[str, torch.Tensor]:
+def _trained(model: Any) -> dict[str, Tensor]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def _kind(config: Any) -> str:
-    return type(config).__name__.removesuffix("Config")
+def _kind(settings: Any) -> str:
+    return type(settings).__name__.removesuffix("Config")
 
 
-def _expect_same_settings(
-    method: Method, folder: Path, stored: dict[str, Any], wanted: dict[str, Any]
+def _expect_same_layers(
+    name: str, lacking: Iterable[str], others: Iterable[str], of_adapter: Iterable[str]
 ) -> None:
-    if stored.get("use_rslora") and not wanted.get("use_rslora"):
-        raise InputError(f"method.start {str(folder)!r} is an rsLoRA; use method rslora")
+    """Refuse an adapter that lacks layers of the method, or has others."""
+    there = sorted(others) or sorted(lacking)
+    if not there:
+        return
+    what = "adapts layers that the method does not" if list(others) else "lacks"
+    modules = sorted({layer.rpartition(".")[2] for layer in of_adapter})
+    raise InputError(
+        f"method.start {name!r} {what}: {', '.join(there[:_NAMED])}; the layers of the adapter "
+        f"are {', '.join(modules)}: set method.modules to them"
+    )
+
+
+def _expect_same_settings(method: Method, stored: StoredAdapter, wanted: dict[str, Any]) -> None:
+    from peft import LoraConfig
+
+    name, found = stored.name, asdict(stored.settings)
+    if found.get("use_rslora") and not wanted.get("use_rslora"):
+        raise InputError(f"method.start {name!r} is an rsLoRA; use method rslora")
+    free = _FREE
+    if type(stored.settings) is LoraConfig:
+        free = _FREE | _OF_FACTORS
+        if (start := found["init_lora_weights"]) not in _LEAVE_THE_BASE:
+            raise InputError(
+                f"method.start {name!r} took its own start out of the base (init_lora_weights "
+                f"{start!r}), which the method leaves whole; model.adapter merges it into the base"
+            )
     # What makes another method of it comes first.
     for key, value in sorted(wanted.items(), key=lambda item: not item[0].startswith("use_")):
-        if key in _FREE or ("init" in key and key != "init_r") or "dropout" in key:
+        if key in free or ("init" in key and key != "init_r") or "dropout" in key:
             continue
-        if key in stored and _plain(stored[key]) != _plain(value):
-            named = _NAMED_HERE.get(key, key)
+        if key in found and _plain(found[key]) != _plain(value):
+            own = _NAMED_HERE.get(key, key)
+            settable = own in type(method.config).model_fields
+            advice = f"set method.{own}" if settable else "model.adapter merges it into the base"
             raise InputError(
-                f"method.start {str(folder)!r} has {named} {stored[key]}, not {value}"
-                + (f"; set method.{named}" if named in type(method.config).model_fields else "")
+                f"method.start {name!r} has {own} {_word(found[key])}, not {_word(value)}; {advice}"
             )
 
 
@@ -111,3 +175,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, list, tuple)):
         return sorted(map(str, value)) or None
     return value or None
+
+
+def _word(value: Any) -> str:
+    """Return a setting's value as it may stand in a message."""
+    if isinstance(value, (set, list, tuple)):
+        return ", ".join(sorted(map(str, value))) or "none"
+    return "none" if value in (None, {}, "") else str(value)

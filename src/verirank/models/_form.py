@@ -167,6 +167,19 @@ def decoder_layers(model: Any) -> nn.ModuleList:
     return max(lists, key=lambda layers: sum(p.numel() for p in layers.parameters()))
 
 
+def keep_distinct_layers(model: Any) -> None:
+    """Leave one decoder layer of each form in a model, which is then of no use but to be looked at.
+
+    Layers are of one form whose parameters have the same names and shapes.
+    """
+    layers, forms = decoder_layers(model), dict[tuple[Any, ...], nn.Module]()
+    for layer in layers:
+        form = tuple((name, p.shape) for name, p in layer.named_parameters())
+        forms.setdefault(form, layer)
+    del layers[:]
+    layers.extend(forms.values())
+
+
 def linears_of(model: nn.Module) -> dict[str, nn.Linear]:
     """Return the linear layers inside the decoder layers by name, but those that stay as they are.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -114,11 +115,20 @@ def adopt(model: Any) -> None:
                 delattr(holder, attribute)
 
 
+def expect_bitsandbytes() -> None:
+    """Refuse 4 bits where bitsandbytes is not installed.
+
+    Raises:
+        InputError: it is not; the message says how to install it.
+    """
+    if find_spec("bitsandbytes") is None:
+        raise InputError(f"4-bit models need bitsandbytes; run: {INSTALL}")
+
+
 def _bitsandbytes() -> Any:
-    try:
-        import bitsandbytes  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise InputError(f"4-bit models need bitsandbytes; run: {INSTALL}") from None
+    expect_bitsandbytes()
+    import bitsandbytes  # pyright: ignore[reportMissingImports]
+
     return bitsandbytes
 
 

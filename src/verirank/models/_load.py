@@ -13,9 +13,10 @@ import torch
 from safetensors import SafetensorError
 
 from verirank.config import InputError, ModelConfig
+from verirank.models._adapter_folder import adapter_settings, read_adapter
 from verirank.models._base_model import BaseModel, Reader, context_of
 from verirank.models._device import device_of
-from verirank.models._four_bit import adopt, quantise
+from verirank.models._four_bit import adopt, expect_bitsandbytes, quantise
 from verirank.models._hub import expect_on_hub
 from verirank.models._merge_adapter import merge_adapter
 from verirank.models._shape import HUB_SHAPES, SHAPES, ModelShape, shape_of
@@ -39,7 +40,7 @@ def _reading(what: str) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
+        reason = " ".join(str(error).split("\n\n")[0].split()) or "transformers gives no reason"
         raise InputError(f"cannot read {what}: {reason}") from error
 
 
@@ -66,6 +67,44 @@ def _load_config(config: ModelConfig) -> Any:
 
 def _options(config: ModelConfig) -> dict[str, Any]:
     return {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+
+
+def is_four_bit(config: ModelConfig) -> bool:
+    """Return whether a model will hold its linear layers in 4 bits, by its settings alone.
+
+    Raises:
+        InputError: the model is not there.
+    """
+    if config.quantization is not None:
+        return True
+    return getattr(_load_config(config), "quantization_config", None) is not None
+
+
+def expect_model(config: ModelConfig) -> None:
+    """Refuse a model or an adapter that cannot be loaded, as far as that shows without weights.
+
+    Raises:
+        InputError: it cannot; see `load_base`.
+    """
+    _load_config(config)
+    if is_four_bit(config):
+        expect_bitsandbytes()
+    if config.adapter:
+        adapter_settings(config.adapter)
+
+
+def load_skeleton(config: ModelConfig) -> Any:
+    """Build a model without its weights, on torch's meta device.
+
+    Raises:
+        InputError: the model is not there, or needs remote code.
+    """
+    from transformers import AutoModelForCausalLM
+
+    found = _load_config(config)
+    vars(found).pop("quantization_config", None)
+    with _reading(f"model {config.name!r}"), torch.device("meta"):
+        return AutoModelForCausalLM.from_config(found, trust_remote_code=config.trust_remote_code)
 
 
 def context_length(config: ModelConfig) -> int | None:
@@ -107,7 +146,9 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
     # Its progress bar would appear between the lines of every command and of every worker.
     logging.disable_progress_bar()
     target, source = device_of(device), _source(config)
+    expect_model(config)
     stored = getattr(_load_config(config), "quantization_config", None)
+    adapter = read_adapter(config.adapter) if config.adapter else None
     tokenizer = load_tokenizer(config)
     with _reading(f"the weights of model {config.name!r}"), _no_warnings_of_transformers():
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -123,8 +164,8 @@ def load_base(config: ModelConfig, device: str = "cpu") -> BaseModel:
     model: Any
     model, info = loaded
     expect_all_weights(config.name, info)
-    if config.adapter:
-        model = merge_adapter(model, config.adapter).to(getattr(torch, config.dtype))
+    if adapter is not None:
+        model = merge_adapter(model, adapter).to(getattr(torch, config.dtype))
     expect_finite(config.name, model)
     expect_tokens_fit(config.name, tokenizer, model)
     model.eval().requires_grad_(False).to(target)

@@ -42,12 +42,25 @@ def expect_model_folder(name: str, folder: Path) -> None:
             "save the model there with save_pretrained()"
         )
     for file in (*weights, *sorted(folder.glob("*.json"))):
-        with file.open("rb") as opened:
-            if opened.read(len(_LFS)) == _LFS:
-                raise InputError(
-                    f"{file.name} of model folder {name!r} is a Git LFS pointer, not the file "
-                    "itself; run git lfs pull in it"
-                )
+        expect_no_pointer(file, f"model folder {name!r}")
+
+
+def expect_no_pointer(file: Path, source: str) -> None:
+    """Refuse a Git LFS pointer in the place of a file.
+
+    Args:
+        file: exists.
+        source: what holds it, for the message.
+
+    Raises:
+        InputError: it is one.
+    """
+    with file.open("rb") as opened:
+        if opened.read(len(_LFS)) == _LFS:
+            raise InputError(
+                f"{file.name} of {source} is a Git LFS pointer, not the file itself; run git lfs "
+                "pull in it"
+            )
 
 
 def expect_no_adapter(name: str, settings: Path) -> None:
@@ -60,8 +73,9 @@ def expect_no_adapter(name: str, settings: Path) -> None:
         return
     base = json.loads(settings.read_text("utf-8")).get("base_model_name_or_path") or "its base"
     raise InputError(
-        f"model {name!r} is a PEFT adapter of {base}, not a model; merge it with peft's "
-        "merge_and_unload(), save the result with save_pretrained() and name that folder"
+        f"model {name!r} is a PEFT adapter of {base}, not a model; name that model, and the "
+        f"adapter by --set model.adapter={name}, which merges it, or by method.start, which trains "
+        "it on"
     )
 
 
@@ -109,7 +123,7 @@ def expect_all_weights(name: str, info: Mapping[str, Any]) -> None:
         "of another shape": mismatched,
         "unexpected": info["unexpected_keys"],
     }
-    said = [f"{len(keys)} {fault}: {_some(keys)}" for fault, keys in faults.items() if keys]
+    said = [f"{len(keys)} {fault}: {named(keys)}" for fault, keys in faults.items() if keys]
     if said or info["error_msgs"]:
         said += [" ".join(str(message).split()) for message in info["error_msgs"][:1]]
         raise InputError(
@@ -128,7 +142,7 @@ def expect_finite(name: str, model: PreTrainedModel) -> None:
     if wrong:
         raise InputError(
             f"the weights of model {name!r} are NaN or infinite in {len(wrong)} tensors: "
-            f"{_some(wrong)}; the checkpoint is damaged"
+            f"{named(wrong)}; the checkpoint is damaged"
         )
 
 
@@ -165,6 +179,7 @@ def _is_finite(tensor: torch.Tensor) -> bool:
     return bool(torch.isfinite(low) and torch.isfinite(high))
 
 
-def _some(keys: Iterable[str]) -> str:
+def named(keys: Iterable[str]) -> str:
+    """Return the first names of tensors for a message."""
     names = sorted(keys)
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -49,6 +49,7 @@ from verirank.record._files import (
 from verirank.record._find_runs import find_runs
 from verirank.record._integrity import DamagedError, expect_sums, write_sums
 from verirank.record._json_lines import (
+    json_kind,
     numbered_lines,
     parse_object,
     read_json_lines,
@@ -132,6 +133,7 @@ __all__ = [
     "hold",
     "is_held",
     "join_rollouts",
+    "json_kind",
     "max_recorded",
     "mean_recorded",
     "newest_checkpoint",

@@ -56,9 +56,14 @@ def parse_object(text: str) -> dict[str, Any] | str:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
         return f"not JSON: {error}"
-    if not isinstance(row, dict):
-        return f"a line must be a JSON object, not {type(row).__name__}"
-    return row
+    return row if isinstance(row, dict) else f"a line must be a JSON object, not {json_kind(row)}"
+
+
+def json_kind(value: Any) -> str:
+    """Return what JSON calls a value that is no object."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return {str: "a string", list: "an array"}.get(type(value), "a number")
 
 
 def _opened(path: str) -> IO[str]:

@@ -80,10 +80,10 @@ def read_trial_list(out: Path) -> TrialList | None:
         store = Path(os.path.normpath(out / content["store"]))
         entries = tuple(TrialEntry(**entry) for entry in content["trials"])
         outside = [entry.id for entry in entries if not _is_below(entry.id)]
-    except (KeyError, TypeError) as error:
-        raise DamagedError(
-            f"{path} is no list of trials: {type(error).__name__}: {error}"
-        ) from None
+    except KeyError as error:
+        raise DamagedError(f"{path} is no list of trials: it lacks {error}") from None
+    except TypeError:
+        raise DamagedError(f"{path} is no list of trials: an entry has another form") from None
     if outside:
         raise DamagedError(f"{path} lists trials outside the store: {', '.join(outside[:5])}")
     return TrialList(store, entries)

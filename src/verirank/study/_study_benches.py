@@ -1,15 +1,14 @@
-"""The benches and prompts of a study, checked before anything is planned or written."""
+"""What a study asks for, checked before anything is planned or written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from verirank.config import ArmConfig, is_problem_file, to_toml
-from verirank.models import load_reader
 from verirank.study._arm import Arm
 from verirank.study._definition import Study
-from verirank.tasks import ProblemSetTask, expect_prompts_fit, load_task
-from verirank.trial import expect_benches
+from verirank.tasks import ProblemSetTask, load_task
+from verirank.trial import expect_benches, expect_possible
 
 
 def expect_known_benches(arms: Sequence[Arm], study: Study) -> None:
@@ -25,43 +24,28 @@ def expect_known_benches(arms: Sequence[Arm], study: Study) -> None:
             if bench not in task.benches:
                 task.bench(bench, 1)  # says which it has
             elif bench in ("test", "selection") and is_local:
-                expect_benches(settings.task, [bench])
+                expect_benches(task, [bench])
 
 
-def expect_study_benches(arms: Sequence[Arm], study: Study) -> None:
-    """Refuse benches that cannot be scored.
+def expect_study_possible(arms: Sequence[Arm], study: Study) -> None:
+    """Refuse a study with a trial that cannot be, before anything is written (`expect_possible`).
 
     Raises:
-        InputError: a task or bench is unknown, or a bench has fewer than the two problems that an
-            interval needs.
+        InputError: it has one.
     """
-    for settings in _distinct(arms):
-        expect_benches(settings.task, _benches(settings, study))
+    trials = []
+    for arm in arms:
+        trial = arm.trial(study.seeds[0])
+        benches = tuple(_benches(trial, study))
+        evaluation = trial.evaluation.model_copy(update={"benches": benches})
+        trials.append(trial.model_copy(update={"evaluation": evaluation}))
+    expect_possible(trials)
 
 
 def _benches(settings: ArmConfig, study: Study) -> Iterable[str]:
     """Return the benches that an arm is ranked on, and that of its search."""
     searched = (study.search.bench,) if study.searches else ()
     return dict.fromkeys((*settings.evaluation.sampled, *searched))
-
-
-def expect_study_prompts(arms: Sequence[Arm], study: Study) -> None:
-    """Refuse prompts that do not fit a model, once for all trials of a task, model and limit.
-
-    Raises:
-        InputError: a model is not there, or a prompt does not fit it (`expect_prompts_fit`).
-    """
-    searched = (study.search.bench,) if study.searches else ()
-    distinct = {
-        (to_toml(s.task), to_toml(s.model), s.evaluation, s.sampling.max_new_tokens): s
-        for s in (arm.trial(study.seeds[0]) for arm in arms)
-    }
-    for settings in distinct.values():
-        benches = tuple(dict.fromkeys((*settings.evaluation.benches, *searched)))
-        asked = settings.model_copy(
-            update={"evaluation": settings.evaluation.model_copy(update={"benches": benches})}
-        )
-        expect_prompts_fit(load_task(settings.task), asked, load_reader(settings.model))
 
 
 def _distinct(arms: Sequence[Arm]) -> Iterable[ArmConfig]:

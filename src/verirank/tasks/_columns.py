@@ -30,7 +30,8 @@ _SAMPLED = 1000
 class Columns(Section):
     r"""The names of a data set's columns; a dot leads into a struct, as in `extra_info.index`.
 
-    A column that is left open is found by its usual names; without a column of ids, or with an
+    Spaces around a name and its case do not matter where no column has the very name. A column
+    that is left open is found by its usual names; without a column of ids, or with an
     empty `id`, the rows are numbered. `answer_form` tells where in its column an answer stands: it
     is the whole `value`, the last `boxed` one, or what follows the last `hashes` (####); `auto` is
     the form that most answers have. Where `levels` are named, only rows whose `level` is one of
@@ -48,11 +49,13 @@ class Columns(Section):
 
 
 class FoundColumns(Section):
-    """The columns that are read; an `id` of "" numbers the rows."""
+    """The columns that are read, as they are spelled; an `id` of "" numbers the rows."""
 
     problem: str
     answer: str
     id: str
+    level: str
+    group: str
     answer_form: AnswerForm
 
 
@@ -75,13 +78,20 @@ def find_columns(
             are there.
     """
     rows = rows[:_SAMPLED]
-    problem = named.problem or _usual("problem", rows, source)
-    answer = named.answer or _usual("answer", rows, source)
-    key = _most_held(_USUAL["id"], rows) if named.id is None else named.id
+    problem = _spelled(named.problem, rows) or _usual("problem", rows, source)
+    answer = _spelled(named.answer, rows) or _usual("answer", rows, source)
+    key = _most_held(_USUAL["id"], rows) if named.id is None else _spelled(named.id, rows)
     form = named.answer_form
     if form == "auto":
         form = form_of([text for row in rows if (text := _answer_text(row, answer))])
-    columns = FoundColumns(problem=problem, answer=answer, id=key or "", answer_form=form)
+    columns = FoundColumns(
+        problem=problem,
+        answer=answer,
+        id=key or "",
+        level=_spelled(named.level, rows) or named.level,
+        group=_spelled("group", rows) or "group",
+        answer_form=form,
+    )
     named_or_usual = (
         named.problem or "problem",
         named.answer or "answer",
@@ -106,6 +116,18 @@ def _in_words(columns: FoundColumns) -> str:
         f"the problem is read in {columns.problem!r}, the answer in {columns.answer!r}"
         f"{forms[columns.answer_form]}, {numbered}"
     )
+
+
+def _spelled(name: str | None, rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return a column's name as the rows spell it, spaces around it and case aside.
+
+    A name that no column has, or that several may mean, is returned as it is.
+    """
+    there = dict.fromkeys(column for row in rows for column in row)
+    if not name or name in there:
+        return name
+    meant = [one for one in there if one.strip().casefold() == name.strip().casefold()]
+    return meant[0] if len(meant) == 1 else name
 
 
 def _usual(what: str, rows: Sequence[Mapping[str, Any]], source: str) -> str:

@@ -75,8 +75,12 @@ def _turn(turn: Mapping[str, Any], column: str) -> Turn:
 def _text_of(part: Any, column: str) -> str:
     if isinstance(part, Mapping) and part.get("type", "text") == "text":
         return str(part.get("text") or "")
-    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-    raise RowError(f"{column!r} has a turn with a part of type {kind!r}; only text is supported")
+    if isinstance(part, Mapping):
+        kind = part.get("type")
+        raise RowError(
+            f"{column!r} has a turn with a part of type {kind!r}; only text is supported"
+        )
+    raise RowError(f"{column!r} has a turn with a part that is no {{type, text}}: {_short(part)}")
 
 
 def _short(value: Any) -> str:

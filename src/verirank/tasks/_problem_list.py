@@ -95,7 +95,7 @@ def _read(
     if isinstance(row, str) or resolved is None:
         return str(row)
     try:
-        if columns.levels and level_in(row, columns.level) not in columns.levels:
+        if columns.levels and level_in(row, resolved.level) not in columns.levels:
             return None
         prompt = prompt_in(row, resolved.problem)
         turns = () if isinstance(prompt, str) else prompt
@@ -104,7 +104,7 @@ def _read(
             prompt=prompt if isinstance(prompt, str) else prompt[-1].content,
             answer=answer_in(row, resolved.answer, resolved.answer_form),
             turns=turns,
-            group=_group(row),
+            group=_group(row.get(resolved.group)),
         )
     except NoAnswerError:
         raise
@@ -112,9 +112,8 @@ def _read(
         return str(error)
 
 
-def _group(row: dict[str, Any]) -> str | None:
+def _group(value: Any) -> str | None:
     """Return what stands in the column `group`, None where nothing does."""
-    value = row.get("group")
     return None if value is None or str(value).strip() == "" else str(value)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from verirank.trial._proof import MethodUnprovenError, is_remembered, prove
     from verirank.trial._run_trial import run_trial
-    from verirank.trial._start import expect_benches, start_trial
+    from verirank.trial._start import expect_benches, expect_possible, start_trial
     from verirank.trial._within_reach import within_reach
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Store",
     "digest",
     "expect_benches",
+    "expect_possible",
     "expected_cost",
     "failed_for_good",
     "failure_kind",
@@ -67,7 +68,7 @@ _HEAVY = {
     ),
     "_proof": ("MethodUnprovenError", "is_remembered", "prove"),
     "_run_trial": ("run_trial",),
-    "_start": ("expect_benches", "start_trial"),
+    "_start": ("expect_benches", "expect_possible", "start_trial"),
     "_within_reach": ("within_reach",),
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pyarrow import Table
 
-from verirank.config import DURING
+from verirank.config import DURING, in_words
 from verirank.defects import defect_of
 from verirank.evaluation import (
     measure_retention,
@@ -110,7 +110,7 @@ def _attempt(run: Run, work: Callable[[], None]) -> None:
         raise
     except Exception as error:
         if is_first():
-            record_failure(run, f"{type(error).__name__}: {error}", failure_kind(error))
+            record_failure(run, in_words(error), failure_kind(error))
         raise
 
 

@@ -1,50 +1,84 @@
-"""A trial before its first step: a run's folder, once all that the settings name is there."""
+"""A trial before its first step: what can be told without weights, and a run's folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from verirank.config import InputError, TaskConfig, TrialConfig
-from verirank.models import BaseModel
+from verirank.config import InputError, TrialConfig
+from verirank.methods import expect_fits
+from verirank.models import BaseModel, Reader, expect_model, load_reader
 from verirank.record import Run
 from verirank.sampling import expect_sampler
-from verirank.tasks import expect_prompts_fit, load_task
+from verirank.tasks import Task, expect_prompts_fit, load_task
 from verirank.tracking import expect_trackers
 
 
-def start_trial(
-    config: TrialConfig, folder: Path, defect: str | None = None, base: BaseModel | None = None
-) -> Run:
+def expect_possible(
+    trials: Iterable[TrialConfig], reader: BaseModel | Reader | None = None
+) -> None:
+    """Refuse trials that settings, files and a model's config.json show to be impossible.
+
+    No weights are read and nothing is written. What several trials share is looked at once.
+
+    Args:
+        trials: each with its own settings.
+        reader: reads the prompts of all, if their model is loaded already.
+
+    Raises:
+        InputError: the sampler or a tracker is not installed; there is no such model or adapter, or
+            it is of a kind that cannot be loaded; task or bench are unknown, or a bench has fewer
+            than the two problems that an interval needs; a prompt does not fit; or a method's
+            settings do not suit the model.
+    """
+    trials = list(trials)
+    for one in _distinct(trials, "model", "sampling", "machine"):
+        expect_sampler(one)
+        expect_trackers(one.machine)
+        expect_model(one.model)
+    for one in _distinct(trials, "model", "sampling", "task", "evaluation"):
+        task = load_task(one.task)
+        expect_benches(task, one.evaluation.sampled)
+        expect_prompts_fit(task, one, reader or load_reader(one.model))
+    for one in _distinct(trials, "model", "method", "training"):
+        try:
+            expect_fits(one.method, one.model, one.training.steps)
+        except InputError as error:
+            if len(trials) == 1:
+                raise
+            raise InputError(f"method {one.method.name} cannot be trained: {error}") from error
+
+
+def start_trial(config: TrialConfig, folder: Path, defect: str | None = None) -> Run:
     """Create the run of a trial, once its task is known to be there.
 
     Args:
         config: what it is.
         folder: its new folder.
         defect: what is wrong with it on purpose, which its record will say for good.
-        base: its model, which the prompts must fit; None leaves that to whoever runs it.
 
     Raises:
         InputError: task or bench are unknown, a bench has fewer than the two problems that an
-            interval needs, the sampler or a tracker is not installed, a prompt does not fit, or the
-            folder is taken.
+            interval needs, the sampler or a tracker is not installed, or the folder is taken.
     """
-    expect_sampler(config.sampling)
+    expect_sampler(config)
     expect_trackers(config.machine)
-    expect_benches(config.task, config.evaluation.sampled)
-    if base is not None:
-        expect_prompts_fit(load_task(config.task), config, base)
+    expect_benches(load_task(config.task), config.evaluation.sampled)
     return Run.create(folder, config, defect)
 
 
-def expect_benches(config: TaskConfig, benches: Iterable[str]) -> None:
+def expect_benches(task: Task, benches: Iterable[str]) -> None:
     """Refuse benches that cannot be scored.
 
     Raises:
-        InputError: task or bench are unknown, or a bench has fewer than the two problems that an
-            interval needs.
+        InputError: a bench is unknown, or has fewer than the two problems that an interval needs.
     """
-    task = load_task(config)
     for bench in benches:
         if len(task.bench(bench, 2)) < 2:
-            raise InputError(f"bench {bench!r} of {config.name} has fewer than 2 problems")
+            raise InputError(f"bench {bench!r} of {task.config.name} has fewer than 2 problems")
+
+
+def _distinct(trials: Iterable[TrialConfig], *sections: str) -> Iterable[TrialConfig]:
+    """Return one of all trials that are equal in some sections, learning rates aside."""
+    rate = {"method": {"learning_rate"}}
+    return {t.model_dump_json(include={*sections}, exclude=rate): t for t in trials}.values()

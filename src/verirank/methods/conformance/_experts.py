@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from verirank.methods._peft_method import PREFIX
+from verirank.methods._adapter import PREFIX
 from verirank.methods._policy import Policy
 from verirank.models import Location
 

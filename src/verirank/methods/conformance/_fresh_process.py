@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from verirank.config import ModelConfig, RunFailedError
+from verirank.config import ModelConfig, RunFailedError, in_words
 from verirank.methods._policy import Policy
 from verirank.methods._storage import load_policy
 from verirank.models import BaseModel, load_base
@@ -80,7 +80,7 @@ def _answer(here: Connection, there: Connection) -> None:
         try:
             there.send(_digests(request))
         except Exception as error:  # of the machine or the base: a policy's own is its digest
-            there.send(f"{type(error).__name__}: {error}")
+            there.send(in_words(error))
 
 
 def digests_elsewhere(
@@ -126,7 +126,7 @@ def _digest_of(base: BaseModel, folder: Path) -> str:
     try:
         return digest(load_policy(base, folder))
     except Exception as error:  # becomes the finding of this policy's check
-        return f"{type(error).__name__}: {error}"
+        return in_words(error)
 
 
 if __name__ == "__main__":

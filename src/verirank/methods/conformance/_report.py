@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from verirank.config import InputError, MethodConfig, ModelConfig
+from verirank.config import InputError, MethodConfig, ModelConfig, in_words
 from verirank.methods._policy import Policy
 from verirank.methods._storage import save_policy
 from verirank.methods.conformance import _checks
@@ -133,14 +133,14 @@ def _saved(policy: Policy, folder: Path) -> str:
         save_policy(policy, folder)
         return digest(policy)
     except Exception as error:  # a policy that cannot be published has not survived
-        return f"nothing: {type(error).__name__}: {error}"
+        return f"nothing: {in_words(error)}"
 
 
 def _finding(check: Callable[[Rehearsal], Finding], rehearsal: Rehearsal) -> Finding:
     try:
         return check(rehearsal)
     except Exception as error:  # a check that cannot be carried out has not been passed
-        return False, f"{type(error).__name__}: {error}"
+        return False, in_words(error)
 
 
 def _compared(here: str, there: str) -> str:

@@ -16,7 +16,7 @@ import peft  # noqa: F401  loaded here once instead of in every trial
 import torch
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
-from verirank.config import resolve
+from verirank.config import in_words, resolve
 from verirank.methods import StandIn
 from verirank.models import load_base
 from verirank.record import BusyError, Run
@@ -74,7 +74,7 @@ def _record(job: Job, error: Exception) -> None:
     # On a full disk nothing can be written: the study tells it by the exit code.
     with suppress(OSError):
         if run.manifest.get("status") != "failed":
-            record_failure(run, f"{type(error).__name__}: {error}", failure_kind(error))
+            record_failure(run, in_words(error), failure_kind(error))
 
 
 def try_to_do(job: Job, threads: int) -> bool:

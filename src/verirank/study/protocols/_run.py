@@ -28,7 +28,7 @@ from verirank.study._definition import (
 )
 from verirank.study._equal_time import with_equal_time
 from verirank.study._search import search_rates, search_trials
-from verirank.study._study_benches import expect_study_benches, expect_study_prompts
+from verirank.study._study_benches import expect_study_possible
 from verirank.study.executors._jobs import Executor, Outcome
 from verirank.study.executors._local import LocalExecutor
 from verirank.study.protocols._race import race_arms
@@ -68,10 +68,9 @@ def run_study(
         _expect_parts(study)
     study = with_equal_time(study, out)
     arms = study.arms() if part is None else _arms_of(part, study)
-    expect_study_benches(arms, study)
-    expect_study_prompts(arms, study)
     for arm in arms:
         with_defects(arm.trial(study.seeds[0]), study.defects)
+    expect_study_possible(arms, study)
     study = study.spelled_out()
     _expect_free_folder(study, out)
     _expect_store(store, out)

@@ -8,7 +8,7 @@ from typing import Any
 
 from verirank.config import PROBLEM_FILES as FORMATS
 from verirank.config import InputError, is_problem_file
-from verirank.record import numbered_lines, parse_object, read_text
+from verirank.record import json_kind, numbered_lines, parse_object, read_text
 
 Row = tuple[int, dict[str, Any] | str]
 """A row's number, from 1, and its values by column, or why it cannot be read."""
@@ -49,8 +49,8 @@ def _json_rows(path: str) -> Iterator[Row]:
             yield number, parse_object(line)
         return
     for number, row in enumerate(whole, start=1):
-        kind = type(row).__name__
-        yield number, row if isinstance(row, dict) else f"a row must be a JSON object, not {kind}"
+        is_row = isinstance(row, dict)
+        yield number, row if is_row else f"a row must be a JSON object, not {json_kind(row)}"
 
 
 def _json(text: str) -> Any:
