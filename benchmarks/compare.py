@@ -241,7 +241,7 @@ def table(found: list[Measured]) -> list[str]:
 
 
 def shares(found: list[Measured], peak: dict[str, float]) -> list[str]:
-    """Return the share of the measured GEMM peak that our own steps reach, as Markdown.
+    """Return the fraction of the measured GEMM peak that our own steps reach, as Markdown.
 
     With it what a step would take at the peak, and how much faster than each peer's that would be.
     Where none of ours took part there is nothing to tell.

@@ -31,7 +31,7 @@ from verirank.config import CONTENDERS, TrialConfig, VerifierConfig, resolve
 from verirank.models import SHAPES, BaseModel, device_of
 from verirank.planning import GPU, Lengths, Memory, gpu, memory_of, work_of
 from verirank.record import write_csv, write_file
-from verirank.sampling import Completion, TransformersSampler
+from verirank.sampling import Completion, TransformersSampler, sample_all
 from verirank.tasks import Problem
 from verirank.training import Trainer
 from verirank.verifier import Reward, Verifier
@@ -155,8 +155,8 @@ def decoded(base: BaseModel, prompts: int, group: int) -> float:
     seeds = [list(range(n * group, (n + 1) * group)) for n in range(prompts)]
 
     def sample(tokens: int) -> Callable[[], object]:
-        return lambda: sampler.sample(
-            asked, seeds, temperature=1.0, max_new_tokens=tokens, stop=None
+        return lambda: sample_all(
+            sampler, asked, seeds, temperature=1.0, max_new_tokens=tokens, stop=None
         )
 
     seconds(sample(8))

@@ -101,7 +101,8 @@ class Sampling:
         problem = self.task.training_problem(step, place)
         seeds = [sample_seed("refill", step, place, sample) for sample in range(GROUP)]
         prompt = self.task.render(problem, self.sampler.tokenizer)
-        return problem, Order(place, prompt, seeds, limits(step, place))
+        tokens = tuple(self.sampler.tokenizer(prompt).input_ids)
+        return problem, Order(place, tokens, seeds, limits(step, place))
 
     def rewards(
         self, problems: Sequence[Problem], groups: Sequence[Sequence[Completion]]
@@ -112,8 +113,8 @@ class Sampling:
 
     def settings(self, step: int) -> dict[str, Any]:
         """Return how a step is drawn."""
-        prompts = (self.order(step, place)[1].prompt for place in range(WANTED))
-        longest = max(len(self.sampler.tokenizer(prompt).input_ids) for prompt in prompts)
+        orders = (self.order(step, place)[1] for place in range(WANTED))
+        longest = max(len(order.prompt_tokens) for order in orders)
         return {"longest": longest + LIMIT, "temperature": 1.0, "stop": None}
 
     def refilled(self, step: int) -> Taken:

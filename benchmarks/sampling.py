@@ -28,7 +28,7 @@ from verirank.config import TaskConfig, TrialConfig, resolve, usable_cores
 from verirank.kernels import _prepacked
 from verirank.models import BaseModel
 from verirank.record import package_versions, processor
-from verirank.sampling import open_sampler, sample_seed
+from verirank.sampling import open_sampler, sample_all, sample_seed
 from verirank.tasks import load_task
 
 SAMPLERS = {
@@ -105,7 +105,9 @@ def _ours(stack: ExitStack, config: TrialConfig, base: BaseModel) -> Sample:
 
     def sample(prompts: list[str], samples: int, turn: int) -> int:
         seeds = [[sample_seed(turn, p, s) for s in range(samples)] for p in range(len(prompts))]
-        made = sampler.sample(prompts, seeds, temperature=1.0, max_new_tokens=TOKENS, stop=None)
+        made = sample_all(
+            sampler, prompts, seeds, temperature=1.0, max_new_tokens=TOKENS, stop=None
+        )
         return sum(len(completion.tokens) for group in made for completion in group)
 
     return sample

@@ -16,7 +16,7 @@ from verirank.defects._in_place_merging import LiveBase
 from verirank.methods import Policy
 from verirank.models import BaseModel
 from verirank.record import Run
-from verirank.sampling import Sampler, TransformersSampler
+from verirank.sampling import Sampler, TransformersSampler, sample_all
 from verirank.trial import run_trial, start_trial, trial_id
 
 Small = Callable[[str], TrialConfig]
@@ -134,8 +134,8 @@ def test_milora_is_merged_onto_the_base_itself(base: BaseModel, small: Small, pl
 
 
 def texts(sampler: Sampler) -> list[str]:
-    (completions,) = sampler.sample(
-        ["(12+7)*3-5="], [list(range(8))], temperature=1.0, max_new_tokens=24, stop=None
+    (completions,) = sample_all(
+        sampler, ["(12+7)*3-5="], [list(range(8))], temperature=1.0, max_new_tokens=24, stop=None
     )
     return [completion.text for completion in completions]
 

@@ -18,7 +18,7 @@ from verirank.kernels import Sequences
 from verirank.methods import Policy, check_method
 from verirank.models import LINEARS, BaseModel, fold, load_base, norms_of, path_of
 from verirank.models._shape import counts_of
-from verirank.sampling import TransformersSampler
+from verirank.sampling import TransformersSampler, sample_all
 from verirank.training._logprobs import CompletionLogprobs
 
 PACKED = {
@@ -73,7 +73,7 @@ def expect_equal_logprobs(base: BaseModel) -> None:
     prompts = ["1+2=", "12+30=", "3+4="]
     sampler = TransformersSampler(base)
     seeds = [[1, 2], [3, 4], [5, 6]]
-    groups = sampler.sample(prompts, seeds, temperature=0.7, max_new_tokens=14, stop=None)
+    groups = sample_all(sampler, prompts, seeds, temperature=0.7, max_new_tokens=14, stop=None)
     families = [(group[0].prompt_tokens, [one.tokens for one in group]) for group in groups]
     completions = [one for group in groups for one in group]
     logprobs = CompletionLogprobs(base.share(), 0.7, packed=base.form is None)

@@ -16,7 +16,7 @@ from verirank.kernels import Sequences
 from verirank.methods import Policy, check_method, plain_model
 from verirank.models import BaseModel, FourBitLinear, load_base, load_shape
 from verirank.planning import memory_of, usual_lengths
-from verirank.sampling import TransformersSampler
+from verirank.sampling import TransformersSampler, sample_all
 from verirank.training._logprobs import CompletionLogprobs
 
 pytest.importorskip("bitsandbytes")
@@ -99,7 +99,7 @@ def test_conformance_holds_and_names_the_base() -> None:
 
 def test_the_sampler_serves_what_the_base_computes(base: BaseModel) -> None:
     sampler = TransformersSampler(base)
-    (group,) = sampler.sample(["1+2="], [[1, 2]], temperature=1.0, max_new_tokens=6, stop=None)
+    (group,) = sample_all(sampler, ["1+2="], [[1, 2]], temperature=1.0, max_new_tokens=6, stop=None)
     for one in group:
         tokens = torch.tensor([[*one.prompt_tokens, *one.tokens]])
         with torch.no_grad():

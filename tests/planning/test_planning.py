@@ -21,7 +21,7 @@ from verirank.models import SHAPES, load_base, load_shape
 from verirank.planning import Lengths, Memory, gpu, memory_of, work_of
 from verirank.planning._work import _Forward, _training_flops
 from verirank.record import Run
-from verirank.sampling import Completion, TransformersSampler
+from verirank.sampling import Completion, TransformersSampler, sample_all
 from verirank.study import plan_study, read_study
 from verirank.tasks import Problem
 from verirank.training import Trainer
@@ -128,7 +128,8 @@ def test_sampling_costs_what_is_counted(model: str) -> None:
     problems, group = 8, 16  # far more rows than the 16 to whose multiples a CPU fills them
     prompts = [f"({12 + p}+{17 + p})*3-5=" for p in range(problems)]
     with counter() as counted:
-        made = sampler.sample(
+        made = sample_all(
+            sampler,
             prompts,
             [[group * p + g for g in range(group)] for p in range(problems)],
             temperature=1.0,

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
+from functools import lru_cache
+from itertools import count, islice
 from threading import Event
 from typing import Any
 
@@ -15,16 +16,19 @@ import torch
 
 from verirank.config import ModelConfig
 from verirank.kernels import DecodeCache
-from verirank.models import SHAPES, BaseModel, load_base
+from verirank.models import SHAPES, BaseModel, load_base, load_tokenizer
 from verirank.sampling import (
     Finished,
     Order,
     Orders,
+    SamplingStoppedError,
+    StoppableSampler,
     TransformersSampler,
     _hands,
     _transformers,
     cache_bytes,
     most_rows,
+    sample_all,
     sample_seed,
 )
 from verirank.sampling._decoder import parts_of
@@ -45,7 +49,7 @@ def seeds(groups: int, samples: int) -> list[list[int]]:
 
 
 def test_logprobs_are_those_of_a_plain_forward_pass(base: BaseModel) -> None:
-    completions = TransformersSampler(base).sample(PROMPTS, seeds(3, 8), **DRAW)
+    completions = sample_all(TransformersSampler(base), PROMPTS, seeds(3, 8), **DRAW)
     for completion in (c for group in completions for c in group):
         tokens = torch.tensor([completion.prompt_tokens + completion.tokens])
         expected = base.model(tokens).logits[0].log_softmax(-1)[:-1].gather(1, tokens[0, 1:, None])
@@ -53,17 +57,22 @@ def test_logprobs_are_those_of_a_plain_forward_pass(base: BaseModel) -> None:
         torch.testing.assert_close(sampled, torch.tensor(completion.logprobs), atol=2e-5, rtol=0)
 
 
-def test_whoever_waits_is_told_that_decoding_goes_on(base: BaseModel) -> None:
-    told = list[None]()
-    sampler = TransformersSampler(base, on_progress=lambda: told.append(None))
-    made = sampler.sample(PROMPTS, seeds(3, 8), **DRAW)
+def test_on_progress_is_called_every_32_tokens(base: BaseModel) -> None:
+    calls = list[None]()
+    sampler = TransformersSampler(base, on_progress=lambda: calls.append(None))
+    made = sample_all(sampler, PROMPTS, seeds(3, 8), **DRAW)
     longest = max(len(completion.tokens) for group in made for completion in group)
-    assert len(told) == -(-longest // 32) > 0
+    assert len(calls) == -(-longest // 32) > 0
 
 
 def test_nearly_zero_temperature_equals_greedy_generate(base: BaseModel) -> None:
-    sampled = TransformersSampler(base).sample(
-        PROMPTS, seeds(3, 1), temperature=1e-4, max_new_tokens=30, stop=None
+    sampled = sample_all(
+        TransformersSampler(base),
+        PROMPTS,
+        seeds(3, 1),
+        temperature=1e-4,
+        max_new_tokens=30,
+        stop=None,
     )
     for prompt, (completion,) in zip(PROMPTS, sampled, strict=True):
         tokens = base.tokenizer(prompt, return_tensors="pt").input_ids
@@ -75,19 +84,27 @@ def test_nearly_zero_temperature_equals_greedy_generate(base: BaseModel) -> None
 def test_a_sample_is_the_same_to_the_bit_whatever_stands_beside_it(dtype: str) -> None:
     sampler = TransformersSampler(load_base(ModelConfig(name="micro", dtype=dtype)))
     prompts = [*PROMPTS, *(f"{n}*{n % 7}+3=" for n in range(2, 15))]
-    together = sampler.sample(prompts, seeds(16, 4), **DRAW)
-    assert sampler.sample(prompts[1:2], [seeds(3, 4)[1]], **DRAW) == [together[1]]
-    assert sampler.sample(prompts[1:2], [seeds(3, 4)[1][2:3]], **DRAW) == [[together[1][2]]]
-    backwards = sampler.sample(prompts[::-1], seeds(16, 4)[::-1], **DRAW)
+    together = sample_all(sampler, prompts, seeds(16, 4), **DRAW)
+    assert sample_all(sampler, prompts[1:2], [seeds(3, 4)[1]], **DRAW) == [together[1]]
+    assert sample_all(sampler, prompts[1:2], [seeds(3, 4)[1][2:3]], **DRAW) == [[together[1][2]]]
+    backwards = sample_all(sampler, prompts[::-1], seeds(16, 4)[::-1], **DRAW)
     assert backwards[::-1] == together
 
 
 @pytest.mark.parametrize("rows", [1, 3, 5])
 def test_samples_do_not_depend_on_how_many_the_memory_holds(base: BaseModel, rows: int) -> None:
-    wide = TransformersSampler(base).sample(PROMPTS, seeds(3, 4), **DRAW)
+    wide = sample_all(TransformersSampler(base), PROMPTS, seeds(3, 4), **DRAW)
     longest = len(wide[1][0].prompt_tokens) + DRAW["max_new_tokens"]
     held = rows * cache_bytes(base.shape, longest, base.dtype.itemsize)
-    assert TransformersSampler(base, cache_bytes=held).sample(PROMPTS, seeds(3, 4), **DRAW) == wide
+    assert (
+        sample_all(TransformersSampler(base, cache_bytes=held), PROMPTS, seeds(3, 4), **DRAW)
+        == wide
+    )
+
+
+@lru_cache
+def micro_tokens(prompt: str) -> tuple[int, ...]:
+    return tuple(load_tokenizer(ModelConfig(name="micro"))(prompt).input_ids)
 
 
 def orders(
@@ -102,7 +119,7 @@ def orders(
             return None
         limits = [4 + (7 * place + 11 * g) % 40 for g in range(4)]
         group = [sample_seed("orders", place, g) for g in range(4)]
-        return Order(place, f"({place}+3)*2=", group, limits)
+        return Order(place, micro_tokens(f"({place}+3)*2="), group, limits)
 
     return following
 
@@ -139,8 +156,8 @@ def test_orders_that_come_later_are_taken_and_what_is_unfinished_is_given_up(
     finished = next(turn for turn in turns if turn)
     turns.close()
     assert len(finished) == 1
-    again = sampler.sample(PROMPTS, seeds(3, 2), **DRAW)
-    assert again == TransformersSampler(base).sample(PROMPTS, seeds(3, 2), **DRAW)
+    again = sample_all(sampler, PROMPTS, seeds(3, 2), **DRAW)
+    assert again == sample_all(TransformersSampler(base), PROMPTS, seeds(3, 2), **DRAW)
 
 
 def test_threads_share_the_samples_and_are_as_many_afterwards(
@@ -152,7 +169,7 @@ def test_threads_share_the_samples_and_are_as_many_afterwards(
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            drawn.append(TransformersSampler(base).sample(PROMPTS, seeds(3, 5), **DRAW))
+            drawn.append(sample_all(TransformersSampler(base), PROMPTS, seeds(3, 5), **DRAW))
             with ThreadPoolExecutor(1) as pool:
                 in_a_new_thread = pool.submit(torch.get_num_threads).result()
             assert (torch.get_num_threads(), in_a_new_thread) == (threads, threads)
@@ -160,6 +177,22 @@ def test_threads_share_the_samples_and_are_as_many_afterwards(
         torch.set_num_threads(before)
     alone, *shared = ([[(c.tokens, c.text) for c in group] for group in made] for made in drawn)
     assert shared == [alone, alone]
+
+
+def test_sampling_is_given_up_once_a_run_is_to_stop(base: BaseModel) -> None:
+    turns = count()
+    stopped = StoppableSampler(TransformersSampler(base), lambda: next(turns) >= 3)
+    with pytest.raises(SamplingStoppedError):
+        sample_all(stopped, PROMPTS, seeds(3, 2), **DRAW)
+    assert next(turns) == 4, "it looks at every turn"
+
+
+def test_as_long_as_nothing_is_to_stop_a_stoppable_sampler_samples_as_any(base: BaseModel) -> None:
+    sampler = TransformersSampler(base)
+    stoppable = StoppableSampler(sampler, lambda: False)
+    whole = sample_all(sampler, PROMPTS, seeds(3, 2), **DRAW)
+    assert sample_all(stoppable, PROMPTS, seeds(3, 2), **DRAW) == whole
+    assert sample_all(stoppable, [], [], **DRAW) == []
 
 
 def test_one_hand_has_the_orders_until_it_has_enough_then_the_one_with_the_fewest_samples() -> None:
@@ -251,10 +284,10 @@ def test_the_cache_of_samples_side_by_side_keeps_to_its_bytes(
 
     monkeypatch.setattr(DecodeCache, "next_token", next_token)
     long = DRAW | {"max_new_tokens": 400}
-    TransformersSampler(base).sample(PROMPTS, seeds(3, 8), **long)
+    sample_all(TransformersSampler(base), PROMPTS, seeds(3, 8), **long)
     unbounded, largest[0] = largest[0], 0
     budget = unbounded // 4
-    TransformersSampler(base, cache_bytes=budget).sample(PROMPTS, seeds(3, 8), **long)
+    sample_all(TransformersSampler(base, cache_bytes=budget), PROMPTS, seeds(3, 8), **long)
     assert 0 < largest[0] <= budget
 
 
@@ -271,14 +304,19 @@ def test_a_group_is_cut_only_where_it_is_larger_than_the_memory() -> None:
 
 
 def test_the_samples_of_one_problem_differ(base: BaseModel) -> None:
-    (group,) = TransformersSampler(base).sample(PROMPTS[2:], seeds(1, 16), **DRAW)
+    (group,) = sample_all(TransformersSampler(base), PROMPTS[2:], seeds(1, 16), **DRAW)
     assert len({c.tokens for c in group}) > 4
 
 
 def test_tokens_are_drawn_with_the_models_frequencies(base: BaseModel) -> None:
     n = 4000
-    (group,) = TransformersSampler(base).sample(
-        ["12+7="], seeds(1, n), temperature=2.0, max_new_tokens=2, stop=None
+    (group,) = sample_all(
+        TransformersSampler(base),
+        ["12+7="],
+        seeds(1, n),
+        temperature=2.0,
+        max_new_tokens=2,
+        stop=None,
     )
     tokens = torch.tensor([base.tokenizer("12+7=<think>").input_ids])
     expected = (base.model(tokens).logits[0, -1] / 2.0).softmax(-1)
@@ -289,7 +327,9 @@ def test_tokens_are_drawn_with_the_models_frequencies(base: BaseModel) -> None:
 
 
 def test_a_completion_ends_with_its_stop_token_or_is_truncated(base: BaseModel) -> None:
-    completions = TransformersSampler(base).sample(PROMPTS, seeds(3, 8), **DRAW | {"stop": ";"})
+    completions = sample_all(
+        TransformersSampler(base), PROMPTS, seeds(3, 8), **DRAW | {"stop": ";"}
+    )
     for completion in (c for group in completions for c in group):
         words = base.tokenizer.convert_ids_to_tokens(completion.tokens)
         ends = [word in {";", "<eos>"} for word in words]
@@ -309,14 +349,14 @@ def test_publishing_never_writes_to_the_base(base: BaseModel) -> None:
 
 def test_published_weights_are_served_and_the_base_comes_back(base: BaseModel) -> None:
     sampler = TransformersSampler(base)
-    plain = sampler.sample(PROMPTS, seeds(3, 2), **DRAW)
+    plain = sample_all(sampler, PROMPTS, seeds(3, 2), **DRAW)
     name = "model.layers.0.mlp.down_proj.weight"
     weight = dict(base.model.named_parameters())[name]
     published = sampler.publish([(name, -weight)])
-    assert sampler.sample(PROMPTS, seeds(3, 2), **DRAW) != plain
+    assert sample_all(sampler, PROMPTS, seeds(3, 2), **DRAW) != plain
     assert published.delta_norm == pytest.approx(2 * weight.norm().item(), rel=1e-5)
     sampler.publish([(name, weight.clone())])
-    assert sampler.sample(PROMPTS, seeds(3, 2), **DRAW) == plain
+    assert sample_all(sampler, PROMPTS, seeds(3, 2), **DRAW) == plain
 
 
 def test_an_update_below_half_a_ulp_is_reported_as_not_moved() -> None:

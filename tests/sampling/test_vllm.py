@@ -10,7 +10,14 @@ from served import DRAW, FP32_NATS, GREEDY, NEEDS_VLLM, flat, gap, moved_policy,
 
 from verirank.config import CONTENDERS, InputError
 from verirank.models import BaseModel, load_base
-from verirank.sampling import Completion, Order, Sampler, TransformersSampler, open_sampler
+from verirank.sampling import (
+    Completion,
+    Order,
+    Sampler,
+    TransformersSampler,
+    open_sampler,
+    sample_all,
+)
 
 pytestmark = NEEDS_VLLM
 PROMPTS = ["12+7=", "(12+7)*3-5=", "9*4-30+12="]
@@ -31,7 +38,7 @@ def sampler(base: BaseModel) -> Iterator[Sampler]:
 
 def test_whoever_waits_is_told_of_every_step(sampler: Sampler) -> None:
     before = len(STEPS)
-    (made,) = sampler.sample(["12+7="], seeds(1, 1), **DRAW)
+    (made,) = sample_all(sampler, ["12+7="], seeds(1, 1), **DRAW)
     assert len(STEPS) - before >= len(made[0].tokens) > 0
 
 
@@ -40,7 +47,7 @@ def restore(sampler: Sampler, base: BaseModel) -> None:
 
 
 def test_logprobs_are_those_of_a_plain_forward_pass(base: BaseModel, sampler: Sampler) -> None:
-    completions = flat(sampler.sample(PROMPTS, seeds(3, 4), **DRAW))
+    completions = flat(sample_all(sampler, PROMPTS, seeds(3, 4), **DRAW))
     assert gap(base.model, completions, DRAW["temperature"]) < FP32_NATS
 
 
@@ -50,8 +57,8 @@ def test_greedy_completions_are_the_transformers_samplers(
 ) -> None:
     settings = GREEDY | {"max_new_tokens": limit, "stop": stop}
     for ours, theirs in zip(
-        flat(TransformersSampler(base).sample(PROMPTS, seeds(3, 1), **settings)),
-        flat(sampler.sample(PROMPTS, seeds(3, 1), **settings)),
+        flat(sample_all(TransformersSampler(base), PROMPTS, seeds(3, 1), **settings)),
+        flat(sample_all(sampler, PROMPTS, seeds(3, 1), **settings)),
         strict=True,
     ):
         assert (theirs.prompt_tokens, theirs.tokens) == (ours.prompt_tokens, ours.tokens)
@@ -66,7 +73,7 @@ def test_a_completion_ends_with_its_stop_token_or_is_truncated(
     base: BaseModel, sampler: Sampler
 ) -> None:
     completions = flat(
-        sampler.sample(PROMPTS, seeds(3, 8), temperature=2.0, max_new_tokens=12, stop=";")
+        sample_all(sampler, PROMPTS, seeds(3, 8), temperature=2.0, max_new_tokens=12, stop=";")
     )
     for completion in completions:
         words = base.tokenizer.convert_ids_to_tokens(completion.tokens)
@@ -78,8 +85,8 @@ def test_a_completion_ends_with_its_stop_token_or_is_truncated(
 
 
 def test_the_same_seeds_give_the_same_draws_and_others_other_ones(sampler: Sampler) -> None:
-    first = sampler.sample(PROMPTS, seeds(3, 8), **DRAW)
-    assert sampler.sample(PROMPTS, seeds(3, 8), **DRAW) == first
+    first = sample_all(sampler, PROMPTS, seeds(3, 8), **DRAW)
+    assert sample_all(sampler, PROMPTS, seeds(3, 8), **DRAW) == first
     assert len({c.tokens for c in first[2]}) > 3
 
 
@@ -87,16 +94,16 @@ def test_the_same_seeds_give_the_same_draws_and_others_other_ones(sampler: Sampl
 def test_a_published_policy_is_served_and_the_base_comes_back(
     base: BaseModel, sampler: Sampler, method: str
 ) -> None:
-    before, fingerprint = sampler.sample(PROMPTS, seeds(3, 4), **DRAW), base.fingerprint()
+    before, fingerprint = sample_all(sampler, PROMPTS, seeds(3, 4), **DRAW), base.fingerprint()
     policy = moved_policy(base, method)
     published = sampler.publish(policy.effective_weights())
-    completions = flat(sampler.sample(PROMPTS, seeds(3, 4), **DRAW))
+    completions = flat(sample_all(sampler, PROMPTS, seeds(3, 4), **DRAW))
     assert gap(policy.model, completions, DRAW["temperature"]) < FP32_NATS
     assert gap(base.model, completions, DRAW["temperature"]) > 100 * FP32_NATS
     assert published.delta_norm > 0
     assert base.fingerprint() == fingerprint
     restore(sampler, base)
-    assert sampler.sample(PROMPTS, seeds(3, 4), **DRAW) == before
+    assert sample_all(sampler, PROMPTS, seeds(3, 4), **DRAW) == before
 
 
 def test_both_samplers_give_the_same_account_of_what_was_published(
@@ -110,27 +117,26 @@ def test_both_samplers_give_the_same_account_of_what_was_published(
 
 def test_prompts_too_many_to_be_read_at_once_are_each_read_whole(sampler: Sampler) -> None:
     prompts = [f"{n}+" * 60 + "1=" for n in range(10, 60)]  # some 9,000 tokens; 4,096 at once
-    together = sampler.sample(prompts, seeds(50, 1), **DRAW | {"max_new_tokens": 4})
+    together = sample_all(sampler, prompts, seeds(50, 1), **DRAW | {"max_new_tokens": 4})
     for n in (0, 30, 49):
-        alone = sampler.sample(
-            prompts[n : n + 1], [seeds(50, 1)[n]], **DRAW | {"max_new_tokens": 4}
+        alone = sample_all(
+            sampler, prompts[n : n + 1], [seeds(50, 1)[n]], **DRAW | {"max_new_tokens": 4}
         )
         assert alone[0][0].tokens == together[n][0].tokens
 
 
 def test_a_prompt_that_does_not_fit_is_one_line(base: BaseModel, sampler: Sampler) -> None:
     with pytest.raises(InputError, match=r"^a prompt of 1200 tokens .* context of 1024; .*$"):
-        sampler.sample(["1+" * 600], seeds(1, 1), **DRAW)
-    assert sampler.sample(PROMPTS, seeds(3, 1), **DRAW)
+        sample_all(sampler, ["1+" * 600], seeds(1, 1), **DRAW)
+    assert sample_all(sampler, PROMPTS, seeds(3, 1), **DRAW)
 
 
 def test_the_engine_takes_orders_while_it_decodes_and_gives_up_what_is_not_wanted(
     sampler: Sampler,
 ) -> None:
     def order(place: int) -> Order:
-        return Order(
-            place, f"({place}+3)*2=", seeds(place + 1, 4)[place], [3, 20 * place + 4, 5, 6]
-        )
+        tokens = tuple(sampler.tokenizer(f"({place}+3)*2=").input_ids)
+        return Order(place, tokens, seeds(place + 1, 4)[place], [3, 20 * place + 4, 5, 6])
 
     waiting = iter(map(order, range(6)))
     turns = sampler.stream(lambda: next(waiting, None), longest=128, temperature=1.0, stop=None)

@@ -18,7 +18,7 @@ from served import DRAW, FP32_NATS, GREEDY, NEEDS_VLLM, flat, gap, moved_policy,
 from verirank.config import InputError
 from verirank.export import write_policy
 from verirank.models import BaseModel, load_base
-from verirank.sampling import TransformersSampler, open_sampler
+from verirank.sampling import TransformersSampler, open_sampler, sample_all
 from verirank.trial import run_trial, start_trial
 
 pytestmark = NEEDS_VLLM
@@ -55,7 +55,7 @@ def test_an_exported_merged_model_is_loaded_by_vllm_itself(base: BaseModel, tmp_
     write_policy(policy, "merged", tmp_path / "model")
     config = trial(str(tmp_path / "model"))
     with open_sampler(config, load_base(config.model)) as sampler:
-        completions = flat(sampler.sample(["12+7=", "9*4-30+12="], seeds(2, 4), **DRAW))
+        completions = flat(sample_all(sampler, ["12+7=", "9*4-30+12="], seeds(2, 4), **DRAW))
     assert gap(policy.model, completions, DRAW["temperature"]) < FP32_NATS
     assert gap(base.model, completions, DRAW["temperature"]) > 100 * FP32_NATS
 
@@ -88,10 +88,12 @@ def test_smollm2_is_served_as_transformers_serves_it() -> None:
     config = trial("smollm2")
     base = load_base(config.model)
     with open_sampler(config, base) as sampler:
-        theirs = sampler.sample(TEXTS, seeds(3, 1), **GREEDY, max_new_tokens=32)
-        ours = TransformersSampler(base).sample(TEXTS, seeds(3, 1), **GREEDY, max_new_tokens=32)
+        theirs = sample_all(sampler, TEXTS, seeds(3, 1), **GREEDY, max_new_tokens=32)
+        ours = sample_all(
+            TransformersSampler(base), TEXTS, seeds(3, 1), **GREEDY, max_new_tokens=32
+        )
         assert [c.tokens for c in flat(theirs)] == [c.tokens for c in flat(ours)]
         policy = moved_policy(base, "lora")
         sampler.publish(policy.effective_weights())
-        completions = flat(sampler.sample(TEXTS, seeds(3, 2), **DRAW))
+        completions = flat(sample_all(sampler, TEXTS, seeds(3, 2), **DRAW))
         assert gap(policy.model, completions, DRAW["temperature"]) < 5 * FP32_NATS

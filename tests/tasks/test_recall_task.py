@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from verirank.config import InputError, ModelConfig, resolve
 from verirank.evaluation import sample_bench
 from verirank.models import load_base, load_tokenizer
-from verirank.sampling import TransformersSampler
+from verirank.sampling import TransformersSampler, sample_all
 from verirank.sampling._stop_tokens import find_stop_tokens
 from verirank.statistics import bits_learnt
 from verirank.tasks import Task, load_task
@@ -123,7 +123,7 @@ def test_one_token_is_a_whole_answer_and_only_the_models_own_ends_stop_it():
     # The same tokens as where every token ends a completion, and so the same bits.
     prompts = [task.render(problem, base.tokenizer) for problem in task.bench("test", 8)]
     seeds = [[row["seed"] for row in rows[2 * place : 2 * place + 2]] for place in range(8)]
-    made = sampler.sample(prompts, seeds, temperature=1.0, max_new_tokens=1, stop="")
+    made = sample_all(sampler, prompts, seeds, temperature=1.0, max_new_tokens=1, stop="")
     assert [c.text for group in made for c in group] == [row["completion"] for row in rows]
     long = recall(values=11)
     assert (long.stop, long.is_whole_at_limit) == (";", False)

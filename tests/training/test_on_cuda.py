@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from verirank.algorithms import Group
 from verirank.config import CONTENDERS, TrialConfig, override, plugin_names, resolve
 from verirank.models import BaseModel, load_base
-from verirank.sampling import TransformersSampler
+from verirank.sampling import TransformersSampler, sample_all
 from verirank.tasks import Problem
 from verirank.training import Trainer
 from verirank.verifier import Reward, Verifier
@@ -135,7 +135,8 @@ def test_gradients_of_long_completions_have_the_same_bits(verifier: Verifier, dt
     base.model.generation_config.eos_token_id = base.model.config.eos_token_id = never
     settings = (f"model.dtype={dtype}", "sampling.max_new_tokens=1500")
     trainers = [started("dora", base, verifier, *settings) for _ in range(3)]
-    completions = trainers[0].sampler.sample(
+    completions = sample_all(
+        trainers[0].sampler,
         ["1+2=", "(3+4)*5="],
         [list(range(4)), list(range(4, 8))],
         temperature=1.0,

@@ -17,7 +17,7 @@ from torch import nn
 from verirank.algorithms import Group
 from verirank.config import CONTENDERS, ModelConfig, TrialConfig, VerifierConfig, resolve
 from verirank.models import LINEARS, BaseModel, load_base
-from verirank.sampling import TransformersSampler
+from verirank.sampling import TransformersSampler, sample_all
 from verirank.training import Trainer
 from verirank.verifier import Verifier
 
@@ -118,7 +118,8 @@ def test_sampling_is_ahead_of_generate(workload: Workload) -> None:
     ours, theirs = [], []
     for turn in range(workload.rounds):
         start = time.perf_counter()
-        found = sampler.sample(
+        found = sample_all(
+            sampler,
             prompts,
             [[1000 * turn + 8 * n + k for k in range(8)] for n in range(len(prompts))],
             temperature=1.0,

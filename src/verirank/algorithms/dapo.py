@@ -17,9 +17,9 @@ class DAPOConfig(AlgorithmConfig):
 
     Up to `max_sampling_rounds` times as many groups as a batch has are sampled to fill it; a batch
     that is still short then trains on the groups it has. The last `overlong_buffer` of the token
-    limit, a share of it (paper: 4,096 of 20,480), is punished linearly, up to `overlong_penalty` at
-    the limit (0: no punishment). The paper's penalty of 1 goes with rewards of -1 and 1; ours are 0
-    and 1, on which half of it has the same weight.
+    limit, a fraction of it (paper: 4,096 of 20,480), is punished linearly, up to `overlong_penalty`
+    at the limit (0: no punishment). The paper's penalty of 1 goes with rewards of -1 and 1; ours
+    are 0 and 1, on which half of it has the same weight.
     """
 
     name: str = "dapo"

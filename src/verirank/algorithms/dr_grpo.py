@@ -21,7 +21,7 @@ class DrGRPO(Algorithm):
 
     Dividing by the group's standard deviation favours problems that are almost always or almost
     never solved; dividing by a sequence's length favours short right and long wrong answers. Both
-    divisions go, and a constant takes the length's place.
+    divisions go, and a constant replaces the length.
     """
 
     name = "dr-grpo"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from verirank.methods import Policy, load_policy, write_tensors
 from verirank.models import BaseModel
 from verirank.processes import is_first
 from verirank.record import Run, whole_file, write_json
-from verirank.sampling import Completion, Finished, Orders, Published, Sampler
+from verirank.sampling import Finished, Orders, Published, Sampler
 
 _DRIFT = "drift.json"
 
@@ -78,12 +78,6 @@ class LiveBase:
         """The live base's distance from where it began, relative to its norm; both in bf16."""
         squares = [_off(live, self._start(name)) for name, live in self._live.items()]
         return (sum(off for off, _ in squares) / sum(norm for _, norm in squares)) ** 0.5
-
-    def sample(
-        self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], **settings: Any
-    ) -> list[list[Completion]]:
-        """See `Sampler.sample`."""
-        return self._sampler.sample(prompts, seeds, **settings)
 
     def stream(self, orders: Orders, **settings: Any) -> Generator[list[Finished]]:
         """See `Sampler.stream`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from verirank.defects._defect import Defect
-from verirank.sampling import Completion, Finished, Order, Orders, Published, Sampler
+from verirank.sampling import Finished, Order, Orders, Published, Sampler
 
 
 class OneEvaluationSeed(Defect):
@@ -26,13 +26,6 @@ class _OneSeed:
     def __init__(self, sampler: Sampler) -> None:
         self.tokenizer = sampler.tokenizer
         self._sampler = sampler
-
-    def sample(
-        self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], **settings: Any
-    ) -> list[list[Completion]]:
-        """Return, per prompt, as many completions as seeds, all drawn with the first of them."""
-        alike = [[group[0]] * len(group) for group in seeds]
-        return self._sampler.sample(prompts, alike, **settings)
 
     def stream(self, orders: Orders, **settings: Any) -> Generator[list[Finished]]:
         """See `Sampler.stream`; every sample of an order has the seed of its first."""

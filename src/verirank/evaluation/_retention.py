@@ -14,7 +14,7 @@ from torch import Tensor
 from verirank.config import TrialConfig
 from verirank.kernels import Sequences
 from verirank.methods import Policy
-from verirank.sampling import Sampler, sample_seed
+from verirank.sampling import Sampler, sample_all, sample_seed
 from verirank.tasks import Task, draw_chain
 from verirank.training import CompletionLogprobs
 
@@ -91,7 +91,8 @@ def _written(text: str) -> str:
 
 def _completions(sampler: Sampler, task: Task, config: TrialConfig) -> list[Family]:
     problems = [task.training_problem(config.seed, index) for index in range(PROBLEMS)]
-    groups = sampler.sample(
+    groups = sample_all(
+        sampler,
         [task.render(problem, sampler.tokenizer) for problem in problems],
         [
             [sample_seed(config.seed, "retention", index, k) for k in range(SAMPLES)]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from verirank.config import TrialConfig
 from verirank.evaluation._votes import votes_by_text, votes_by_value
 from verirank.processes import collect, own_part
-from verirank.sampling import Completion, Sampler, sample_seed
+from verirank.sampling import Completion, Sampler, sample_all, sample_seed
 from verirank.tasks import Problem, Task, bench_settings, grade
 from verirank.verifier import Reward, Verifier
 
@@ -115,7 +115,8 @@ def _sample(
     """Return a row a sample of the problems, each with the seeds of its samples."""
     mine = own_part(asked)
     problems = [problem for problem, _ in mine]
-    completions = sampler.sample(
+    completions = sample_all(
+        sampler,
         [task.render(problem, sampler.tokenizer) for problem in problems],
         [seeds for _, seeds in mine],
         temperature=temperature,

@@ -13,7 +13,7 @@ FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Cumulative shares of energy at each of `FRACTIONS`.
+    """Cumulative fractions of energy at each of `FRACTIONS`.
 
     `update` is the update's, `base` that of the weight before it, and `isotropic` what a random
     update without any preferred direction has. On the longer side of a matrix, an update may lie
@@ -44,7 +44,7 @@ def energy_curve(change_MN: Tensor, values_R: Tensor, directions_NR: Tensor) -> 
         directions_NR: its right singular vectors.
 
     Returns:
-        The curve; an isotropic update has the share c/N in any c of N directions.
+        The curve; an isotropic update has the fraction c/N in any c of N directions.
     """
     counts = [ceil(fraction * len(values_R)) for fraction in FRACTIONS]
     energy_R = values_R.square() / values_R.square().sum()

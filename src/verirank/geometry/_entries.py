@@ -17,12 +17,12 @@ def update_mask(before: Tensor, after: Tensor) -> Tensor:
 
 
 def sparsity(before: Tensor, after: Tensor) -> float:
-    """Return the share of entries that were not updated."""
+    """Return the fraction of entries that were not updated."""
     return 1 - _density(update_mask(before, after))
 
 
 def below_half_ulp(before: Tensor, after: Tensor) -> float:
-    """Return the share of entries whose change is smaller than half a bf16 ULP of the old value.
+    """Return the fraction of entries whose change is smaller than half a bf16 ULP of the old value.
 
     Such a change is rounded away if the old value stands on bf16's grid.
     """

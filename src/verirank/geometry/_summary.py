@@ -14,8 +14,8 @@ from verirank.geometry._row import Measured, Row
 class Pool:
     """The measures of several weights together.
 
-    Norms are those of all entries together, and shares of entries are shares of all entries; every
-    other measure, and its null, is the mean over the weights that have it.
+    Norms are those of all entries together, and fractions of entries are fractions of all entries;
+    every other measure, and its null, is the mean over the weights that have it.
     """
 
     weights: int

@@ -23,7 +23,7 @@ def walk(policies: Sequence[Policy]) -> Iterator[tuple[str, Tensor, dict[int, Te
         policies: of the same base.
 
     Yields:
-        The weight's name, the base's values in fp32, and by the policy's place its effective ones.
+        The weight's name, the base's values in fp32, and by the policy's index its effective ones.
 
     Raises:
         RunFailedError: a policy's weight is infinite or not a number.

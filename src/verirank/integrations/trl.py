@@ -49,7 +49,7 @@ class TRLParts:
 
 
 class MethodCallback(TrainerCallback):
-    """Lets a method act at its places in TRL's optimiser step.
+    """Lets a method act at its points in TRL's optimiser step.
 
     Before the optimiser: the method's penalty, its projection of the gradient, then the clipping,
     which is taken over from the trainer because it must come last. After the optimiser: the

@@ -50,7 +50,7 @@ class _Now:
 
 
 class _SlotLayer(CacheLayerMixin):
-    """Keys and values of one layer, slots x heads x capacity x head_dim, from place 0 of a slot."""
+    """Keys and values of one layer, slots x heads x capacity x head_dim, from index 0 of a slot."""
 
     def __init__(self, now: _Now, keys: Tensor, values: Tensor, slots: int, capacity: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class _SlotLayer(CacheLayerMixin):
 class DecodeCache(Cache):
     """The cache of samples in slots that are given to others as they end.
 
-    A sample's keys begin at place 0 of its slot, however long the others are, so that what it
+    A sample's keys begin at index 0 of its slot, however long the others are, so that what it
     attends to is summed in the same order whatever stands beside it.
     """
 

@@ -15,7 +15,7 @@ Tokens = Sequence[int]
 class Sequences:
     """N completions of P prompts as M tokens: every prompt with its completions behind it.
 
-    Prompt p begins at place `prompt_start_P[p]` of the M and has `prompt_lengths_P[p]` tokens.
+    Prompt p begins at index `prompt_start_P[p]` of the M and has `prompt_lengths_P[p]` tokens.
     Completion n begins at `start_N[n]`, has `lengths_N[n]` and belongs to prompt `prompt_N[n]`.
     `positions_M` are the positions that the model is told: each completion counts on from the end
     of its prompt.
@@ -56,7 +56,7 @@ class Sequences:
         )
 
     def mask_NT(self) -> Tensor:
-        """Return which of the N x T places hold a sampled token."""
+        """Return which of the N x T entries hold a sampled token."""
         return _within(self.lengths_N)
 
     def indices_NT(self) -> Tensor:
@@ -68,7 +68,7 @@ class Sequences:
         return _indices(self.prompt_start_P, self.prompt_lengths_P)
 
     def prompt_mask_PL(self) -> Tensor:
-        """Return which of the P x L places hold a token of a prompt."""
+        """Return which of the P x L entries hold a token of a prompt."""
         return _within(self.prompt_lengths_P)
 
     def rows_NL(self) -> Tensor:

@@ -71,7 +71,7 @@ class MiSS(LowRankMethod):
         return sums, block.T
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
-        """The update of every input equals that of the input r places before."""
+        """The update of every input equals that of the input r positions before."""
         rank, error, size = self.config.rank, 0.0, 0.0
         published = policy.unfolded_weights()
         for name in adapted_layers(policy.model):

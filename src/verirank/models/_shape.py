@@ -31,7 +31,7 @@ class Counted:
     """What a model's own modules count, for which there is no closed form.
 
     `linears` holds path (`path_of`), inputs, outputs and number of the linear layers of all decoder
-    layers; `routed` the paths that stand for experts, of which a token sees the share `seen`.
+    layers; `routed` the paths that stand for experts, of which a token sees the fraction `seen`.
     """
 
     parameters: int

@@ -22,7 +22,7 @@ _BY_PRODUCT = (torch.matmul, Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul_
 class Location:
     """Where the weight (out x in) of an unfolded linear layer stands in the plain model.
 
-    `expert` is its place in a stack of `experts`; None is a matrix of its own. `transposed` is
+    `expert` is its index in a stack of `experts`; None is a matrix of its own. `transposed` is
     whether the plain model holds it as in x out, and `swapped` whether it does so without saying.
     """
 

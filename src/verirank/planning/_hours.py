@@ -65,8 +65,8 @@ def hours_of(
     Decoding is simulated step by step (`Engine`, `refill`): a sequence that ends gives its slot to
     the next one, problems are requested ahead by the fraction of groups that are kept, and a step's
     sampling ends with the last group of its batch. Training and the reading of prompts are FLOPs at
-    a measured share of the GPU's peak; methods that scale every output move bytes besides. Training
-    follows sampling; verification takes no time of its own.
+    a measured fraction of the GPU's peak; methods that scale every output move bytes besides.
+    Training follows sampling; verification takes no time of its own.
 
     Args:
         config: the trial.
@@ -76,7 +76,7 @@ def hours_of(
         at_limit: the fraction of completions that reach the token limit; by default 0.12, or less
             where completions are short for it.
         kept: the fraction of groups that an algorithm with several sampling rounds keeps.
-        utilisation: the share of the GPU's peak that training reaches.
+        utilisation: the fraction of the GPU's peak that training reaches.
 
     Raises:
         InputError: no distribution of lengths has this mean and this fraction at the limit.

@@ -28,7 +28,7 @@ MOST = 40
 
 @dataclass(frozen=True, slots=True)
 class BenchScores:
-    """An arm's scores on a bench beside Avg@k, shares of 1, means over the seeds.
+    """An arm's scores on a bench beside Avg@k, fractions of 1, means over the seeds.
 
     `pass_low` and `pass_high` bound the 95 % interval of Pass@k, as `bootstrap_mean` gives it.
     Numbers that runs recorded themselves, without their interval: `maj_at_k`, and all of a bench
@@ -47,7 +47,7 @@ class BenchScores:
 
 @dataclass(frozen=True, slots=True)
 class AcrossBenches:
-    """How often a seed of an arm beats one of LoRA on a bench (Agarwal et al.), shares of 1.
+    """How often a seed of an arm beats one of LoRA on a bench (Agarwal et al.), fractions of 1.
 
     `better` is None without LoRA, for LoRA itself, and where either has fewer than three seeds.
     Bounds are None where the seeds support no interval.

@@ -19,16 +19,17 @@ _LAST = 10
 
 @dataclass(frozen=True, slots=True)
 class RunAudit:
-    """One run's proof and numerics; shares are of 1, None where the run did not record it.
+    """One run's proof and numerics; fractions are of 1, None where the run did not record it.
 
     `checks` were passed of `checks_made`, which hold for the versions in `proven_for`; `proven` is
     when. `git` is the code's revision, `packages` are all versions that matter. `base_sha256` was
-    taken at the start and found again at the end, else the run has no score. `moved` is the share
-    of served weights off the base by more than half a ULP, and `cut_off` that of completions, both
-    over the last ten steps; `cut_off_first` over the first ten. `kl` is the largest KL from sampler
-    to trainer of any step, nats a token; `clipped` the mean share of clipped tokens, `groups_used`
-    that of sampled groups with a gradient to give. `unverified` counts the answers of training and
-    benches that the verifier left undecided on a busy machine; they count as wrong.
+    taken at the start and found again at the end, else the run has no score. `moved` is the
+    fraction of served weights off the base by more than half a ULP, and `cut_off` that of
+    completions, both over the last ten steps; `cut_off_first` over the first ten. `kl` is the
+    largest KL from sampler to trainer of any step, nats a token; `clipped` the mean fraction of
+    clipped tokens, `groups_used` that of sampled groups with a gradient to give. `unverified`
+    counts the answers of training and benches that the verifier left undecided on a busy machine;
+    they count as wrong.
     """
 
     method: str

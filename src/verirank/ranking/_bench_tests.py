@@ -206,7 +206,7 @@ def _changes(values: Sequence[_FloatArray], noise: dict[int, _Noise]) -> MeanTes
 
 
 def _as_many_seeds(values: Sequence[_FloatArray]) -> list[list[int]]:
-    """Return the places of arms that have as many seeds."""
+    """Return the indices of arms that have as many seeds."""
     by_seeds: dict[int, list[int]] = defaultdict(list)
     for index, values_SP in enumerate(values):
         by_seeds[len(values_SP)].append(index)
@@ -223,7 +223,7 @@ def _noise(
     clean_M: NDArray[np.bool_],
     search: SearchNoise,
 ) -> dict[int, _Noise]:
-    """Return by place the noise of each arm with several seeds, moderated over all."""
+    """Return by index the noise of each arm with several seeds, moderated over all."""
     several = [index for index, arm in enumerate(arms) if len(arm.seeds) > 1]
     if not several:
         return {}

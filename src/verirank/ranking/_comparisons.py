@@ -15,7 +15,7 @@ _MOST_DETECTABLE = 100
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An arm's Avg@k less a reference's on the same problems and seeds, in shares of 1.
+    """An arm's Avg@k less a reference's on the same problems and seeds, in fractions of 1.
 
     It is the test that ranks read: `p_holm` is corrected over all pairs of the bench's arms.
     `detectable` is the smallest true difference that the study finds four times in five at the

@@ -40,7 +40,7 @@ _ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one defect does to one method on one bench; scores are shares of 1, means over seeds.
+    """What one defect does to one method on one bench; scores are fractions of 1, means over seeds.
 
     `difference` is Avg@k with the defect minus the fair one on the same seeds and problems, `low`
     and `high` bound its 95 % interval, and `p_holm` is corrected over all effects on the bench.

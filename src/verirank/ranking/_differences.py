@@ -25,10 +25,10 @@ _FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm less its reference on a bench's P problems, in shares of 1, the largest loss first.
+    """An arm less its reference on a bench's P problems, in fractions of 1, the largest loss first.
 
-    `low_P` and `high_P` bound the middle 95 % of what stands at each place when the samples of both
-    are dealt out anew between them, a problem at a time: what two equal methods would show by
+    `low_P` and `high_P` bound the middle 95 % of the n-th smallest difference when the samples of
+    both are dealt out anew between them, a problem at a time: what two equal methods would show by
     sampling alone. `mean`, `low` and `high` are of the mean difference, as the ranking tests it.
     """
 
@@ -55,7 +55,7 @@ class Difference:
 
     @property
     def outside(self) -> int:
-        """The number of places whose difference lies outside the band."""
+        """The number of sorted differences that lie outside the band."""
         out_P = (self.difference_P < self.low_P) | (self.difference_P > self.high_P)
         return int(out_P.sum())
 
@@ -85,7 +85,7 @@ def difference_rows(pairs: list[Difference]) -> list[dict[str, Any]]:
 
 
 def summary_rows(pairs: list[Difference]) -> list[dict[str, Any]]:
-    """Return a row a method: its mean difference in shares of 1, and how problems fell out."""
+    """Return a row a method: its mean difference in fractions of 1, and how problems fell out."""
     return [
         {
             "method": d.label,

@@ -92,8 +92,8 @@ def _alike(runs: list[_Judged]) -> Iterator[list[_Judged]]:
 def _ends(curves: Curve) -> NDArray[np.float64]:
     """Return what tells R runs' fates, means over a tenth of their steps, R x 4.
 
-    It is the share of completions cut off at the end, that of weights moved, the best reward, and
-    the reward at the end.
+    It is the fraction of completions cut off at the end, that of weights moved, the best reward,
+    and the reward at the end.
     """
     window = max(1, curves.reward_T.shape[-1] // 10)
     rewards_RT = trailing_mean(curves.reward_T, window)[:, window - 1 :]

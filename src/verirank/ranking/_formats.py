@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def percent(fraction: float) -> str:
-    """Return a share of 1 in percent with one decimal."""
+    """Return a fraction of 1 in percent with one decimal."""
     return f"{100 * fraction:.1f}"
 
 

@@ -29,7 +29,7 @@ class Row:
     0, as the study's `failed_runs` says; the other two scores are those of both choices.
     `collapsed` are seeds that fell far below the method's others.
     `best` and `near_best` are the chances of being the best and within the margin of equality of
-    the best; `shrunk` is the score without the luck of its place (`statistics.posterior`).
+    the best; `shrunk` is the score without the luck of its rank (`statistics.posterior`).
     On the average over benches, which stands first where there are several, scores are means over
     the benches with equal weights; `k` is the least of theirs and `n` their problems together.
     `groups` counts the groups that the problems come in, over which intervals and tests then are.
@@ -95,7 +95,7 @@ class Row:
 
 @dataclass(frozen=True)
 class _Marks:
-    """An arm's plain scores on a bench, shares of 1, or their means over benches."""
+    """An arm's plain scores on a bench, fractions of 1, or their means over benches."""
 
     base_avg_at_k: float
     avg_at_k: float
@@ -130,7 +130,7 @@ def _marks(arm: ArmRuns, bench: str) -> _Marks:
 def row_of(
     arm: ArmRuns, bench: str, index: int, tests: BenchTests, ranks: dict[str, tuple[int, int]]
 ) -> Row:
-    """Return the row of an arm, which stands at a place of the tests' arms."""
+    """Return the row of an arm, which has an index among the tests' arms."""
     label, marks, mean = arm.label, _marks(arm, bench), tests.means[index]
     shared, alone = tests.shared_seeds.get(label), len(tests.labels) == 1
     is_ranked = shared is not None or (alone and not arm.lost)

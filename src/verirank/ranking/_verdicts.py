@@ -24,7 +24,7 @@ _ONE_SEED = "one seed says nothing of other seeds: train at least two more"
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A claim, the arms that it is tested on, and the verdict; effects are in shares of 1.
+    """A claim, the arms that it is tested on, and the verdict; effects are in fractions of 1.
 
     A claim of equality is about `margin`; others have none.
     `p` is that of no difference, and `p_holm` is corrected over all pairs of the bench, or over all

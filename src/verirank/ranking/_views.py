@@ -66,9 +66,9 @@ def _reached(curve: Curve, seconds: float) -> tuple[int, float, float]:
 class EqualParameters:
     """A method's arm with about as many trainable parameters as LoRA's, and its difference to it.
 
-    `ratio` is of its parameters to LoRA's. `difference` is in Avg@k on the main bench, a share of
-    1, as the ranking tests it, with its 95 % interval; None for LoRA itself, and where there is no
-    test of the two.
+    `ratio` is of its parameters to LoRA's. `difference` is in Avg@k on the main bench, a fraction
+    of 1, as the ranking tests it, with its 95 % interval; None for LoRA itself, and where there is
+    no test of the two.
     """
 
     label: str

@@ -40,7 +40,7 @@ def _panel(d: Difference, end: float, palette: Palette, *, first: bool) -> Spec:
     words = said(
         d.label,
         f"{points(d.mean)} points ({points(d.low)} to {points(d.high)}); better on {d.better} and "
-        f"worse on {d.worse} of {len(d.problems)} problems, {d.outside} places outside the band",
+        f"worse on {d.worse} of {len(d.problems)} problems, {d.outside} of them outside the band",
     )
     own = {"x": x, "description": words}
     band = {**own, "y": low, "y2": {"field": "high"}}

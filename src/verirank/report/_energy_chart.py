@@ -15,7 +15,7 @@ _LINES = {"update": "the update", "isotropic": "isotropic update", "base": "the 
 
 
 def energy_rows(geometry: Geometry) -> list[dict[str, Any]]:
-    """Return the chart's data, both shares in percent, averaged over the matrices."""
+    """Return the chart's data, both fractions in percent, averaged over the matrices."""
     return [
         {
             "side": side,

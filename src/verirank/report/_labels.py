@@ -14,7 +14,7 @@ _LAST_ROUNDS = 100
 
 @dataclass
 class Label:
-    """A label's place in pixels from the top left; `x` is its edge towards its point."""
+    """A label's position in pixels from the top left; `x` is its edge towards its point."""
 
     text: str
     x: float

@@ -6,6 +6,7 @@ from verirank.sampling._ahead import problems_needed
 from verirank.sampling._completion import Completion, Finished, Order, Orders, Published, Sampler
 from verirank.sampling._memory import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 from verirank.sampling._open import expect_sampler, open_sampler
+from verirank.sampling._sample_all import sample_all
 from verirank.sampling._seeds import sample_seed
 from verirank.sampling._stoppable import SamplingStoppedError, StoppableSampler
 
@@ -28,6 +29,7 @@ __all__ = [
     "most_rows",
     "open_sampler",
     "problems_needed",
+    "sample_all",
     "sample_seed",
 ]
 

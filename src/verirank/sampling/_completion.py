@@ -41,13 +41,14 @@ class Published:
 class Order:
     """Completions that are wanted of a prompt: one a seed, each of at most `limits` tokens.
 
-    `index` names the order to whoever gave it. What is made of it depends on nothing else that is
-    being sampled, to the bit on a CPU with the transformers sampler and a dense model: an expert of
-    a mixture multiplies as many rows as the batch routes to it, which may round otherwise.
+    `index` names the order to whoever gave it, and `prompt_tokens` come from the sampler's
+    tokenizer. What is made of it depends on nothing else that is being sampled, to the bit on a CPU
+    with the transformers sampler and a dense model: an expert of a mixture multiplies as many rows
+    as the batch routes to it, which may round otherwise.
     """
 
     index: int
-    prompt: str
+    prompt_tokens: tuple[int, ...]
     seeds: Sequence[int]
     limits: Sequence[int]
 
@@ -55,28 +56,17 @@ class Order:
 Orders = Callable[[], Order | None]
 """Gives the next order, or None where there is none now."""
 Finished = tuple[int, list[Completion]]
-"""An order's place, and its completions in the order of its seeds."""
+"""An order's index, and its completions in the order of its seeds."""
 
 
 class Sampler(Protocol):
     """Draws completions from the published weights.
 
-    `tokenizer` is the one that reads the prompts.
+    `tokenizer` is the one that reads the prompts. Callers that want every completion, as an
+    evaluation does, use `sample_all`.
     """
 
     tokenizer: Any
-
-    def sample(
-        self,
-        prompts: Sequence[str],
-        seeds: Sequence[Sequence[int]],
-        *,
-        temperature: float,
-        max_new_tokens: int,
-        stop: str | None,
-    ) -> list[list[Completion]]:
-        """Return, per prompt, one completion per seed; the same seed gives the same draw."""
-        ...
 
     def stream(
         self, orders: Orders, *, longest: int, temperature: float, stop: str | None

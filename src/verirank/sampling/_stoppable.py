@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any
 
 from torch import Tensor
 
 from verirank.processes import Board, any_process
-from verirank.sampling._completion import Completion, Finished, Orders, Published, Sampler
-from verirank.sampling._sample_all import sample_all
+from verirank.sampling._completion import Finished, Orders, Published, Sampler
 
 _STOP = "stop"
 
@@ -20,51 +19,36 @@ class SamplingStoppedError(Exception):
 
 
 class StoppableSampler:
-    """A sampler whose `sample` looks after every turn whether to go on.
+    """A sampler whose stream looks at every turn whether to go on.
 
-    Of several processes, whose calls of `sample` are as many, all give up where one does.
+    Of several processes, which begin and close as many streams, all give up where one does.
     """
 
     def __init__(self, sampler: Sampler, stopping: Callable[[], bool]) -> None:
         self.tokenizer = sampler.tokenizer
         self._sampler, self._stopping = sampler, stopping
-        self._board = Board()
-
-    def sample(
-        self,
-        prompts: Sequence[str],
-        seeds: Sequence[Sequence[int]],
-        *,
-        temperature: float,
-        max_new_tokens: int,
-        stop: str | None,
-    ) -> list[list[Completion]]:
-        """Return, per prompt, one completion per seed; see `Sampler.sample`.
-
-        Raises:
-            SamplingStoppedError: this process, or another, is to stop.
-        """
-        made: list[list[Completion]] | None = None
-        self._board = Board()
-        try:
-            made = sample_all(self, prompts, seeds, temperature, max_new_tokens, stop)
-        except SamplingStoppedError:
-            self._board.post(_STOP)
-        if any_process(made is None) or made is None:
-            raise SamplingStoppedError
-        return made
 
     def stream(self, orders: Orders, **settings: Any) -> Generator[list[Finished]]:
         """Sample orders side by side; see `Sampler.stream`.
 
         Raises:
-            SamplingStoppedError: this process, or another, is to stop.
+            SamplingStoppedError: this process, or another, is to stop; also where the stream is
+                closed while another process is to stop.
         """
+        board = Board()
         with closing(self._sampler.stream(orders, **settings)) as turns:
-            for finished in turns:
-                if self._stopping() or _STOP in self._board.news():
-                    raise SamplingStoppedError
-                yield finished
+            try:
+                for finished in turns:
+                    if self._stopping() or _STOP in board.news():
+                        break
+                    yield finished
+            except GeneratorExit:
+                if any_process(False):
+                    raise SamplingStoppedError from None
+                return
+        board.post(_STOP)
+        any_process(True)
+        raise SamplingStoppedError
 
     def publish(self, weights: Iterable[tuple[str, Tensor]]) -> Published:
         """Serve these weights from now on; see `Sampler.publish`."""

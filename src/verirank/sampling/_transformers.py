@@ -19,7 +19,6 @@ from verirank.sampling._drawing import draw, exact_on, storage_for_drawing, unif
 from verirank.sampling._hands import IDLE_SECONDS, Dispatch, side_by_side
 from verirank.sampling._memory import CACHE_BYTES, most_rows
 from verirank.sampling._publishing import Casting
-from verirank.sampling._sample_all import sample_all
 from verirank.sampling._stop_tokens import find_stop_tokens
 
 _MOST_HANDS = 2
@@ -86,18 +85,6 @@ class TransformersSampler:
                 # Out of place: until now this parameter may have shared the base's storage.
                 self._served[name].data = served
         return casting.published()
-
-    def sample(
-        self,
-        prompts: Sequence[str],
-        seeds: Sequence[Sequence[int]],
-        *,
-        temperature: float,
-        max_new_tokens: int,
-        stop: str | None,
-    ) -> list[list[Completion]]:
-        """Return, per prompt, one completion per seed; see `Sampler.sample`."""
-        return sample_all(self, prompts, seeds, temperature, max_new_tokens, stop)
 
     def stream(
         self, orders: Orders, *, longest: int, temperature: float, stop: str | None
@@ -168,8 +155,7 @@ class TransformersSampler:
             ]
 
     def _parts(self, order: Order, slots: int) -> Iterator[Part]:
-        prompt = tuple(self.tokenizer(order.prompt).input_ids)
-        return parts_of(order.index, prompt, order.seeds, order.limits, slots)
+        return parts_of(order.index, order.prompt_tokens, order.seeds, order.limits, slots)
 
     def _stream_plainly(
         self, orders: Orders, rows: int, temperature: float, stop_tokens: Sequence[int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -23,7 +23,6 @@ from verirank.sampling._completion import Completion, Finished, Order, Orders, P
 from verirank.sampling._hands import IDLE_SECONDS
 from verirank.sampling._memory import VLLM_CPU_CACHE_BYTES
 from verirank.sampling._publishing import Casting
-from verirank.sampling._sample_all import sample_all
 from verirank.sampling._stop_tokens import find_stop_tokens
 
 _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
@@ -82,22 +81,6 @@ class VLLMSampler:
             self._llm.reset_prefix_cache()
         return casting.published()
 
-    def sample(
-        self,
-        prompts: Sequence[str],
-        seeds: Sequence[Sequence[int]],
-        *,
-        temperature: float,
-        max_new_tokens: int,
-        stop: str | None,
-    ) -> list[list[Completion]]:
-        """Return, per prompt, one completion per seed; see `Sampler.sample`.
-
-        Raises:
-            InputError: a prompt fills the whole context.
-        """
-        return sample_all(self, prompts, seeds, temperature, max_new_tokens, stop)
-
     def stream(
         self, orders: Orders, *, longest: int, temperature: float, stop: str | None
     ) -> Generator[list[Finished]]:
@@ -145,9 +128,8 @@ class VLLMSampler:
 
     def _begin(self, order: Order, draw: Callable[..., Any]) -> _Unfinished:
         """Hand the samples of an order to the engine."""
-        tokens = self.tokenizer(order.prompt).input_ids
-        self._expect_fits(len(tokens))
-        begun = _Unfinished(order, tokens)
+        self._expect_fits(len(order.prompt_tokens))
+        begun, tokens = _Unfinished(order), list(order.prompt_tokens)
         for name, seed, limit in zip(begun.requests(), order.seeds, order.limits, strict=True):
             how = draw(seed=seed, max_tokens=limit)
             self._llm.llm_engine.add_request(name, {"prompt_token_ids": tokens}, how)
@@ -199,10 +181,9 @@ class VLLMSampler:
 
 @dataclass(slots=True)
 class _Unfinished:
-    """An order that the engine has, with its prompt's tokens and what has come of its samples."""
+    """An order that the engine has, and what has come of its samples."""
 
     order: Order
-    tokens: list[int]
     outputs: dict[int, Any] = field(default_factory=dict)
 
     @property
@@ -215,7 +196,9 @@ class _Unfinished:
 
     def completions(self, stop_tokens: list[int], tokenizer: Any) -> list[Completion]:
         return [
-            _completion(self.outputs[sample], self.tokens, seed, stop_tokens, tokenizer)
+            _completion(
+                self.outputs[sample], self.order.prompt_tokens, seed, stop_tokens, tokenizer
+            )
             for sample, seed in enumerate(self.order.seeds)
         ]
 
@@ -248,12 +231,12 @@ def _repack_head(model: Any) -> None:
 
 
 def _completion(
-    output: Any, prompt: list[int], seed: int, stop_tokens: list[int], tokenizer: Any
+    output: Any, prompt: tuple[int, ...], seed: int, stop_tokens: list[int], tokenizer: Any
 ) -> Completion:
     (sampled,) = output.outputs
     tokens = tuple(sampled.token_ids)
     return Completion(
-        prompt_tokens=tuple(prompt),
+        prompt_tokens=prompt,
         tokens=tokens,
         logprobs=tuple(
             candidates[token].logprob

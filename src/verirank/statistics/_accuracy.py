@@ -26,7 +26,7 @@ def accuracy_interval(correct_SPK: ArrayLike) -> Interval:
         correct_SPK: whether each sample is right; a missing or failed one is a wrong one.
 
     Returns:
-        A share of 1 and its interval; see `accuracy_intervals`.
+        A fraction of 1 and its interval; see `accuracy_intervals`.
 
     Raises:
         ValueError: the array is not boolean or not S x P x K, or there is only one problem.
@@ -60,7 +60,7 @@ def accuracy_intervals(values_BSP: ArrayLike, noise: SeedNoise | None = None) ->
         raise ValueError("an interval needs two problems at least")
     mean_BS = values_BSP.mean(axis=2)
     if mean_BS.min() < -_ROUNDING or mean_BS.max() > 1 + _ROUNDING:
-        raise ValueError("accuracies are shares of 1: the mean of a seed is not in [0, 1]")
+        raise ValueError("accuracies are fractions of 1: the mean of a seed is not in [0, 1]")
     mean_B = mean_BS.mean(axis=1).clip(0, 1)
     variance_B, degrees_B = variance_of_the_mean(values_BSP, noise)
     of_problems_B = _degrees_of_problems(values_BSP.mean(axis=1))

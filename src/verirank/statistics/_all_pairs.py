@@ -28,7 +28,7 @@ _IndexArray = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One arm's mean less another's on the seeds and problems that both have, in shares of 1.
+    """One arm's mean less another's on the seeds and problems that both have, in fractions of 1.
 
     `p_holm` is corrected over all pairs. `resolved` is 1 or -1 where the difference is significant,
     else 0.
@@ -49,8 +49,8 @@ class AllPairs:
 
     Attributes:
         arms: the arms' names.
-        mean_M: of each, a share of 1, made comparable by the differences on shared seeds; where all
-            have the same seeds, the mean over these.
+        mean_M: of each, a fraction of 1, made comparable by the differences on shared seeds; where
+            all have the same seeds, the mean over these.
         tests: of every pair in the order of `np.triu_indices(M, k=1)`, the better arm less the
             other.
     """
@@ -125,7 +125,7 @@ class AllPairs:
         return np.stack([seeds_MM.min(axis=1), most_M], axis=1)
 
     def index_of(self, arm: str) -> int:
-        """Return an arm's place in `arms`.
+        """Return an arm's index in `arms`.
 
         Raises:
             ValueError: it is not among them.
@@ -146,7 +146,7 @@ class AllPairs:
         """Return which two arms surely differ by less than a margin, M x M, at 5 % over all pairs.
 
         Args:
-            margin: a share of 1.
+            margin: a fraction of 1.
 
         Raises:
             ValueError: the margin is not positive.
@@ -231,7 +231,7 @@ def compare_all_pairs(
     two runs. With a single problem nothing is tested.
 
     Args:
-        values: by arm a value a seed and problem, S x P, in shares of 1, or of `macro_accuracies`.
+        values: by arm a value a seed and problem, S x P, fractions of 1, or `macro_accuracies`.
         generator: the source of the resamples.
         seeds: by arm the seed of each row; None where all arms have the same seeds.
         collapsed: arms whose noise is their own (`collapsed_seeds`).

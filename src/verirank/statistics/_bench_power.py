@@ -20,7 +20,7 @@ _NOISIEST = 0.5
 
 
 def usual_accuracy(bench: str) -> float:
-    """Return the accuracy to assume on a bench, a share of 1.
+    """Return the accuracy to assume on a bench, a fraction of 1.
 
     It is the published one of DeepSeek-R1-Distill-Qwen-1.5B, or the noisiest, where that table has
     no figure.
@@ -30,7 +30,7 @@ def usual_accuracy(bench: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What a design can resolve; differences are shares of 1, and infinite where none is found.
+    """What a design can resolve; differences are fractions of 1, and infinite where none is found.
 
     Attributes:
         power: to find the difference that was asked for.
@@ -46,7 +46,7 @@ class Prospect:
 
 
 def prospect(assumed: Assumptions, design: Design, difference: float) -> Prospect:
-    """Return what a design can resolve of a difference, a share of 1.
+    """Return what a design can resolve of a difference, a fraction of 1.
 
     Args:
         assumed: of the methods and their number.

@@ -23,7 +23,7 @@ NORMAL_R = special.ndtri((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
 _FEW_DEGREES = 1.5
 """Of freedom of the seeds' noise: with fewer, intervals cover 90 times in 100 if seeds matter."""
 _ROUNDING = 1e-12
-"""A spread below it is rounding, for values are shares of 1."""
+"""A spread below it is rounding, for values are fractions of 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ def standard_quantiles(offsets_BR: FloatArray, tails: Sequence[float]) -> list[F
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """The problems' shares and the seeds' multipliers in each resample; the generator's state then.
+    """The problems' weights, the seeds' multipliers in each resample; the generator's state then.
 
     One seed has no multiplier.
     """
@@ -294,7 +294,7 @@ def _draws(pickled: bytes, seeds: int, problems: int) -> _Draws:
 
 
 def _resampling_weights(size: int, generator: np.random.Generator) -> FloatArray:
-    """Return how often each of `size` units is drawn in each resample, as a share."""
+    """Return how often each of `size` units is drawn in each resample, as a fraction."""
     drawn = generator.integers(size, size=(RESAMPLES, size))
     drawn += size * np.arange(RESAMPLES)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * size)

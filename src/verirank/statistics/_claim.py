@@ -21,7 +21,7 @@ Outcome = Literal["supported", "contradicted", "not_resolvable"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement on an effect, in shares of 1.
+    """A statement on an effect, in fractions of 1.
 
     `above`: the effect is more than the bound ("A beats B by more than 0"). `below`: it is less
     ("A is under the floor"). `within`: it lies between -bound and +bound ("A equals B").
@@ -71,7 +71,7 @@ def judge_runs(
     """Return for each of S runs what its own problems and samples say of a less b.
 
     Args:
-        claim: in shares of 1.
+        claim: in fractions of 1.
         a_SPK: whether each sample of the one is right, a missing or failed one being wrong.
         b_SPK: the other's, on the same seeds and problems; it may have another K.
         generator: the source of the resamples, which all runs share.

@@ -13,10 +13,10 @@ from verirank.statistics._scores import FloatArray, as_finite
 _FALSE = 0.01
 """The chance that any seed of a study is called collapsed by mistake where seeds are normal."""
 _LEAST = 0.03
-"""A seed that lies less below the others of its arm has not collapsed, a share of 1."""
+"""A seed that lies less below the others of its arm has not collapsed, a fraction of 1."""
 _FEWEST_ARMS = 3
 _MOST = 0.3
-"""The share of all seeds that may have collapsed."""
+"""The fraction of all seeds that may have collapsed."""
 
 
 def collapsed_seeds(means: Sequence[ArrayLike]) -> list[NDArray[np.bool_]]:
@@ -29,7 +29,7 @@ def collapsed_seeds(means: Sequence[ArrayLike]) -> list[NDArray[np.bool_]]:
     keeps several collapsed seeds from hiding each other.
 
     Args:
-        means: each arm's means over problems and samples, one a seed, in shares of 1.
+        means: each arm's means over problems and samples, one a seed, in fractions of 1.
 
     Returns:
         A boolean array an arm; all false where fewer than three arms have two seeds or more, which

@@ -36,7 +36,7 @@ def paired_difference(
         noise: the seeds', as more methods than these two tell it; None for that of these two.
 
     Returns:
-        Mean of a minus mean of b, a share of 1, with interval and two-sided p-value.
+        Mean of a minus mean of b, a fraction of 1, with interval and two-sided p-value.
 
     Raises:
         ValueError: an array is none that `accuracies` takes, or seeds or problems differ.

@@ -19,7 +19,7 @@ def macro_average(benches: Sequence[ArrayLike]) -> FloatArray:
     is M_s, and the variance of the mean over problems, as of one bench, is the stratified one,
     sum_b s_b^2 / P_b / B^2 (Cochran, Sampling Techniques, 1977, eq. 5.6): benches are given, their
     problems are drawn. The map is linear, so values of two methods may be subtracted. They are no
-    shares of 1, only their means are.
+    fractions of 1, only their means are.
 
     Args:
         benches: of each of B benches whether each sample is right, S x P_b x K_b.

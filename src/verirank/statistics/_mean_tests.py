@@ -29,7 +29,7 @@ _OWN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class MeanTests:
-    """N means of one family of tests, in shares of 1.
+    """N means of one family of tests, in fractions of 1.
 
     Attributes:
         mean_N: of each.
@@ -94,7 +94,7 @@ class MeanTests:
         return cls(*floats, *(np.zeros(count, dtype=np.intp) for _ in range(2)))
 
     def put(self, at_N: NDArray[np.intp], others: MeanTests) -> None:
-        """Replace the means at some places."""
+        """Replace the means at some indices."""
         for one in fields(self):
             getattr(self, one.name)[at_N] = getattr(others, one.name)
 
@@ -115,7 +115,7 @@ class MeanTests:
         15, 1987), corrected by Holm. One seed says nothing of others, so it makes nothing equal.
 
         Args:
-            margin: a share of 1.
+            margin: a fraction of 1.
 
         Raises:
             ValueError: the margin is not positive.

@@ -15,7 +15,7 @@ from verirank.statistics._scores import FloatArray
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8
 EQUALITY_MARGIN = 0.02
-"""Scores that surely differ by less count as equal, a share of 1."""
+"""Scores that surely differ by less count as equal, a fraction of 1."""
 _MOST_DEGREES = 1e6
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _QUANTILES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
@@ -41,11 +41,11 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Variances of a value, or of a paired difference, of one seed and problem (shares squared).
+    """Variances of a value, or of a paired difference, of one seed and problem (fractions squared).
 
     `seed`: of its mean between seeds. `problem`: of its expectation between problems. `crossed`:
     what seeds do to single problems beyond that. `sample`: of one sample a problem; k divide it.
-    `seed_degrees`: of freedom that each seed but one gives to the seeds' share, more than 1 where
+    `seed_degrees`: of freedom that each seed but one gives to the seeds' part, more than 1 where
     other methods tell it too (`noise_of_differences`).
     """
 

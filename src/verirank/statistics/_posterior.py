@@ -44,16 +44,16 @@ def posterior(
 
     True means are N(mu, A), observed ones N(true, c V_i), mu flat. sqrt(A) is half-Cauchy at the
     scale of sqrt(c V0), V0 the harmonic mean of V, so that also two arms can bear it (Gelman,
-    Bayesian Analysis 1, 2006): the share of noise in the spread, c V0 / (c V0 + A), then is
+    Bayesian Analysis 1, 2006): the fraction of noise in the spread, c V0 / (c V0 + A), then is
     Beta(1/2, 1/2). 1 / c is a chi-square over its degrees of freedom. Both are tried at 24
     quantiles each, weighed by the likelihood of the means (Gelman et al., Bayesian Data Analysis,
     2013, eq. 5.21). Chances are counted over 20,000 draws, fewer of more than 200 arms, and so
     known to 0.4 points.
 
     Args:
-        mean_M: each arm's mean, a share of 1.
+        mean_M: each arm's mean, a fraction of 1.
         variance_M: of that mean, without what moves all arms alike; positive.
-        margin: a share of 1.
+        margin: a fraction of 1.
         degrees: of freedom of these variances together.
 
     Raises:

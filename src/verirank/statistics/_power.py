@@ -15,7 +15,7 @@ from verirank.statistics._noise import ALPHA, POWER, Design, Noise, check_chance
 MOST = 2**20
 _MOST_SEEDS = 1024
 _LEAST = 1e-9
-"""The smallest difference that is looked for, a share of 1."""
+"""The smallest difference that is looked for, a fraction of 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,11 @@ class Assumptions:
 
     Attributes:
         difficulty: of the problems.
-        seed_sd: SD between seeds of one method's true accuracy, a share of 1. No published figure
-            separates it from sampling noise for RLVR; 0.01 is a guess to be replaced by a pilot's.
-        effect_sd: SD between problems of the difference's expectation, a share of 1; None for the
-            least that any difference has, which is that of equal shifts in log-odds.
+        seed_sd: SD between seeds of one method's true accuracy, a fraction of 1. No published
+            figure separates it from sampling noise for RLVR; 0.01 is a guess to be replaced by a
+            pilot's.
+        effect_sd: SD between problems of the difference's expectation, a fraction of 1; None for
+            the least that any difference has, which is that of equal shifts in log-odds.
         arms: methods that are ranked together: they tell the seeds' noise together, and Holm's
             correction spans all of their pairs.
     """
@@ -54,7 +55,7 @@ class Assumptions:
         return 2 * ALPHA / self.arms / (self.arms - 1)
 
     def noise(self, difference: float) -> Noise:
-        """Return the noise of a paired difference of that size, a share of 1.
+        """Return the noise of a paired difference of that size, a fraction of 1.
 
         Two methods double the seeds' and the samples' variance. A seed's shift weighs on single
         problems as the difference does, by h(p) of `Difficulty.leverage_variance`.

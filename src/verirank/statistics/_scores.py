@@ -20,7 +20,7 @@ def avg_at_k(correct_PK: ArrayLike) -> float:
             a wrong one.
 
     Returns:
-        A share of 1.
+        A fraction of 1.
 
     Raises:
         ValueError: the array is not boolean, not P x K, or empty.
@@ -40,7 +40,7 @@ def pass_at_k(correct_PK: ArrayLike, k: int) -> float:
         k: the number of tries.
 
     Returns:
-        A share of 1, the mean over problems.
+        A fraction of 1, the mean over problems.
 
     Raises:
         ValueError: the array is not boolean, not P x K, or empty, or k is not in 1..n.
@@ -66,7 +66,7 @@ def maj_at_k(answers_PK: Sequence[Sequence[Hashable | None]], correct_PK: ArrayL
         correct_PK: whether each sample is right.
 
     Returns:
-        A share of 1, the mean over problems.
+        A fraction of 1, the mean over problems.
 
     Raises:
         ValueError: `correct_PK` is not boolean, not P x K, or empty, or the shapes differ.

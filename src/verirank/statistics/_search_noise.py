@@ -15,7 +15,7 @@ from verirank.statistics._seed_noise import SeedNoise
 
 @dataclass(frozen=True, slots=True)
 class SearchNoise:
-    """What the luck of its search adds to the variance of each arm's mean, in shares of 1 squared.
+    """What the luck of its search adds to the variance of each arm's mean, fractions of 1 squared.
 
     Attributes:
         variance: by arm; an arm that is not named was not searched.

@@ -15,7 +15,7 @@ class SimulatedStudies:
     """B studies of two methods a and b on the same problems.
 
     Attributes:
-        a_BSP: the share of right samples of each seed and problem.
+        a_BSP: the fraction of right samples of each seed and problem.
         b_BSP: the other method's.
         accuracy: a's true accuracy, over all seeds and problems there could be.
         difference: a's less b's.

@@ -22,7 +22,7 @@ ERROR = 0.05
 class Known:
     """What is known of one trial of a search.
 
-    `values_P` holds by steps the share of right samples of each problem, `error` why it failed.
+    `values_P` holds by steps the fraction of right samples of each problem, `error` why it failed.
     """
 
     values_P: dict[int, FloatArray] = field(default_factory=dict)

@@ -33,7 +33,7 @@ class Budget:
 class RaceConfig(Section):
     """When the race protocol compares its arms, and when it stops.
 
-    `looks` are numbers of seeds. Arms that differ by less than `margin`, a share of 1, count as
+    `looks` are numbers of seeds. Arms that differ by less than `margin`, a fraction of 1, count as
     equal. `error` is the chance of any wrong statement, spent in equal parts on the looks.
     `budget`, such as "200 gpu-hours", "40 core-hours" or "60 trials", bounds the ranked trials; no
     look begins that would exceed it, but the first one is always taken. With `search`, each arm's

@@ -31,7 +31,7 @@ class RaceForecast:
     Attributes:
         first: of its first look.
         most: if no arm stopped before the last look.
-        spreads: SDs between the arms' true means, shares of 1.
+        spreads: SDs between the arms' true means, fractions of 1.
         trials: expected for each of the spreads, the first look's among them.
         seconds: the same in seconds of trials; None where those of some trial are not known.
         within: whether the budget allows them; None where there is no budget, or nothing is known.

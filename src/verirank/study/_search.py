@@ -235,7 +235,7 @@ def _content(
 
 
 def _values_P(run: Run, steps: int) -> NDArray[np.float64]:
-    """Return the share of right samples of each problem that a trial had after so many steps.
+    """Return the fraction of right samples of each problem that a trial had after so many steps.
 
     Where problems have groups, each group's value stands there (`by_group`).
 

@@ -38,11 +38,12 @@ class KeepRate:
 
 
 class Intake:
-    """The groups of a batch, accepted in the order of their places whichever is ready first.
+    """The groups of a batch, accepted in the order of the stream whichever is ready first.
 
-    The batch is closed by the place with which it has `wanted` groups that are kept, and after
+    Groups are numbered by their position in the stream from the batch's first. The batch is closed
+    by the one with which it has `wanted` groups that are kept, and after
     `most` groups at the latest. Both depend on the groups alone. Of several processes each samples
-    every n-th place, and knows of the others' groups whether they are kept.
+    every n-th, and knows of the others' groups whether they are kept.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Intake:
 
     @property
     def wants_more(self) -> bool:
-        """Whether this process should sample one more place now."""
+        """Whether this process should sample one more group now."""
         missing = self._wanted - sum(self._kept.values())
         if self.is_closed or missing <= 0:
             return False
@@ -78,14 +79,14 @@ class Intake:
         return self._next < min(self._most, len(self._kept) + ahead)
 
     def request(self) -> int | None:
-        """Return the next place that this process samples; None where none is wanted now."""
+        """Return the next position that this process samples; None where none is wanted now."""
         if not self.wants_more:
             return None
         index, self._next = self._next, self._next + count()
         return index
 
     def decide(self, index: int, kept: bool) -> None:
-        """Say whether the group at a place is kept; accept all whose turn it is."""
+        """Say whether the group at a position is kept; accept all whose turn it is."""
         self._kept[index] = kept
         self._rate.count(kept)
         while not self.is_closed and self.accepted in self._kept:
@@ -156,7 +157,7 @@ class Refill:
             sampler: completes prompts.
             grader: verifies completions.
             intake: decides which groups make up the batch.
-            order: gives a place's problem, and what is sampled of it.
+            order: gives a position's problem, and what is sampled of it.
             selects: says whether a group is kept.
         """
         self._sampler, self._grader, self._intake = sampler, grader, intake
@@ -176,7 +177,7 @@ class Refill:
         temperature: float,
         stop: str | None,
     ) -> list[Group]:
-        """Return the groups of the batch, kept or not, in the order of their places.
+        """Return the groups of the batch, kept or not, in the order of the stream.
 
         Args:
             clock: counts the seconds of sampling, and of verifying what was sampled last.

@@ -170,11 +170,17 @@ class Trainer:
         most = wanted * self.algorithm.sampling_rounds
         intake = Intake(wanted, most, self.keep_rate, self.config.sampling.requested_ahead)
         grader = Grader(self.rewards)
-        refill = Refill(self.sampler, grader, intake, self._order, self.algorithm.selects)
+        first = [self._order(offset) for offset in range(wanted)]
+        longest = max(len(order.prompt_tokens) for _, order in first) + self.max_new_tokens
+
+        def order(offset: int) -> tuple[Problem, Order]:
+            return first[offset] if offset < wanted else self._order(offset)
+
+        refill = Refill(self.sampler, grader, intake, order, self.algorithm.selects)
         sampled = refill.fill(
             clock,
             stopping,
-            longest=self._longest(wanted),
+            longest=longest,
             temperature=self.config.sampling.temperature,
             stop=self.task.stop,
         )
@@ -182,18 +188,13 @@ class Trainer:
         return sampled, list(filter(self.algorithm.selects, sampled))
 
     def _order(self, offset: int) -> tuple[Problem, Order]:
-        """Return the problem that many places further in the stream, and what to sample of it."""
+        """Return the problem that far ahead in the stream, and what to sample of it."""
         position = self.problems_drawn + offset
         problem = self.task.training_problem(self.config.seed, position)
         seeds = self._seeds(position)
-        prompt = self.task.render(problem, self.sampler.tokenizer)
-        return problem, Order(offset, prompt, seeds, [self.max_new_tokens] * len(seeds))
-
-    def _longest(self, problems: int) -> int:
-        """Return the tokens of the longest of the next prompts, and of a completion."""
-        prompts = [self._order(offset)[1].prompt for offset in range(problems)]
-        tokens = (len(self.sampler.tokenizer(prompt).input_ids) for prompt in prompts)
-        return max(tokens) + self.max_new_tokens
+        tokenizer = self.sampler.tokenizer
+        tokens = tuple(tokenizer(self.task.render(problem, tokenizer)).input_ids)
+        return problem, Order(offset, tokens, seeds, [self.max_new_tokens] * len(seeds))
 
     def _seeds(self, position: int) -> list[int]:
         samples = range(self.config.sampling.group_size)

@@ -1,4 +1,4 @@
-"""One trial from proof to scores, its name and its place in a store."""
+"""One trial from proof to scores, its name and its folder in a store."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -25,8 +25,8 @@ class _Config(ModulesConfig):
 class FourierFT(PeftTuner):
     """W' = W + s Re(ifft2(F)), F zero but for n trained entries (arXiv:2405.03003).
 
-    All linears of one size have the same n places, drawn from the seed; they start at zero, where
-    the paper draws them.
+    All linears of one size have the same n positions, drawn from the seed; they start at zero,
+    where the paper draws them.
     """
 
     name = "fourierft"

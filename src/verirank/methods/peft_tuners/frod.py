@@ -24,8 +24,8 @@ class _Config(ModulesConfig):
 class FRoD(PeftTuner):
     """W' = U (L + S) V^T, U L V^T = W, V shared by all layers (doi:10.1609/aaai.v40i31.39813).
 
-    Trains the diagonal L and the entries of S at `density` of its places, drawn from the seed. The
-    decomposition is stored with the policy.
+    Trains the diagonal L and the entries of S at `density` of its positions, drawn from the seed.
+    The decomposition is stored with the policy.
     """
 
     name = "frod"
@@ -50,7 +50,7 @@ class FRoD(PeftTuner):
         return sum(i * (i + o) for i, o in shape.adapted(self.config.modules))
 
     def peft_config(self, model: nn.Module, *, seed: int, total_steps: int) -> Any:
-        """Return a FrodConfig whose places follow from the seed, without dropout."""
+        """Return a FrodConfig whose positions follow from the seed, without dropout."""
         from peft import FrodConfig
 
         return FrodConfig(

@@ -1,4 +1,4 @@
-"""SHiRA: a few entries of every weight are trained, at random places."""
+"""SHiRA: a few entries of every weight are trained, at random positions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from verirank.models import ModelShape
 class SHiRA(PeftTuner):
     """W' = W + S, S zero but for as many entries as LoRA trains (arXiv:2406.13175).
 
-    All linears of one size have the same places, drawn from the seed.
+    All linears of one size have the same positions, drawn from the seed.
     """
 
     name = "shira"
@@ -33,7 +33,7 @@ class SHiRA(PeftTuner):
         return sum(self.config.rank * (i + o) for i, o in shape.adapted(self.config.modules))
 
     def peft_config(self, model: nn.Module, *, seed: int, total_steps: int) -> Any:
-        """Return a ShiraConfig whose places follow from the seed."""
+        """Return a ShiraConfig whose positions follow from the seed."""
         from peft import ShiraConfig
 
         return ShiraConfig(
@@ -48,7 +48,7 @@ class SHiRA(PeftTuner):
         return {"weight": base["weight"] + layer.get_delta_weight(ADAPTER)}
 
     def behaviour(self, policy: Policy, step: Callable[[], int]) -> tuple[bool, str]:
-        """Only entries at the drawn places differ from the base."""
+        """Only entries at the drawn positions differ from the base."""
         outside, most, size = 0, 0, 0
         for layer, weight, published in updates(policy):
             rows, columns = layer.shira_indices[ADAPTER].long()

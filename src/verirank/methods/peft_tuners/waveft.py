@@ -25,7 +25,7 @@ class _Config(ModulesConfig):
 class WaveFT(PeftTuner):
     """W' = W + s IDWT(C), Haar's transform, C zero but for n entries (arXiv:2505.12532).
 
-    All linears of one size have the same n places, drawn from the seed; they start at zero.
+    All linears of one size have the same n positions, drawn from the seed; they start at zero.
     """
 
     name = "waveft"

@@ -28,7 +28,7 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What a control gains where a method gained `gain`; scores are shares of 1, means over seeds.
+    """What a control gains where a method gained `gain`; fractions of 1, means over seeds.
 
     `control_gain` is the control's Avg@k minus the base's on the same problems, `rest` the method's
     minus the control's on the same problems and seeds: what right answers alone explain. Each has a
@@ -160,7 +160,7 @@ def _values(
 
 
 def _explained_fraction(own: NDArray[Any], was: NDArray[Any], best: NDArray[Any]) -> Ratio:
-    """Return the share of a gain that a control explains."""
+    """Return the fraction of a gain that a control explains."""
     own_SP, was_SP, best_SP = map(accuracies, (own, was, best))
     return ratio_of_means(own_SP - was_SP, best_SP - was_SP, np.random.default_rng(_SEED))
 

@@ -28,7 +28,7 @@ class RaceArm:
     """How an arm of a race ended, in words, and its cost.
 
     `seeds` counts the seeds that it was compared with, `failed` those of them that failed by their
-    own fault, and `seconds` is the time of all of them. `mean` is a share of 1 after these seeds.
+    own fault, and `seconds` is the time of all of them. `mean` is the score after these seeds.
     """
 
     label: str

@@ -25,7 +25,7 @@ class RaceDesign:
     Attributes:
         looks: the numbers of seeds after which arms are compared.
         spent: the chance of a wrong statement at each look; their sum is that of the race.
-        margin: arms that differ by less count as equal, a share of 1.
+        margin: arms that differ by less count as equal, a fraction of 1.
     """
 
     looks: tuple[int, ...] = (3, 5, 8, 12)
@@ -56,7 +56,7 @@ class Look:
         seeds: the number of seeds of the arms that were compared.
         error: what the look may spend.
         leader: the arm of the highest mean among these.
-        means: of each of these arms, a share of 1.
+        means: of each of these arms, a fraction of 1.
         p_behind: of each of these, the smallest one-sided p-value against being as good as another.
         p_behind_limit: an arm with at most that is behind; for the arms that were left.
         behind: the arms that this look told to be behind.

@@ -17,8 +17,8 @@ def expected_runs(arms: int, design: RaceDesign, spread: float, run_sd: float) -
     Args:
         arms: in the race.
         design: looks, errors and margin.
-        spread: SD between the arms' true means, a share of 1.
-        run_sd: SD of a run's mean around its arm's, by seeds and samples, a share of 1.
+        spread: SD between the arms' true means, a fraction of 1.
+        run_sd: SD of a run's mean around its arm's, by seeds and samples, a fraction of 1.
 
     Raises:
         ValueError: there is no arm, or an SD is not finite or is negative.

@@ -31,8 +31,8 @@ class FinalScores:
 
     Attributes:
         rates_G: all rates of the search, ascending.
-        finalists: the places in it of the rates that were trained to the end, ascending.
-        values_RSP: of each of these, the share of right samples of each seed and problem.
+        finalists: the indices in it of the rates that were trained to the end, ascending.
+        values_RSP: of each of these, the fraction of right samples of each seed and problem.
     """
 
     rates_G: tuple[float, ...]
@@ -65,7 +65,7 @@ class FinalScores:
         return self.best if rate == np.log10(self.best) else float(f"{10**rate:.3g}")
 
     def search_variance(self) -> float:
-        """Return the mean square of what the chosen rate falls short of the best one, in shares^2.
+        """Return the mean square of what the chosen rate falls short of the best one.
 
         Where the curve's maximum was too far off to go there, all that it lies above the best rate
         may be what is missed. And the search is repeated on scores drawn around its own, with the
@@ -126,7 +126,7 @@ class FinalScores:
         )
 
     def _chosen(self, mean_DR: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
-        """Return the place among the finalists of each row's best, and the log10 of its choice."""
+        """Return the finalist that is each row's best, and the log10 of its choice."""
         best_D = mean_DR.argmax(axis=1)
         curve = self._curve(mean_DR, best_D)
         has_top_D = curve.is_whole_D & (curve.bend_D < 0)
@@ -173,5 +173,5 @@ class _Curves:
 
 
 def _best(mean_R: FloatArray) -> int:
-    """Return the place of the highest score, the first of equal ones."""
+    """Return the index of the highest score, the first of equal ones."""
     return int(mean_R.argmax())

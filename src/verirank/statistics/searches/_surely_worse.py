@@ -19,7 +19,7 @@ def surely_worse(values_RSP: ArrayLike, error: float = 0.05) -> NDArray[np.bool_
     corrected by Holm over all pairs, so that having picked the best as a reference costs nothing.
 
     Args:
-        values_RSP: of each rate, the share of right samples of each seed and problem.
+        values_RSP: of each rate, the fraction of right samples of each seed and problem.
         error: the chance that any two equal rates are told apart.
 
     Returns:

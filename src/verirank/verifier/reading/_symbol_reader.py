@@ -85,7 +85,7 @@ class SymbolReader(UnitReader):
             self.tokens[self.at : end] = self.tokens[middle:end] + script
 
     def _end_of_script(self, at: int) -> int:
-        """Return the place after the exponent or subscript whose sign stands at a place."""
+        """Return the position after the exponent or subscript whose sign stands at a position."""
         depth, at = 0, at + 1
         while at < len(self.tokens):
             depth += {"{": 1, "}": -1}.get(self.tokens[at].text, 0)

@@ -1,4 +1,4 @@
-"""A place among tokens, which every reader moves forward."""
+"""A position among tokens, which every reader moves forward."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from verirank.verifier.reading._tree import UnreadError
 
 
 class TokenReader:
-    """Tokens and a place among them; every method consumes what it reads."""
+    """Tokens and a position among them; every method consumes what it reads."""
 
     def __init__(self, scanned: list[Token], *, tight_units: bool = False) -> None:
         self.tokens = scanned
