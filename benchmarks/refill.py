@@ -32,14 +32,21 @@ from workload import WORKLOADS, FixedLength, endless_base
 
 from verirank.config import VerifierConfig, load_plugin, read_settings, resolve, usable_cores
 from verirank.models import SHAPES
-from verirank.planning import Lengths, gpu, hours_of
-from verirank.planning._decoding import Engine, LengthModel, refill
-from verirank.planning._hours import AT_LIMIT, KEPT, engine_of
+from verirank.planning import (
+    AT_LIMIT,
+    KEPT,
+    Engine,
+    LengthModel,
+    Lengths,
+    engine_of,
+    gpu,
+    hours_of,
+    refill,
+)
 from verirank.record import processor
 from verirank.sampling import Completion, Order, Sampler, open_sampler, sample_seed
 from verirank.tasks import Problem, grade
-from verirank.training._metrics import Clock
-from verirank.training._refill import Grader, Intake, KeepRate, Refill
+from verirank.training import Clock, Grader, Intake, KeepRate, Refill
 from verirank.verifier import Reward, Verifier
 
 _WORK = WORKLOADS["smollm2"]

@@ -15,7 +15,7 @@ import click
 import pytest
 from scaling import head, page
 
-from verirank.cli import _root
+from verirank.cli import root
 from verirank.config import TrialConfig
 from verirank.record import cache_folder
 from verirank.study import make_study, plan_study
@@ -36,8 +36,8 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("line", commands())
 def test_every_command_in_the_documents_parses(line: str) -> None:
     arguments = shlex.split(line, comments=True)[1:]
-    with click.Context(_root) as root:
-        command = _root.get_command(root, arguments[0])
+    with click.Context(root) as context:
+        command = root.get_command(context, arguments[0])
         assert command is not None
         rest = arguments[1:]
         while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):

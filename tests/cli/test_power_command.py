@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from verirank.cli import _root
+from verirank.cli import root
 from verirank.config import InputError
 from verirank.tasks import benches
 
@@ -16,7 +16,7 @@ BENCHES = Path(__file__).parents[3] / "shared" / "data" / "bench"
 
 
 def power(*arguments: str):
-    return CliRunner().invoke(_root, ["power", *arguments])
+    return CliRunner().invoke(root, ["power", *arguments])
 
 
 def rows(*arguments: str) -> list[dict]:

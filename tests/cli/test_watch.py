@@ -13,7 +13,7 @@ from verirank.cli.tables import Watch, render
 from verirank.config import to_toml
 from verirank.record import Run, write_file, write_json, write_trial_list
 from verirank.study import Store, StudyStatus, TrialStatus, make_study, study_status
-from verirank.study.executors._stall import StallClock
+from verirank.study.executors import StallClock
 from verirank.trial import trial_entry
 
 

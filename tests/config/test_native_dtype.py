@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verirank.config import read_settings, resolve, to_toml
-from verirank.config._native_dtype import native_dtype
+from verirank.config import native_dtype, read_settings, resolve, to_toml
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from verirank.config import InputError, TrialConfig
-from verirank.defects import Defect, defect_named, defect_names, defect_of
-from verirank.defects._in_place_merging import LiveBase
+from verirank.defects import Defect, LiveBase, defect_named, defect_names, defect_of
 from verirank.methods import Policy
 from verirank.models import BaseModel
 from verirank.record import Run

@@ -1,7 +1,7 @@
 import pytest
 
 from verirank.config import VerifierConfig
-from verirank.evaluation._votes import votes_by_text, votes_by_value
+from verirank.evaluation import votes_by_text, votes_by_value
 from verirank.statistics import maj_at_k
 from verirank.verifier import Verifier
 

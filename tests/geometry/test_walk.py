@@ -7,7 +7,7 @@ import torch
 
 from installed_methods import METHODS
 from verirank.config import MethodConfig, ModelConfig, RunFailedError
-from verirank.geometry._walk import walk
+from verirank.geometry import walk
 from verirank.methods import Policy
 from verirank.models import BaseModel, load_base
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from verirank.kernels import Packing, Sequences, _attention, in_blocks
-from verirank.kernels._decode_cache import _decode_attention, plain_decode_attention
+from verirank.kernels import Packing, Sequences, _attention, in_blocks, plain_decode_attention
+from verirank.kernels._decode_cache import _decode_attention
 
 SCALING = 0.3
 

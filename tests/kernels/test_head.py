@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from verirank.kernels import chosen_logprobs
-from verirank.kernels._head import plain_chosen_logprobs
+from verirank.kernels import chosen_logprobs, plain_chosen_logprobs
 
 TEMPERATURE = 0.7
 

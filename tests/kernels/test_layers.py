@@ -19,19 +19,12 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from keeping import kept_bytes
 from verirank.config import ModelConfig, resolve
-from verirank.kernels import fuse_layers
-from verirank.kernels._layers import (
-    _LLAMA_MLPS,
-    _LLAMA_NORMS,
-    RMSNorm,
-    SwiGLU,
-    plain_gate,
-    plain_rms_norm,
-)
+from verirank.kernels import fuse_layers, plain_gate, plain_rms_norm
+from verirank.kernels._layers import _LLAMA_MLPS, _LLAMA_NORMS, RMSNorm, SwiGLU
 from verirank.methods import Policy
 from verirank.models import load_base, shape_of
 from verirank.models._shape import _AS_LLAMA
-from verirank.training._logprobs import CompletionLogprobs
+from verirank.training import CompletionLogprobs
 
 H = 96
 

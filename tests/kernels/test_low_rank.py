@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from verirank.kernels import low_rank_linear, low_rank_row_norms, scaled_outputs
-from verirank.kernels._low_rank import plain_low_rank_linear, plain_row_norms, plain_scaled_outputs
+from verirank.kernels import (
+    low_rank_linear,
+    low_rank_row_norms,
+    plain_low_rank_linear,
+    plain_row_norms,
+    plain_scaled_outputs,
+    scaled_outputs,
+)
 
 
 @pytest.mark.parametrize("rank", [2, 40])

@@ -15,12 +15,12 @@ from verirank.config import CONTENDERS, MethodConfig, ModelConfig
 from verirank.methods import (
     Policy,
     Report,
+    adapted_layers,
     check_method,
     check_methods,
     create_method,
     method_config,
 )
-from verirank.methods._peft_method import adapted_layers
 
 
 class Broken(NamedTuple):

@@ -11,7 +11,7 @@ from toy_model import save_mixture
 
 from verirank.config import CONTENDERS, ModelConfig
 from verirank.methods import Policy, method_config
-from verirank.methods.conformance._rehearsal import Rehearsal
+from verirank.methods.conformance import Rehearsal
 
 
 @pytest.mark.parametrize("name", CONTENDERS)

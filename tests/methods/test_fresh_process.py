@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from verirank.config import MethodConfig, ModelConfig
 from verirank.methods import Policy, save_policy
-from verirank.methods.conformance._fresh_process import digest, digests_elsewhere
+from verirank.methods.conformance import digest, digests_elsewhere
 
 STANDING_BY = """
 import json, os, signal, sys

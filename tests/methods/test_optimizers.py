@@ -11,7 +11,7 @@ from verirank.config import InputError, MethodConfig, TrainingConfig, learning_r
 from verirank.methods import Policy
 from verirank.methods._optimizers import MuonWithAdamW
 from verirank.models import BaseModel, load_base
-from verirank.training._schedule import rate_factor
+from verirank.training import rate_factor
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from verirank.config import ModelConfig, resolve
-from verirank.methods import Policy
-from verirank.methods._peft_method import adapted_layers
+from verirank.methods import Policy, adapted_layers
 from verirank.models import load_base
 
 LOW_RANK = ["lora", "dora", "adalora", "miss", "pissa", "milora", "rslora", "lora-fa", "vera"]

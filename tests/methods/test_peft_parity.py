@@ -8,8 +8,7 @@ from peft.optimizers import create_lorafa_optimizer, create_loraplus_optimizer
 from toy_model import TOTAL_STEPS, backward, optimizer_of
 
 from verirank.config import MethodConfig, TrainingConfig
-from verirank.methods import Policy
-from verirank.methods._peft_method import adapted_layers
+from verirank.methods import Policy, adapted_layers
 
 
 def policy_of(base, name: str) -> Policy:

@@ -19,7 +19,7 @@ from verirank.methods import Policy, check_method
 from verirank.models import LINEARS, BaseModel, fold, load_base, norms_of, path_of
 from verirank.models._shape import counts_of
 from verirank.sampling import TransformersSampler, sample_all
-from verirank.training._logprobs import CompletionLogprobs
+from verirank.training import CompletionLogprobs
 
 PACKED = {
     *("llama", "llama-biased", "qwen2", "qwen3", "mistral", "gemma", "helium", "smollm3"),

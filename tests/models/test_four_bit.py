@@ -17,7 +17,7 @@ from verirank.methods import Policy, check_method, plain_model
 from verirank.models import BaseModel, FourBitLinear, load_base, load_shape
 from verirank.planning import memory_of, usual_lengths
 from verirank.sampling import TransformersSampler, sample_all
-from verirank.training._logprobs import CompletionLogprobs
+from verirank.training import CompletionLogprobs
 
 pytest.importorskip("bitsandbytes")
 NF4 = ModelConfig(quantization="nf4")

@@ -16,7 +16,7 @@ from verirank.config import CONTENDERS, InputError, TrainingConfig, resolve
 from verirank.export import FORMS, write_policy
 from verirank.kernels import Sequences
 from verirank.methods import Policy, load_policy, save_policy
-from verirank.training._logprobs import CompletionLogprobs
+from verirank.training import CompletionLogprobs
 
 pytestmark = [
     pytest.mark.thorough,

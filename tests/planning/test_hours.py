@@ -13,8 +13,7 @@ import pytest
 from command_line import verirank
 from verirank.config import InputError, TrialConfig, read_settings, resolve
 from verirank.models import SHAPES
-from verirank.planning import Lengths, gpu, hours_of
-from verirank.planning._decoding import Engine, LengthModel, refill
+from verirank.planning import Engine, LengthModel, Lengths, gpu, hours_of, refill
 
 SHAPE = SHAPES["qwen2-1.5b"]
 LENGTHS = Lengths(prompt=150, completion=8100)

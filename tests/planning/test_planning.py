@@ -24,8 +24,7 @@ from verirank.record import Run
 from verirank.sampling import Completion, TransformersSampler, sample_all
 from verirank.study import plan_study, read_study
 from verirank.tasks import Problem
-from verirank.training import Trainer
-from verirank.training._batch import prepare
+from verirank.training import Trainer, prepare
 from verirank.trial import start_trial
 from verirank.verifier import Reward, Verifier
 

@@ -14,7 +14,7 @@ from synthetic_runs import METHODS, write_run
 from verirank.config import InputError
 from verirank.ranking import Leaderboard, Row, build_leaderboard, judge
 from verirank.record import TrialEntry, write_trial_list
-from verirank.report._words import answer, limits
+from verirank.report import answer, limits
 
 DIVERGED = {"status": "failed", "failure_kind": "diverged", "error": "DivergedError: it did"}
 LOST = {"status": "failed", "failure_kind": "machine", "error": "OSError: no space"}

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from synthetic_runs import METHODS, write_run
 from verirank.config import resolve
 from verirank.ranking import Leaderboard, build_leaderboard
-from verirank.report._words import limits
+from verirank.report import limits
 from verirank.tasks import load_task
 
 

@@ -12,8 +12,7 @@ from click.testing import CliRunner
 from synthetic_runs import METHODS, write_run
 from verirank.cli.recommend_command import command
 from verirank.config import InputError
-from verirank.ranking import NothingToRecommendError, build_leaderboard, recommend
-from verirank.ranking._formats import chance
+from verirank.ranking import NothingToRecommendError, build_leaderboard, chance, recommend
 from verirank.record import Run, TrialEntry, write_trial_list
 
 GB = 1e9

@@ -11,7 +11,7 @@ import pytest
 
 from synthetic_runs import METHODS, write_run
 from verirank.ranking import Leaderboard, build_leaderboard, comparisons
-from verirank.report._words import limits
+from verirank.report import limits
 
 
 @pytest.fixture(scope="module")

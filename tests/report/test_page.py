@@ -29,8 +29,7 @@ from verirank.ranking import (
     Searches,
     build_leaderboard,
 )
-from verirank.report import write_report
-from verirank.report._evidence import gather_evidence
+from verirank.report import gather_evidence, write_report
 from verirank.report._evidence_figures import geometry_figures
 from verirank.report._palette import FILE
 from verirank.report.figures import build_figures, confound_figure, energy_figure

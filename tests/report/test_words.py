@@ -9,7 +9,7 @@ import pytest
 from synthetic_runs import Recipe, write_run
 from verirank.ranking import build_leaderboard, count, memory, points
 from verirank.record import duration
-from verirank.report._words import answer, limits, ranks
+from verirank.report import answer, limits, ranks
 
 GOOD, POOR, UNMOVED = Recipe(0.85, 9, 9), Recipe(0.5, 9, 9), Recipe(0.35, 9, 9)
 

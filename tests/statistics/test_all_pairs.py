@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verirank.statistics import MeanTests, collapsed_seeds, compare_all_pairs, noise_of_arms
-from verirank.statistics._standing import (
+from verirank.statistics import (
+    MeanTests,
+    collapsed_seeds,
+    compare_all_pairs,
+    noise_of_arms,
     own_variances,
     standing_order,
     without_contradictions,

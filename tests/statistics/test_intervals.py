@@ -24,8 +24,8 @@ from verirank.statistics import (
     noise_of_differences,
     paired_difference,
     paired_differences,
+    variance_of_the_mean,
 )
-from verirank.statistics._bootstrap import variance_of_the_mean
 
 
 def sample(generator, chances_SP, k: int = 8) -> np.ndarray:

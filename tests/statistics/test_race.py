@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from verirank.statistics import RaceDesign, SearchNoise, decide, noise_of_differences
-from verirank.statistics.races._levels import joint_levels
-from verirank.statistics.races._noise import noise_of_unequal_arms
+from verirank.statistics.races import joint_levels, noise_of_unequal_arms
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "results" / "race.py"
 PROBLEMS = 16

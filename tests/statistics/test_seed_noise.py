@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from verirank.statistics import accuracies, holm, noise_of_arms, noise_of_differences
-from verirank.statistics._seed_noise import independent_pairs, moderated
+from verirank.statistics import (
+    accuracies,
+    holm,
+    independent_pairs,
+    moderated,
+    noise_of_arms,
+    noise_of_differences,
+)
 
 METHODS = 13
 PAIRS = np.triu_indices(METHODS, k=1)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from verirank.config import TrialConfig, resolve, usable_cores
-from verirank.study.executors._capacity import Capacity, Slot
+from verirank.study.executors import Capacity, Slot
 
 GB = 10**9
 

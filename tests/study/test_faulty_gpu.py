@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from verirank.study.executors._gpu_health import GPUHealth
+from verirank.study.executors import GPUHealth
 from verirank.trial import failure_kind, is_device_fault
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}

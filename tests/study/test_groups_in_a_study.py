@@ -13,7 +13,7 @@ from synthetic_runs import METHODS, write_run
 from verirank.ranking import build_leaderboard
 from verirank.record import Run
 from verirank.study._search import _values_P
-from verirank.study.protocols._field import RaceField
+from verirank.study.protocols import RaceField
 
 
 @pytest.mark.parametrize("groups", [None, 6])

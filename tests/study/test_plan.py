@@ -15,9 +15,9 @@ from verirank.cli.tables import render_plan
 from verirank.config import InputError
 from verirank.models import load_shape
 from verirank.planning import gpu, hours_of, usual_lengths
-from verirank.study import Store, Study, make_study, plan_study
+from verirank.study import Store, Study, TrialStatus, make_study, plan_study
 from verirank.study._cost import _probe, benches_during, measured_speed
-from verirank.study._status import TrialStatus, _eta
+from verirank.study._status import _eta
 
 Make = Callable[..., Study]
 

@@ -20,8 +20,7 @@ from study_scores import scores
 from command_line import start
 from verirank.cli.study_command import command
 from verirank.config import InputError, TrialConfig, to_toml
-from verirank.ranking import build_leaderboard
-from verirank.ranking._costs import arm_costs
+from verirank.ranking import arm_costs, build_leaderboard
 from verirank.record import Run, step_seconds, write_file, write_trial_list
 from verirank.report import write_report
 from verirank.study import (
@@ -33,9 +32,9 @@ from verirank.study import (
     resume_study,
     run_study,
     study_status,
+    with_equal_time,
 )
-from verirank.study._equal_time import with_equal_time
-from verirank.study.executors._capacity import Capacity, planned_bytes
+from verirank.study.executors import Capacity, planned_bytes
 from verirank.trial import trial_entry
 
 STUDIES = Path(__file__).parents[2] / "studies"

@@ -9,8 +9,7 @@ import pytest
 
 from verirank.config import TrialConfig
 from verirank.record import DamagedError, Run
-from verirank.study import Store, Study, plan_study
-from verirank.study._trial_state import read_state
+from verirank.study import Store, Study, plan_study, read_state
 from verirank.trial import Rung, record_failure
 
 Make = Callable[..., Study]

@@ -14,7 +14,7 @@ from verirank.record import Run, read_trial_list
 from verirank.sampling import Completion
 from verirank.study import Study, make_study, plan_study, run_study
 from verirank.tasks import load_task
-from verirank.training._rewards import Rewards, rewards_of
+from verirank.training import Rewards, rewards_of
 from verirank.trial import trial_id
 from verirank.verifier import Verifier
 

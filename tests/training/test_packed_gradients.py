@@ -13,8 +13,7 @@ from verirank.kernels import Packing
 from verirank.methods import Policy
 from verirank.models import BaseModel, load_base
 from verirank.sampling import Completion
-from verirank.training._batch import Siblings, pack
-from verirank.training._logprobs import CompletionLogprobs, PackingIgnoredError
+from verirank.training import CompletionLogprobs, PackingIgnoredError, Siblings, pack
 
 TEMPERATURE = 0.7
 

@@ -12,8 +12,7 @@ import torch
 from verirank.config import TrialConfig, override, resolve
 from verirank.models import BaseModel
 from verirank.sampling import Finished, Order, Orders, TransformersSampler
-from verirank.training import Trainer
-from verirank.training._refill import Intake, KeepRate, StepAbandonedError
+from verirank.training import Intake, KeepRate, StepAbandonedError, Trainer
 from verirank.verifier import Verifier
 
 SMALL = ["sampling.problems_per_step=4", "sampling.group_size=4", "training.warmup_steps=1"]

@@ -11,11 +11,7 @@ from verirank.kernels import Packing, _attention
 from verirank.models import BaseModel, load_base
 from verirank.sampling import Completion, TransformersSampler
 from verirank.tasks import Problem
-from verirank.training import Trainer
-from verirank.training._batch import prepare
-from verirank.training._logprobs import CompletionLogprobs
-from verirank.training._metrics import Clock
-from verirank.training._trainer import SamplerDriftError
+from verirank.training import Clock, CompletionLogprobs, SamplerDriftError, Trainer, prepare
 from verirank.verifier import Reward, Verifier
 
 SMALL = ["sampling.problems_per_step=4", "sampling.group_size=4", "training.steps=4"]

@@ -6,13 +6,10 @@ import pytest
 import torch
 
 from verirank.config import override, resolve
-from verirank.methods import DivergedError
-from verirank.methods._peft_method import adapted_layers
+from verirank.methods import DivergedError, adapted_layers
 from verirank.models import BaseModel
 from verirank.sampling import TransformersSampler
-from verirank.training import Trainer
-from verirank.training._batch import prepare
-from verirank.training._metrics import Clock
+from verirank.training import Clock, Trainer, prepare
 from verirank.verifier import Verifier
 
 SMALL = ["sampling.problems_per_step=2", "sampling.group_size=4", "training.steps=12"]

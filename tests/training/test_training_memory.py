@@ -11,10 +11,7 @@ from keeping import kept_bytes
 from verirank.config import override, resolve
 from verirank.models import BaseModel
 from verirank.sampling import Completion, TransformersSampler
-from verirank.training import Trainer
-from verirank.training._batch import pack, prepare
-from verirank.training._logprobs import CompletionLogprobs
-from verirank.training._metrics import Clock
+from verirank.training import Clock, CompletionLogprobs, Trainer, pack, prepare
 from verirank.verifier import Verifier
 
 

@@ -6,7 +6,7 @@ from verirank.algorithms import Group
 from verirank.evaluation import score
 from verirank.sampling import Completion
 from verirank.tasks import Problem
-from verirank.training._metrics import sampling_metrics
+from verirank.training import sampling_metrics
 from verirank.verifier import UNVERIFIED, Reward
 
 REASONS = ["exact", UNVERIFIED, "different", "deadline"]

@@ -16,11 +16,13 @@ from verirank.trial import (
     BaseOutlook,
     NothingToLearnError,
     Rung,
+    base_outlook,
+    expect_signal,
     expected_cost,
+    read_form_outlook,
     run_trial,
     start_trial,
 )
-from verirank.trial._base_outlook import base_outlook, expect_signal, read_form_outlook
 
 OUTLOOK = BaseOutlook(
     "training problems",

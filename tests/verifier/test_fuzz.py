@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verirank.config import VerifierConfig
-from verirank.verifier import KINDS, Verifier, kind_of
-from verirank.verifier._direct import decide
+from verirank.verifier import KINDS, Verifier, decide, kind_of
 
 PIECES = [
     *[

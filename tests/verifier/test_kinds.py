@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from verirank.verifier._direct import decide, kind_of
+from verirank.verifier import decide, kind_of
 from verirank.verifier._equality import compare
 
 HERE = Path(__file__).parent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verirank.verifier._direct import decide
+from verirank.verifier import decide
 from verirank.verifier._equality import compare
 
 LONG = "After a long computation, each step of which is checked twice, and after a review of every "

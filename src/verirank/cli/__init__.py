@@ -10,7 +10,7 @@ from io import TextIOWrapper
 
 import click
 
-_COMMANDS = {
+COMMANDS = {
     "quickstart": "Rank the methods by real RL on a small model, in minutes.",
     "study": "Plan, run, resume and watch a study of many trials.",
     "plan": "Estimate what a preset or study needs: tokens, FLOPs, memory, GPU-hours.",
@@ -48,23 +48,23 @@ class _LazyGroup(click.Group):
     """A group that imports a command's file only when that command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             from verirank.config import nearest
 
-            ctx.fail(f"no command {cmd_name!r}{nearest(cmd_name, _COMMANDS)}")
+            ctx.fail(f"no command {cmd_name!r}{nearest(cmd_name, COMMANDS)}")
         return import_module(f"verirank.cli.{cmd_name}_command").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="verirank")
-def _root() -> None:
+def root() -> None:
     """Measure which PEFT method to use for RL with verifiable rewards."""
     from verirank.config import InputError
 
@@ -88,7 +88,7 @@ def main() -> None:
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "200")  # no terminal is too narrow for a table
     try:
-        code = _root(standalone_mode=False)
+        code = root(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = 2

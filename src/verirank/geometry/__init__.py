@@ -30,6 +30,7 @@ from verirank.geometry._subspaces import (
 )
 from verirank.geometry._summary import Pool, Summary, summarise
 from verirank.geometry._update import measure_update
+from verirank.geometry._walk import walk
 
 __all__ = [
     "FRACTIONS",
@@ -69,4 +70,5 @@ __all__ = [
     "summarise",
     "top_k",
     "update_mask",
+    "walk",
 ]

@@ -1,7 +1,8 @@
 """What a trial will need before it is run: tokens, FLOPs, memory and hours, from shapes alone."""
 
+from verirank.planning._decoding import Engine, LengthModel, refill
 from verirank.planning._gpus import GPU, UTILISATION, gpu, gpus
-from verirank.planning._hours import AT_LIMIT, KEPT, Hours, hours_of
+from verirank.planning._hours import AT_LIMIT, KEPT, Hours, engine_of, hours_of
 from verirank.planning._memory import Memory, memory_of
 from verirank.planning._work import (
     PROMPT_TOKENS,
@@ -18,14 +19,18 @@ __all__ = [
     "KEPT",
     "PROMPT_TOKENS",
     "UTILISATION",
+    "Engine",
     "Hours",
+    "LengthModel",
     "Lengths",
     "Memory",
     "Work",
+    "engine_of",
     "gpu",
     "gpus",
     "hours_of",
     "memory_of",
+    "refill",
     "token_limit",
     "usual_lengths",
     "work_of",

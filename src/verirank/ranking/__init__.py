@@ -5,6 +5,7 @@ from verirank.ranking._audit import ArmAudit, RunAudit, audit_arms, audit_runs
 from verirank.ranking._bench_tests import BenchTests
 from verirank.ranking._comparisons import comparisons
 from verirank.ranking._confounds import Confounds, Effect, measure_confounds, read_confounds
+from verirank.ranking._costs import arm_costs
 from verirank.ranking._curves import REWARD_WINDOW, ArmCurve, reward_curves, selection_curves
 from verirank.ranking._differences import (
     REFERENCES,
@@ -14,7 +15,7 @@ from verirank.ranking._differences import (
     summary_rows,
 )
 from verirank.ranking._fates import RunFate
-from verirank.ranking._formats import count, digits, listed, memory, percent, points
+from verirank.ranking._formats import chance, count, digits, listed, memory, percent, points
 from verirank.ranking._frontier import pareto_frontier
 from verirank.ranking._geometry import MEASURES, GeometryReport, group_means, read_geometry
 from verirank.ranking._leaderboard import Leaderboard, build_leaderboard
@@ -62,6 +63,7 @@ __all__ = [
     "Verdicts",
     "Views",
     "across_benches",
+    "arm_costs",
     "arm_labels",
     "at_equal_parameters",
     "at_equal_time",
@@ -69,6 +71,7 @@ __all__ = [
     "audit_runs",
     "bench_scores",
     "build_leaderboard",
+    "chance",
     "comparisons",
     "count",
     "difference_rows",

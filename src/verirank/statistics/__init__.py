@@ -14,6 +14,7 @@ from verirank.statistics._bootstrap import (
     bootstrap_mean,
     bootstrap_means,
     own_noise,
+    variance_of_the_mean,
 )
 from verirank.statistics._claim import Claim, Outcome, judge_runs
 from verirank.statistics._collapse import collapsed_seeds
@@ -37,8 +38,15 @@ from verirank.statistics._power import Assumptions, Needed, needed
 from verirank.statistics._ratio import Ratio, ratio_of_means
 from verirank.statistics._scores import accuracies, avg_at_k, maj_at_k, pass_at_k
 from verirank.statistics._search_noise import UNSEARCHED, SearchNoise
-from verirank.statistics._seed_noise import SeedNoise, noise_of_arms, noise_of_differences
+from verirank.statistics._seed_noise import (
+    SeedNoise,
+    independent_pairs,
+    moderated,
+    noise_of_arms,
+    noise_of_differences,
+)
 from verirank.statistics._simulation import SimulatedStudies, StudyModel
+from verirank.statistics._standing import own_variances, standing_order, without_contradictions
 from verirank.statistics._units import by_group, by_groups
 from verirank.statistics.races import (
     Look,
@@ -92,15 +100,18 @@ __all__ = [
     "detectable",
     "expected_runs",
     "holm",
+    "independent_pairs",
     "judge_runs",
     "macro_accuracies",
     "macro_average",
     "maj_at_k",
     "mean_tests",
+    "moderated",
     "needed",
     "noise_of_arms",
     "noise_of_differences",
     "own_noise",
+    "own_variances",
     "paired_difference",
     "paired_differences",
     "pass_at_k",
@@ -108,6 +119,9 @@ __all__ = [
     "probability_of_improvement",
     "prospect",
     "ratio_of_means",
+    "standing_order",
     "surely_worse",
     "usual_accuracy",
+    "variance_of_the_mean",
+    "without_contradictions",
 ]

@@ -16,11 +16,12 @@ from verirank.study._definition import (
 from verirank.study._equal_parameters import MATCHED_WITHIN
 from verirank.study._race_config import RaceConfig
 from verirank.study._status import RaceStatus, StudyStatus, TrialStatus, study_status
-from verirank.study._trial_state import ENDED
+from verirank.study._trial_state import ENDED, read_state
 from verirank.study.executors import Executor, Job, LocalExecutor, Outcome, RayExecutor
 from verirank.trial import Store
 
 if TYPE_CHECKING:
+    from verirank.study._equal_time import with_equal_time
     from verirank.study._first_look import FirstLook
     from verirank.study._plan import Plan, PlannedTrial, most_trials, plan_study
     from verirank.study._race_plan import RaceForecast
@@ -51,16 +52,19 @@ __all__ = [
     "most_trials",
     "open_study",
     "plan_study",
+    "read_state",
     "read_study",
     "resume_study",
     "run_study",
     "run_trials",
     "study_names",
     "study_status",
+    "with_equal_time",
 ]
 
 # Planning and running load torch, of which the status of a study needs nothing.
 _HEAVY = {
+    "_equal_time": ("with_equal_time",),
     "_first_look": ("FirstLook",),
     "_race_plan": ("RaceForecast",),
     "_plan": ("Plan", "PlannedTrial", "most_trials", "plan_study"),

@@ -1,6 +1,16 @@
 """Ten checks that prove that a method trains what it names, with real steps on a real model."""
 
-from verirank.methods.conformance._fresh_process import StandIn
+from verirank.methods.conformance._fresh_process import StandIn, digest, digests_elsewhere
+from verirank.methods.conformance._rehearsal import Rehearsal
 from verirank.methods.conformance._report import Check, Report, check_method, check_methods
 
-__all__ = ["Check", "Report", "StandIn", "check_method", "check_methods"]
+__all__ = [
+    "Check",
+    "Rehearsal",
+    "Report",
+    "StandIn",
+    "check_method",
+    "check_methods",
+    "digest",
+    "digests_elsewhere",
+]
