@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import linecache
@@ -145,3 +146,37 @@ def test_the_functions_that_the_pages_walk_through_exist(page: str) -> None:
     assert named
     for room, name in named:
         assert hasattr(import_module(f"verirank.{room}"), name), f"{room}.{name}"
+
+
+def definitions() -> set[str]:
+    """Return the functions and classes of the source, members as `Class.member`, and modules'."""
+    names = set[str]()
+    source = ROOT / "src" / "verirank"
+    for file in source.rglob("*.py"):
+        path = file.relative_to(source).with_suffix("").as_posix()
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names |= {node.name, f"{path}.{node.name}"}
+            for member in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(member, ast.FunctionDef):
+                    names.add(f"{node.name}.{member.name}")
+    return names
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "how-a-trial-runs.md"])
+def test_the_methods_and_modules_that_the_pages_name_exist(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    named = re.findall(r"`([A-Z]\w+\.\w+)(?:\(\))?`", text)
+    named += re.findall(r"`(\w+/[\w/]+\.(?!py\b|md\b|json\b|toml\b)\w+)`", text)
+    assert named
+    known = definitions()
+    assert not [name for name in named if name not in known]
+
+
+def test_the_way_from_settings_to_a_row_names_functions_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    way = text.partition("## From a study")[2].partition("\n## ")[0]
+    named = [name.rpartition(".")[2] for name in re.findall(r"`([\w.]+(?<!\.json))`", way)]
+    assert len(named) > 20
+    known = {name.rpartition(".")[2] for name in definitions()}
+    assert not [name for name in named if name not in known]

@@ -4,7 +4,6 @@ from verirank.ranking._aggregates import AcrossBenches, BenchScores, across_benc
 from verirank.ranking._audit import ArmAudit, RunAudit, audit_arms, audit_runs
 from verirank.ranking._bench_tests import BenchTests
 from verirank.ranking._comparisons import comparisons
-from verirank.ranking._confounds import Confounds, Effect, measure_confounds, read_confounds
 from verirank.ranking._costs import arm_costs
 from verirank.ranking._curves import REWARD_WINDOW, ArmCurve, reward_curves, selection_curves
 from verirank.ranking._differences import (
@@ -27,9 +26,17 @@ from verirank.ranking._searches import Searches, read_searches
 from verirank.ranking._verdicts import Judgement, Verdicts, judge
 from verirank.ranking._views import Views, at_equal_parameters, at_equal_time
 from verirank.ranking.arms import ArmRuns, arm_labels
-from verirank.ranking.controls import Controls, Explained, measure_controls
 from verirank.ranking.races import Race, RaceArm, read_races
 from verirank.ranking.retention import Retained, measure_retained, write_retained
+from verirank.ranking.variants import (
+    Confounds,
+    Controls,
+    Effect,
+    Explained,
+    measure_confounds,
+    measure_controls,
+    read_confounds,
+)
 
 __all__ = [
     "MEASURES",

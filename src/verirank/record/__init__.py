@@ -45,6 +45,7 @@ from verirank.record._files import (
     write_csv,
     write_file,
     write_json,
+    write_table,
 )
 from verirank.record._find_runs import find_runs
 from verirank.record._integrity import DamagedError, expect_sums, write_sums
@@ -177,5 +178,6 @@ __all__ = [
     "write_rollouts",
     "write_samples",
     "write_sums",
+    "write_table",
     "write_trial_list",
 ]

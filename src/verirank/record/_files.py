@@ -120,6 +120,17 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_file(path, text.getvalue())
 
 
+def write_table(folder: Path, name: str, content: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Replace NAME.json by some content and NAME.csv by its rows; without content, remove both."""
+    json_file, csv_file = folder / f"{name}.json", folder / f"{name}.csv"
+    if not content:
+        json_file.unlink(missing_ok=True)
+        csv_file.unlink(missing_ok=True)
+        return
+    write_json(json_file, content)
+    write_csv(csv_file, rows)
+
+
 def _no_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from verirank.ranking._leaderboard import Leaderboard
 from verirank.ranking.arms import ArmRuns
-from verirank.record import write_csv, write_json
+from verirank.record import write_table
 from verirank.statistics import bootstrap_mean
 
 _SEED = 0
@@ -74,11 +74,5 @@ def _retained(arm: ArmRuns) -> Retained | None:
 
 def write_retained(rows: list[Retained], folder: Path) -> None:
     """Write retention.json and retention.csv; without a row there are none."""
-    files = folder / "retention.json", folder / "retention.csv"
-    if not rows:
-        for file in files:
-            file.unlink(missing_ok=True)
-        return
     written = [asdict(row) for row in rows]
-    write_json(files[0], written)
-    write_csv(files[1], written)
+    write_table(folder, "retention", written, written)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verirank.ranking._confounds import Pair, pairs_of
 from verirank.ranking._leaderboard import Leaderboard
-from verirank.record import BenchSamples, write_csv, write_json
-from verirank.statistics import (
-    Interval,
-    Ratio,
-    accuracies,
-    by_groups,
-    paired_differences,
-    ratio_of_means,
-)
+from verirank.ranking.arms import Stage
+from verirank.ranking.variants._pairs import Pair, by_group_of, differences, on_bench, pairs_of
+from verirank.record import BenchSamples, write_table
+from verirank.statistics import Ratio, accuracies, ratio_of_means
 
 _SEED = 0
 
@@ -81,14 +74,9 @@ class Controls:
 
     def write(self, folder: Path) -> None:
         """Write controls.json and controls.csv; without a control there are none."""
-        files = folder / "controls.json", folder / "controls.csv"
-        if not self.rows and not self.missing:
-            for file in files:
-                file.unlink(missing_ok=True)
-            return
         rows = [asdict(row) for row in self.rows]
-        write_json(files[0], {"controls": rows, "missing": list(map(asdict, self.missing))})
-        write_csv(files[1], rows)
+        content = {"controls": rows, "missing": [asdict(one) for one in self.missing]}
+        write_table(folder, "controls", content if rows or self.missing else None, rows)
 
 
 def measure_controls(folders: Iterable[Path], board: Leaderboard) -> Controls:
@@ -105,15 +93,12 @@ def measure_controls(folders: Iterable[Path], board: Leaderboard) -> Controls:
 
 
 def _on_bench(pairs: list[Pair], bench: str, board: Leaderboard) -> Iterator[Explained]:
-    held: dict[tuple[str, str], list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        if bench in pair.fair:
-            held[pair.key].append(pair)
-    taught = [_values([p.variant[bench] for p in each], _after) for each in held.values()]
-    base = [_values([p.variant[bench] for p in each], _before) for each in held.values()]
-    fair = [_values([p.fair[bench] for p in each], _after) for each in held.values()]
-    wholes = _differences(fair, base)
-    gains, rests = _differences(taught, base), _differences(fair, taught)
+    held = on_bench(pairs, bench)
+    taught = [_values([p.variant[bench] for p in each], "after") for each in held.values()]
+    base = [_values([p.variant[bench] for p in each], "before") for each in held.values()]
+    fair = [_values([p.fair[bench] for p in each], "after") for each in held.values()]
+    wholes = differences(fair, base)
+    gains, rests = differences(taught, base), differences(fair, taught)
     for (control, label), each, own, was, best, whole, gain, rest in zip(
         held, held.values(), taught, base, fair, wholes, gains, rests, strict=True
     ):
@@ -141,37 +126,13 @@ def _on_bench(pairs: list[Pair], bench: str, board: Leaderboard) -> Iterator[Exp
         )
 
 
-def _before(samples: BenchSamples) -> NDArray[Any]:
-    return samples.before_PK
-
-
-def _after(samples: BenchSamples) -> NDArray[Any]:
-    return samples.after_PK
-
-
-def _values(
-    samples: list[BenchSamples], stage: Callable[[BenchSamples], NDArray[Any]]
-) -> NDArray[Any]:
+def _values(samples: list[BenchSamples], stage: Stage) -> NDArray[Any]:
     """Return scores of a bench, S x P x K, or the values of groups of problems, S x G x 1."""
-    values_SPK = np.stack([stage(one) for one in samples])
-    if samples[0].groups is None:
-        return values_SPK
-    return by_groups(accuracies(values_SPK), samples[0].groups)[:, :, None]
+    stacked = np.stack([getattr(one, f"{stage}_PK") for one in samples])
+    return by_group_of(stacked, samples[0].groups)
 
 
 def _explained_fraction(own: NDArray[Any], was: NDArray[Any], best: NDArray[Any]) -> Ratio:
     """Return the fraction of a gain that a control explains."""
     own_SP, was_SP, best_SP = map(accuracies, (own, was, best))
     return ratio_of_means(own_SP - was_SP, best_SP - was_SP, np.random.default_rng(_SEED))
-
-
-def _differences(one: list[NDArray[Any]], other: list[NDArray[Any]]) -> list[Interval]:
-    """Return the mean differences with their intervals, a control each."""
-    by_index: dict[int, Interval] = {}
-    shapes = [values.shape[:2] for values in one]
-    for shape in dict.fromkeys(shapes):
-        indices = [index for index, its in enumerate(shapes) if its == shape]
-        both = [(one[index], other[index]) for index in indices]
-        intervals = paired_differences(both, np.random.default_rng(_SEED))
-        by_index |= dict(zip(indices, intervals, strict=True))
-    return [by_index[index] for index in range(len(one))]
