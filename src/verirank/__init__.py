@@ -3,10 +3,13 @@
 The names below load torch when they are first used, not when the package is imported.
 """
 
-import logging
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+# As type checkers know it; `typing` itself would take most of the time of this import.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from verirank.api import (
         compare,
         define_task,
@@ -17,9 +20,6 @@ if TYPE_CHECKING:
         read_table,
         train,
     )
-
-# Where it is installed, peft imports it, and it asks for a package of kernels that it does without.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 __version__: str
 __all__ = [

@@ -1,5 +1,7 @@
 """Base models: the built-in micro, SmolLM2, folders and hub ids; shapes for counting."""
 
+import logging
+
 from verirank.models._adapter_folder import StoredAdapter, read_adapter, write_base_of
 from verirank.models._base_model import BaseModel, Reader, sha256_of
 from verirank.models._device import deterministic, device_of
@@ -26,6 +28,9 @@ from verirank.models._load import (
 from verirank.models._selection import LINEARS, expect_there, path_of, selects
 from verirank.models._shape import SHAPES, ModelShape, shape_of
 from verirank.models._unfold import Location, fold, unfold
+
+# Where it is installed, peft imports it, and it asks for a package of kernels that it does without.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 __all__ = [
     "LINEARS",
