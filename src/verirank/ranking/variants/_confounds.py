@@ -114,7 +114,7 @@ def _on_bench(pairs: list[Pair], bench: str) -> Iterator[Effect]:
         )
         return _corrected(differences(*sides, kinds=kinds))
 
-    average, passed = tested(lambda x_SPK: x_SPK), tested(lambda x_SPK: x_SPK.any(2, keepdims=True))
+    average, passed = tested(lambda x_SPK: x_SPK), tested(lambda x_SPK: x_SPK.max(2, keepdims=True))
     for (key, arm), spoiled_SPK, fair_SPK, mean, once in zip(
         arms.items(), spoiled, fair, average, passed, strict=True
     ):
