@@ -19,6 +19,21 @@ def test_one_pair_is_called_correct_or_wrong_with_the_reason():
     assert run("--gold", "7", "--answer", "8") == "wrong: numbers differ\n"
 
 
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        ("<think>41</think>\n\n42", "correct: exact"),
+        ("so 41?</think>42", "correct: exact"),
+        ("<think>42</think>41", "wrong: numbers differ"),
+        ("<think>42", "wrong: no answer"),
+        ("<think>42</think>", "wrong: no answer"),
+        ("<think>41</think>42<think>so 42", "wrong: no answer"),
+    ],
+)
+def test_a_thought_states_no_answer(answer, line):
+    assert run("--gold", "42", "--answer", answer) == line + "\n"
+
+
 def test_a_file_of_pairs_gives_a_json_line_each_in_their_order(tmp_path):
     pairs = [("1", "2"), ("x+1", "1+x"), ("3", None), ("\ud800", "4"), ("5", "5")]
     file = tmp_path / "pairs.jsonl"

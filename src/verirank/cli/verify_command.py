@@ -9,6 +9,7 @@ import click
 
 from verirank.config import InputError, VerifierConfig
 from verirank.record import read_json_lines
+from verirank.tasks import conclusion
 from verirank.verifier import Reward, Verifier, kind_of
 
 Pair = tuple[str, str | None]
@@ -25,11 +26,12 @@ def command(
 ) -> None:
     """Tell whether answers are mathematically equal to gold answers.
 
-    The kinds and rules that --explain names are those of docs/verifier.md.
+    What an answer says up to its last </think> is left out, and one that ends within <think> is no
+    answer. The kinds and rules that --explain names are those of docs/verifier.md.
     """
     pairs = _pairs(gold, answer, path)
     with Verifier(VerifierConfig()) as verifier:
-        rewards = verifier.verify_many(pairs)
+        rewards = verifier.verify_many([(right, _concluded(said)) for right, said in pairs])
     for pair, reward in zip(pairs, rewards, strict=True):
         why = {"kind": kind_of(pair[0]), "rule": reward.rule} if explain else {}
         click.echo(json.dumps(_row(pair, reward) | why) if as_json else _line(reward, why))
@@ -52,6 +54,11 @@ def _pair(row: dict[str, Any], line: str) -> Pair:
         if not isinstance(row[key], str) and not (key == "prediction" and row[key] is None):
             raise InputError(f"{line}: {key!r} must be text, not {row[key]!r}")
     return row["gold"], row["prediction"]
+
+
+def _concluded(answer: str | None) -> str | None:
+    """Return what stands outside of thoughts."""
+    return answer and conclusion(answer, in_thought=False)
 
 
 def _row(pair: Pair, reward: Reward) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from verirank.tasks._problem_sets import benches, read_bench, read_training_set,
 from verirank.tasks._prompts_fit import expect_prompts_fit, longest_sequence
 from verirank.tasks._registry import bench_settings, load_task
 from verirank.tasks._splits import split_of
+from verirank.tasks._templates import conclusion
 from verirank.tasks.arithmetic import draw_chain
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "TaskPreview",
     "bench_settings",
     "benches",
+    "conclusion",
     "draw_chain",
     "expect_prompts_fit",
     "find_confusion",

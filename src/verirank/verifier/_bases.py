@@ -11,6 +11,7 @@ _WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"
 _IN_BASE = re.compile(
     r"(-?)\(?([0-9A-Z]+(?:\.[0-9A-Z]+)?)\)?_(?:(\d)|\{\(?(\d+)\)?\}|\{?([a-z]+)\}?)", re.ASCII
 )
+_SMALL_DIGITS = re.compile(r"\d[\da-f]*(?=\)?_)", re.ASCII)
 _PROGRAM = re.compile(r"0([xXbBoO])([0-9A-Fa-f]+)", re.ASCII)
 _SAID = re.compile(r"([0-9A-Z])\)?\s*\(?\s*(?:in\s+)?base[\s-]+(\d+|[a-z]+)\s*\)?\s*$", re.ASCII)
 _PREFIXES = {"x": 16, "b": 2, "o": 8}
@@ -21,13 +22,16 @@ def in_base(text: str, *, letters: bool = False) -> tuple[str, int] | None:
 
     Args:
         text: a gold or an answer.
-        letters: whether one or two letters alone may be digits, as in FF_{16}.
+        letters: whether one or two letters alone may be digits, as in FF_{16}, and small ones.
     """
     if program := _PROGRAM.fullmatch(text.strip()):
         return program[2].upper().lstrip("0") or "0", _PREFIXES[program[1].lower()]
     text = without_fonts(plain_characters(text)).replace(UPRIGHT, "")
     text = _SAID.sub(r"\1_{\2}", text)
-    match = _IN_BASE.fullmatch("".join(text.split()))
+    text = "".join(text.split())
+    if letters:
+        text = _SMALL_DIGITS.sub(lambda digits: digits[0].upper(), text, count=1)
+    match = _IN_BASE.fullmatch(text)
     if not match:
         return None
     sign, digits, *_, word = match.groups()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import gcd
 
 from verirank.verifier._bases import in_base
-from verirank.verifier._prose import changes_the_gold
+from verirank.verifier._prose import changes_the_gold, concluded
 from verirank.verifier._readings import answers, decided, is_refused, trees
 from verirank.verifier._undressing import undressed
 from verirank.verifier._unread import states_other_values
@@ -22,6 +22,7 @@ from verirank.verifier._words import (
     date,
     is_content,
     is_text,
+    ordinal,
     plain_words,
     same_dates,
     same_times,
@@ -86,6 +87,9 @@ def decide(gold: str, prediction: str, policy: Policy = STRICT) -> Verdict | Non
     if _NUMBER.fullmatch(gold) and _NUMBER.fullmatch(prediction):
         return _numbers(Decimal(gold) == Decimal(prediction), "number")
     verdict = _by_notation(gold, prediction) or _by_trees(gold, prediction)
+    if not (verdict and verdict.correct) and (value := concluded(prediction)):
+        stated = decide(gold, value, policy)
+        verdict = stated if stated and stated.correct else verdict
     if verdict is None and changes_the_gold(gold, prediction):
         return _verdict(False, kind_of(gold))
     if verdict and not verdict.correct and policy != STRICT:
@@ -106,6 +110,8 @@ def kind_of(gold: str) -> str:
         return "base"
     if date(gold):
         return "date"
+    if ordinal(gold):
+        return "integer"
     if (time := time_of_day(gold)) and not _are_ratios(time):
         return "time"
     if choice(gold):
@@ -123,6 +129,8 @@ def _by_notation(gold: str, prediction: str) -> Verdict | None:
         return _compare_in_base(base, other, prediction)
     if (day := date(gold)) and (other := date(prediction)):
         return _verdict(same_dates(day, other), "date")
+    if (place := ordinal(gold)) or ordinal(prediction):
+        return _compare_ordinals(gold, place, prediction)
     time, other = time_of_day(gold), time_of_day(prediction)
     if time and time[3] and not other:
         return _verdict(False, "time")
@@ -131,6 +139,15 @@ def _by_notation(gold: str, prediction: str) -> Verdict | None:
     if time and gcd(*time[:2]) > 1:
         return _verdict(False, "time")
     return _compare_choices(gold, prediction)
+
+
+def _compare_ordinals(gold: str, place: str, prediction: str) -> Verdict | None:
+    """Compare an ordinal gold, which has a place, with another ordinal or with its number."""
+    if not place:
+        return _verdict(False, kind_of(gold))
+    if other := ordinal(prediction):
+        return _numbers(place == other, "integer")
+    return decide(place, prediction)
 
 
 def _are_ratios(*times: tuple[int, int, int, str]) -> bool:

@@ -9,6 +9,7 @@ from verirank.verifier.reading import (
     UPRIGHT,
     plain_characters,
     qualifies,
+    trails,
     without_fonts,
     words,
 )
@@ -30,6 +31,12 @@ _LAST_NOUN = re.compile(r"[\d)}$]\s+([A-Za-z]{4,})[.\s$]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?。])\s+|\n")
 _COPULA = re.compile(r"(?:=|:|\b(?:is|are|equals|equal)\b)[^=:]*$")
 _LAST_COPULA = re.compile(r"[=:]|\b(?:is|are|equals)\b")
+_STATEMENT = re.compile(
+    r"(?P<before>(?:(?!\d|[?!.;:=<>$\\({\[\n]).){2,100}?)"
+    r"(?:\b(?:is|are|equals|est|es|ist|равно|равен|равна)\b(?:\s+equal\s+to\b)?|[是为為:：])\s*"
+    r"(?P<value>(?:(?!\b(?:is|are|if|when|because|since|for)\b)[^?:;])+)"
+)
+_ONE_OF = re.compile(r"\bone of\b(?![^.]*\bone of\b)", re.IGNORECASE)
 _EXTREME = re.compile(r"\bthe\s+(?:least|most|greatest)\b", re.IGNORECASE)
 """The least value is 42; at least one value is 42."""
 _LEADS = words(
@@ -45,11 +52,29 @@ _DENIALS = words(
     "root reciprocal opposite inverse negative wrong false incorrect doubt doubtful unlikely",
     "impossible if unless but except excluding other without lie mistake error mistaken cannot",
     "can't isn't don't or maybe perhaps could might may would should about around",
+    "subtract few believe hope nobody bound bounds estimate estimates estimated approximation",
+    "them among previous earlier first",
     "say says said claim claims claimed think thought guess assume suppose",
     "approximately не нет keine nicht pas 不 不是 并非",
 )
 """Words before a copula that keep what stands after it from being the answer."""
 
+_OTHER_TOPICS = words(
+    "question problem exercise step case example page line figure table equation part section note",
+    "hint check option",
+    "ne pas non no nunca jamais nie niemals kein keine keiner moitié mitad hälfte double doble",
+    "doppelte contraire opuesto gegenteil plus más mehr moins menos weniger",
+)
+"""Words before a copula that make what stands after it no answer."""
+
+_QUANTITIES = words("remainder multiple profit loss gain base")
+"""Qualifiers of numbers that are quantities where they stand before a copula."""
+
+_OF_THE_ANSWER = re.compile(
+    r"\b(?:of|than|to|from|plus|minus|times)\s+(?:the|this|our)\s+(?:answer|result|solution)\b"
+    r"|[不非没沒约約超错錯误誤]|无解",
+    re.IGNORECASE,
+)
 _REFUSALS = words("not cannot never less more least most twice half double wrong incorrect isn't")
 """Words in the last sentence of a solution that keep its value from being the answer."""
 
@@ -68,6 +93,8 @@ def changes_the_gold(gold: str, prediction: str) -> bool:
     gold, prediction = _plain(gold), _plain(prediction)
     if prediction.count(r"\boxed") == 1:
         return True
+    if _ONE_OF.search(prediction) and not _ONE_OF.search(gold):
+        return True
     if len(prediction) > _MAX_PROSE:
         stated = _LAST_COPULA.split(_last_sentence(prediction))[-1]
         return bool(_words_of(stated) & _REFUSALS - _words_of(gold))
@@ -81,6 +108,20 @@ def changes_the_gold(gold: str, prediction: str) -> bool:
     return r"\boxed" not in prediction and bool(
         _strange_words(prediction) - _words_of(gold.replace("\\", " "))
     )
+
+
+def concluded(prediction: str) -> str:
+    """Return the value of a short sentence such as "The solutions are 3 and 5.", or "".
+
+    No digits, signs or words that deny stand before "is", "are" or a colon.
+    """
+    stated = _STATEMENT.fullmatch(prediction) if len(prediction) <= _MAX_PROSE else None
+    if stated is None or r"\boxed" in prediction:
+        return ""
+    before = _words_of(_EXTREME.sub("the", stated["before"])) - _QUANTITIES
+    is_denied = any(word in _DENIALS | _OTHER_TOPICS or qualifies(word) for word in before)
+    is_denied |= _OF_THE_ANSWER.search(stated["before"]) is not None
+    return "" if is_denied else stated["value"].strip()
 
 
 def _last_sentence(text: str) -> str:
@@ -114,7 +155,7 @@ def _words_of(text: str) -> set[str]:
 
 
 def _strange_words(text: str) -> set[str]:
-    if (last := _LAST_NOUN.search(text)) and last.end() == len(text) and not qualifies(last[1]):
+    if (last := _LAST_NOUN.search(text)) and last.end() == len(text) and not trails(last[1]):
         text = text[: last.start(1)]
     copula = _COPULA.search(text)
     before = _words_of(_EXTREME.sub("the", text[: copula.start()])) if copula else set[str]()

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from verirank.verifier._words import choice, excepted, is_all_reals, is_empty_set, named_number
+from verirank.verifier._words import (
+    choice,
+    excepted,
+    is_all_reals,
+    is_empty_set,
+    named_fraction,
+    named_number,
+)
 from verirank.verifier.comparing import same
 from verirank.verifier.reading import (
     EMPTY,
@@ -24,7 +31,14 @@ _CORRECTED = re.compile(
     r"(?:(?!\bor\b)[^\d,;])*"
     r"(?:\bis\s+\d\S*\s+which\s+is|\bnot\s+\S*\d\S*\s+(?:it's|it is|but))\s+(\S+)"
 )
-_LONE_I, _LONE_J = (re.compile(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])") for letter in "ij")
+_LONE_I, _LONE_J = (
+    re.compile(rf"(?<![A-Za-z\\]){letters}(?![A-Za-z])") for letters in ("i", "[jI]")
+)
+_AND_A_FRACTION = re.compile(
+    r"(-?\d+)(?: and |\s*\\text\s*\{ and \}\s*)(?=\d+/|\\[dt]?frac)", re.ASCII
+)
+_NAMED_POINT = re.compile(r"[A-Z]'?\s*(?=\(.*,.*\)$)")
+_PERCENT_WORD = re.compile(r"\s+per\s?cent$", re.IGNORECASE)
 _SHORT_WORD = re.compile(r"(?=[a-z]*[eiou]|[a-z]+a)[a-z]{3}")
 """Red and day are words, xyz and abc products."""
 
@@ -85,11 +99,18 @@ def answers(kind: str, prediction: str) -> tuple[Node, ...]:
     read = trees(prediction) or _trees_after_choice(prediction)
     if kind == "quantity" or _TIGHT_AREA.search(prediction):
         read += trees(prediction, tight_units=True)
+    if kind in ("mixed", "rational") and (joined := _AND_A_FRACTION.match(prediction)):
+        read += trees(f"{joined[1]} {prediction[joined.end() :]}")
+    if kind == "tuple" and (name := _NAMED_POINT.match(prediction)):
+        read += trees(prediction[name.end() :])
     if kind == "complex" and not _LONE_I.search(prediction):
         read += trees(_LONE_J.sub("i", prediction))
     if read or len(prediction) > MAX_STATEMENT:
         return read
-    if in_digits := named_number(prediction):
+    if kind == "percent" and (word := _PERCENT_WORD.search(prediction)):
+        in_digits = named_number(prediction[: word.start()])
+        return trees(f"{in_digits}%") if in_digits else ()
+    if in_digits := named_number(prediction) or named_fraction(prediction):
         return trees(in_digits)
     corrected = _CORRECTED.fullmatch(prediction)
     return answers(kind, corrected[1]) if corrected else ()

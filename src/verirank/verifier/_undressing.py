@@ -9,13 +9,14 @@ from verirank.verifier._notation import bare, closing_brace
 
 _PAIRS = (
     ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"),
-    ("<answer>", "</answer>"), ("['", "']"), ('["', '"]'), ("`", "`"), ('"', '"'), ("'", "'"),
+    ("<answer>", "</answer>"), ("['", "']"), ('["', '"]'), ("```", "```"), ("`", "`"),
+    ('"', '"'), ("'", "'"), ("*", "*"), ("_", "_"),
 )  # fmt: skip
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
 _SHORT_BOX = re.compile(r"\\boxed\s+(\S+)")
 _ANSWER = (
-    r"(?:(?:the\s+)?(?:final\s+|correct\s+)?answer(?:\s+is)?|solution|result|答案(?:是|为)?|réponse"
-    r"|respuesta|antwort)"
+    r"(?:(?:the\s+)?(?:final\s+|correct\s+)?answer(?:\s+is)?|solution|result|答案(?:是|为)?|答え|réponse"
+    r"|respuesta|antwort|ans(?=\s*[.:])\.?)"
 )
 _LEAD = re.compile(
     r"(?:[^\w\s\\$({\[+-]+\s*)?(?:\\text(?:bf)?\{\s*"
@@ -31,6 +32,13 @@ _CONNECTIVE = re.compile(
     re.IGNORECASE,
 )
 """What leads in a value or an equation."""
+_HEADING = re.compile(r"#{1,6}\s*(?=[^\s#])")
+_END_OF_PROOF = re.compile(r"\\(?:blacksquare|qed|square|Box|checkmark)\$?$")
+_DISPLAY = re.compile(
+    r"\\begin\s*\{(equation|align|aligned|gather|gathered|displaymath|split)\*?\}((?:(?!\\\\|\\begin).)*?)"
+    r"(?:\\\\\s*)?\\end\s*\{\1\*?\}",
+    re.DOTALL,
+)
 _CELL = re.compile(r"^\s*\|\s+")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")
 _LAYERS = 12
@@ -42,14 +50,19 @@ def undressed(text: str) -> str:
     """Return an answer without delimiters, box, emphasis, lead-in and final stop."""
     if r"\begin" not in text:
         text = _ESCAPED_TWICE.sub(r"\\", text)
+    text = _DISPLAY.sub(lambda display: display[2].replace("&", ""), text)
+    text = _HEADING.sub("", text, count=1) if text[:1] == "#" else text
+    text = _END_OF_PROOF.sub("", text.rstrip())
     text = _with_whole_bars(boxed_only(_last_answer(text)))
     text = _CONNECTIVE.sub("", text, count=1)
     for _ in range(_LAYERS):
         before = text
         text = _without_pair(_without_box(bare(text))).removeprefix("=")
         text = _LEAD.sub("", text, count=1) if (lead := _LEAD.match(text)) and lead.end() else text
-        if text.endswith(".") and not text.endswith(".."):
+        if text.endswith((".", "。")) and not text.endswith(".."):
             text = text[:-1]
+        if text.endswith("**") and text.count("**") == 1:
+            text = text.removesuffix("**")
         if text == before:
             break
     return _without_dollars(text)

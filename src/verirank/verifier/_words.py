@@ -34,7 +34,9 @@ _VERDICT_WORD = re.compile(
 )
 _NO_SOLUTION = re.compile(
     r"(?:there (?:is|are) )?no (?:real |integer )?(?:solutions?|roots?)(?: exists?)?"
-    r"|(?:the )?empty set|none"
+    r"|(?:the )?empty set|none|(?:方程)?(?:无|無)(?:实数|實數)?解|空集|解なし"
+    r"|(?:es gibt )?keine (?:reellen? )?lösung(?:en)?"
+    r"|(?:pas de|aucune) solution|(?:no hay|sin) solución|нет решений|sem solução"
 )
 _ALL_REALS = re.compile(r"all (?:the )?real(?:s| numbers?| values?)?(?: of x| x)?")
 _REALS_EXCEPT = re.compile(
@@ -71,9 +73,22 @@ _TENS = {
     )
 }
 _WORDS_ONLY = re.compile(r"[^\W\d_]{2,}")
-_STATED = re.compile(r"^(?:it is|it's|this is|these are|they are|(?:answer|result|graph|curve|shape"
-                     r"|figure|triangle|function|day|name) is)\s+")  # fmt: skip
+_STATED = re.compile(r"^(?:on|it is|it's|this is|these are|they are|(?:answer|result|graph|curve"
+                     r"|shape|figure|triangle|function|day|name) is)\s+")  # fmt: skip
 _ARTICLE = re.compile(r"^(?:an?|the)\s+")
+
+
+_ORDINAL = re.compile(
+    r"(?P<digits>\d{1,9})(?:\^?\{?\s*)?(?P<ending>st|nd|rd|th)\s*\}?", re.IGNORECASE | re.ASCII
+)
+_ORDINAL_WORDS = re.findall(
+    r"\w+",
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"
+    " fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth",
+)
+_PARTS = {"half": 2, "third": 3, "fourth": 4, "quarter": 4} | {
+    word: at + 1 for at, word in enumerate(_ORDINAL_WORDS) if at > 2
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,26 @@ def named_number(text: str) -> str:
         return sign + words[0]
     is_pair = len(values) == 2 and values[0] >= 20 and 0 < values[1] < 10
     return f"{sign}{sum(values)}" if is_pair or (len(values) == 1 and values[0] >= 0) else ""
+
+
+def named_fraction(text: str) -> str:
+    """Return the digits of a fraction in words, such as "three quarters", or ""."""
+    *words, part = ["", *plain_words(text).replace("-", " ").split()]
+    part = {"halves": "half"}.get(part, part.removesuffix("s"))
+    words = words[1:] or (["one"] if part == "half" else [])
+    top = named_number(" ".join(words)) if words else ""
+    return f"{top}/{_PARTS[part]}" if top and part in _PARTS else ""
+
+
+def ordinal(text: str) -> str:
+    r"""Return the digits of an ordinal, such as `7th`, `7^{\text{th}}` and "seventh", or "".
+
+    `7\mathrm{th}` is none: some write so what is the seventh.
+    """
+    words = "" if r"\mathrm" in text else plain_words(text)
+    if match := _ORDINAL.fullmatch(words):
+        return match["digits"]
+    return str(_ORDINAL_WORDS.index(words) + 1) if words in _ORDINAL_WORDS else ""
 
 
 def date(text: str) -> tuple[int, int, str] | None:

@@ -14,9 +14,11 @@ from verirank.verifier.reading import (
     in_common,
     is_expression,
     number,
+    unit_named,
 )
 
 _DEGREE = constant("degree")
+_RADIAN = unit_named("radian")
 
 
 def measure(node: Node) -> tuple[Node, str, Unit]:
@@ -62,6 +64,11 @@ def _scaled(value: Node, unit: Unit, other_unit: Unit) -> Node:
     return value if scale == 1 else Node("*", (value, number(scale)))
 
 
+def _in_radians(node: Node) -> Node:
+    """Return an angle in degrees as it is, one in radians without their name."""
+    return node.parts[0] if node.head == "quantity" else node
+
+
 def _same_percent(gold: Node, answer: Node) -> bool:
     value, sign, _ = measure(gold)
     if equal_expressions(gold, answer):
@@ -71,6 +78,8 @@ def _same_percent(gold: Node, answer: Node) -> bool:
 
 def _same_angles(gold: Node, answer: Node, both: bool) -> bool:
     (value, _, unit), (other, _, other_unit) = measure(gold), measure(answer)
+    if _RADIAN in (unit, other_unit):
+        return equal_expressions(*(_in_radians(side) for side in (gold, answer)))
     if unit != NONE or other_unit != NONE:
         return False
     if equal_expressions(gold, answer):

@@ -206,6 +206,7 @@ _TAME = frozenset(("ln", "log", "log10", "abs", "max", "min", "arctan"))
 _FUNCTIONS = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"} | {
     name: name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "exp")
 }
+_FUNCTIONS["cis"] = "expj"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +266,7 @@ def _size(node: Node) -> _Size:
         return _size_of_power(node, a, radicals, transcendental)
     if head == "root":
         return _size_of_root(node, a, _index(parts[1]), radicals, transcendental)
-    if head == "call" and node.leaf in ("sin", "cos", "tan", "cot", "sec", "csc"):
+    if head == "call" and node.leaf in ("sin", "cos", "tan", "cot", "sec", "csc", "cis"):
         return _size_of_angle(node, radicals)
     total = sum(size.numerator + size.denominator for size in sizes) + 64
     return _Size(total, total, radicals, True)

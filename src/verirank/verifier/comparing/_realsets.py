@@ -114,7 +114,7 @@ def _of_list(node: Node) -> list[Piece]:
     """Return the pieces of a list: "or" joins, "and" meets, and commas do what they can mean.
 
     Relations that hold together meet: x > -2, x < 5. Those that exclude each other join, and so do
-    intervals: x < -1, x > 1.
+    intervals: x < -1, x > 1; "(0,1) and (2,3)" are two intervals, too.
     """
     if len(symbols(node)) > 1:
         raise UnreadError("relations of several variables")
@@ -125,6 +125,9 @@ def _of_list(node: Node) -> list[Piece]:
     if is_mixed:
         return [piece for group in _alternatives(node) for piece in _all_of(group)]
     sets = [real_set(part) for part in node.parts]
+    are_intervals = all(part.head == "bracket" for part in node.parts)
+    if are_intervals and not any(_meet(a, b) for a, b in combinations(sets, 2)):
+        return [piece for pieces in sets for piece in pieces]
     if words - ALTERNATIVES or (not words and _hold_together(node, sets)):
         return _all_of(list(node.parts))
     return [piece for pieces in sets for piece in pieces]

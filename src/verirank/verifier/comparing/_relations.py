@@ -13,6 +13,7 @@ from verirank.verifier.reading import (
     UnreadError,
     difference,
     is_expression,
+    number,
     signs_of,
     symbol,
     symbols,
@@ -21,6 +22,7 @@ from verirank.verifier.reading import (
 Same = Callable[[Node, Node], bool]
 _MIRRORED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne"}
 _ROUNDING = r"\approx"
+_INVERSE = Node("-", (number(1),))
 
 
 def is_equation(node: Node) -> bool:
@@ -64,6 +66,8 @@ def is_name(node: Node) -> bool:
     """Tell whether a tree names a value: x, f(x), (p, q), A : B."""
     if node.head in ("bracket", "ratio", "list"):
         return all(map(is_name, node.parts))
+    if node.head == "^" and node.parts[1] in (_INVERSE, symbol("T")):  # of a matrix
+        return node.parts[0].head == "symbol" and str(node.parts[0].leaf).isupper()
     return node.head in ("symbol", "applied") or _is_product_of_letters(node)
 
 

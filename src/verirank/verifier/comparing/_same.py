@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from verirank.verifier.comparing._measures import measure, same_measures
 from verirank.verifier.comparing._realsets import (
@@ -201,13 +202,25 @@ def _is_matrix(node: Node) -> bool:
 def _same_matrices(gold: Node, answer: Node) -> bool:
     rows, others = _rows(gold), _rows(answer)
     if rows is None or others is None:
-        return False
+        return _same_vectors(gold, rows, answer, others)
     shapes = [[len(row) for row in side] for side in (rows, others)]
     return shapes[0] == shapes[1] and all(
         _same(g, a)
         for row, other in zip(rows, others, strict=True)
         for g, a in zip(row, other, strict=True)
     )
+
+
+def _same_vectors(gold: Node, rows: Any, answer: Node, others: Any) -> bool:
+    """Compare a matrix of one column or one row with a tuple, the other notation of a vector."""
+    matrix, collection = (rows, answer) if others is None else (others, gold)
+    brackets = ("()", "[]") if others is None else ("()",)  # [2,5] may be an interval
+    if matrix is None or collection.head != "bracket" or collection.leaf not in brackets:
+        return False
+    is_vector = len(matrix) == 1 or all(len(row) == 1 for row in matrix)
+    cells = [cell for row in matrix for cell in row]
+    sides = (cells, list(collection.parts))
+    return is_vector and _same_in_order(*(sides if others is None else sides[::-1]))
 
 
 def _rows(node: Node) -> list[tuple[Node, ...]] | None:
@@ -225,6 +238,9 @@ def _rows(node: Node) -> list[tuple[Node, ...]] | None:
             raise UnreadError("product of matrices")
         rows = _rows(matrices[0])
         return rows and [tuple(_applied(node.head, cell, scalars) for cell in row) for row in rows]
+    if node.head == "^" and node.parts[1] == symbol("T"):
+        rows = _rows(node.parts[0])
+        return rows and list(zip(*rows, strict=True))
     if is_expression(node) or node.head in ("list", "bracket"):
         return None
     raise UnreadError("matrix")

@@ -17,8 +17,8 @@ from verirank.verifier.reading._tree import (
     symbol,
     symbols,
 )
-from verirank.verifier.reading._units import NONE, Unit, in_common
-from verirank.verifier.reading._vocabulary import ALTERNATIVES, qualifies, words
+from verirank.verifier.reading._units import NONE, Unit, in_common, unit_named
+from verirank.verifier.reading._vocabulary import ALTERNATIVES, qualifies, trails, words
 
 __all__ = [
     "ALTERNATIVES",
@@ -43,6 +43,8 @@ __all__ = [
     "signs_of",
     "symbol",
     "symbols",
+    "trails",
+    "unit_named",
     "without_fonts",
     "words",
 ]

@@ -32,6 +32,7 @@ _FONT = re.compile(
     r"|boldsymbol|bm|emph|underline|textnormal)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 _WORD = re.compile(r"(?<![\\\w\x01])[^\W\d_]+|(?<=\d)[^\W\d_]+")
+_DEGREE = re.compile(r"\^?\s*\{?\s*\\degrees?(?![A-Za-z])\s*\}?")
 _MODULE = re.compile(r"(?<![\w.])(?:np|numpy|math|sp|sympy)\.(?=[A-Za-z])")
 _INVISIBLE = re.compile(
     r"\\(?:left|right|middle|[bB]igg?[lr]?|displaystyle|textstyle|limits|nolimits|bf|rm|it"
@@ -45,6 +46,7 @@ def plain_characters(text: str) -> str:
         text = _ROOT.sub(_root, text)
         text = _SCRIPT.sub(_script, text)
         text = "".join(_plain(character) for character in text)
+    text = _DEGREE.sub(r"^\\circ ", text) if r"\degree" in text else text
     return _MODULE.sub("", _INVISIBLE.sub(" ", text))
 
 

@@ -181,6 +181,8 @@ class ExpressionReader(SymbolReader):
             node = Node("call", (node,), "factorial")
             if self.next() == "!":
                 raise RefusedError("double factorial")
+        if self.next() == "^" and self.is_ordinal_ending():
+            raise RefusedError("an ordinal")
         if self.next() == "^" and not self.is_degree():
             self.take()
             node = Node("^", (node, self._exponent()))

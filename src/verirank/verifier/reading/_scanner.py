@@ -30,17 +30,21 @@ _LONE_GROUP = re.compile(r"(?<=[(\[{])(\s*)(\d{1,3}(?:,\d{3})+)(?=\s*(?:\)|\]|\\
 _CROSS_PRODUCT = re.compile(
     r"\\(?:vec|overrightarrow)\s*\{?\w+\}?\s*(?:\\times(?![a-z])|×)\s*\\(?:vec|overrightarrow)"
 )
+_POINT = re.compile(r"\(([^()|]*\d)\s*\|\s*([-\d][^()|]*)\)")
+"""The point (3|-1), as German schools write it."""
 _DOLLARS = re.compile(r"(?<![A-Za-z])US(?=\s*\\?\$)")
 _CYCLE = re.compile(r"(?<![\w.])(\d+\.)\((\d+)\)(?![\d(])", re.ASCII)
 _SPELT_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", re.ASCII)
 _ALIASES = {
-    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\dbinom": r"\binom",
+    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac",
+    r"\nicefrac": r"\frac", r"\sfrac": r"\frac", r"\dbinom": r"\binom",
     r"\tbinom": r"\binom", r"\cdot": "*", r"\times": "*", r"\ast": "*", r"\div": "/",
     r"\leq": r"\le", r"\leqslant": r"\le", "<=": r"\le", r"\geq": r"\ge", r"\geqslant": r"\ge",
     ">=": r"\ge", r"\neq": r"\ne", "!=": r"\ne", r"\lt": "<", r"\gt": ">", "==": "=",
     r"\varnothing": r"\emptyset", r"\backslash": r"\setminus", r"\smallsetminus": r"\setminus",
+    r"\bigcup": r"\cup", r"\bigcap": r"\cap",
     r"\lbrace": r"\{", r"\rbrace": r"\}", r"\lvert": "|", r"\rvert": "|", r"\vert": "|",
-    r"\mid": "|", r"\lbrack": "[", r"\rbrack": "]", r"\degree": r"\circ", r"\%": "%",
+    r"\mid": "|", r"\lbrack": "[", r"\rbrack": "]", r"\%": "%",
     r"\colon": ":", r"\prime": "'", r"\varphi": r"\phi", r"\varepsilon": r"\epsilon",
     r"\simeq": r"\approx", r"\cosec": r"\csc", r"\tg": r"\tan", r"\ctg": r"\cot",
     r"\arctg": r"\arctan", r"\R": r"\mathbbR", r"\Z": r"\mathbbZ", r"\N": r"\mathbbN",
@@ -70,6 +74,7 @@ def tokens(text: str, *, digit_groups: bool = True) -> list[Token] | None:
     if _CROSS_PRODUCT.search(text):
         raise RefusedError("a cross product, which is no product of numbers")
     text = without_fonts(plain_characters(text))
+    text = _POINT.sub(r"(\1, \2)", text) if text.count("|") == 1 else text
     text = _DOLLARS.sub("", text)
     text = _CYCLE.sub(r"\1\\overline{\2}", _SPELT_TIMES.sub(r"\\times ", text))
     text = _LONE_GROUP.sub(lambda group: group[1] + group[2].replace(",", ", "), text)

@@ -29,8 +29,9 @@ from verirank.verifier.reading._vocabulary import (
     FUNCTIONS,
     GREEK,
     NO_UNITS,
+    ORDINAL_ENDINGS,
     PRODUCT_ENDS,
-    qualifies,
+    trails,
 )
 
 _BEFORE_UNITS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
@@ -41,12 +42,18 @@ class UnitReader(TokenReader):
 
     def with_unit(self, node: Node) -> Node | None:
         """Read what a number is a number of, or None where no unit follows."""
+        if self.is_ordinal_ending():
+            raise RefusedError("an ordinal")
+        if self.word() == "per" and self.word(1) == "cent":
+            self.at += 1
+            self.take()
+            return Node("percent", (node,))
         if self.accept("%") or self.accept_words("percent", "pct", "percentage"):
             return Node("percent", (node,))
         if self.is_degree():
             self.take_degree()
-            if self.next() in ("C", "F") and self.kind() == "word":
-                return Node("quantity", (node,), counted(f"degree {self.take()}"))
+            if self.word() in ("C", "F") and self.kind() == "word":
+                return Node("quantity", (node,), counted(f"degree {self.take()[-1]}"))
             return Node("*", (node, constant("degree")))
         if self.accept_words("degrees", "degree", "deg"):
             if self.accept_words("Celsius", "celsius", "C"):
@@ -60,6 +67,14 @@ class UnitReader(TokenReader):
         if self.is_unit(0, scaled):
             return self._with_smaller(Node("quantity", (scaled,), self._unit()))
         return scaled if scaled is not node else None
+
+    def is_ordinal_ending(self) -> bool:
+        """Tell whether the digits before are those of an ordinal: 7th, 7^{th}."""
+        is_raised = self.next() == "^"
+        at = (2 if self.next(1) == "{" else 1) if is_raised else 0
+        if self.kind(at) != "word" or self.word(at) not in ORDINAL_ENDINGS:
+            return False
+        return is_raised or not self.tokens[self.at].spaced
 
     def _with_smaller(self, quantity: Node) -> Node:
         """Read `1 hour 30 minutes` as one quantity in the smaller unit."""
@@ -91,7 +106,7 @@ class UnitReader(TokenReader):
             return True
         is_adjective = word in ADJECTIVES and self.kind(ahead + 1) == "word"
         is_symbolic = of is not None and bool(symbols(of))
-        if qualifies(word) and not (is_adjective or is_symbolic or unit_named(word)):
+        if trails(word) and not (is_adjective or is_symbolic or unit_named(word)):
             raise RefusedError(word)
         if token != word or not word.isascii():
             return len(word) > 1 or not word.isascii() or unit_named(word) is not None

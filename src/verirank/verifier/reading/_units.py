@@ -69,8 +69,12 @@ _SIZES: dict[str, dict[str, str]] = {
     "yen": {"yen": "1", "¥": "1", "JPY": "1"}, "yuan": {"yuan": "1", "元": "1", "RMB": "1"},
     "rupee": {"rupee": "1", "₹": "1", "Rs": "1", "INR": "1"},
     "kelvin": {"K": "1", "kelvin": "1"},
-    "newton": {"N": "1", "newton": "1"}, "joule": {"J": "1", "joule": "1", "kJ": "1000"},
-    "watt": {"W": "1", "watt": "1", "kW": "1000"}, "volt": {"V": "1", "volt": "1"},
+    "radian": {"rad": "1", "radian": "1"},
+    "newton": {"N": "1", "newton": "1"},
+    "joule": {"J": "1", "joule": "1", "kJ": "1000", "MJ": "1000000", "Wh": "3600",
+              "kWh": "3600000"},
+    "watt": {"W": "1", "watt": "1", "kW": "1000", "kilowatt": "1000"},
+    "volt": {"V": "1", "volt": "1"},
     "ampere": {"A": "1", "amp": "1", "ampere": "1"}, "hertz": {"Hz": "1", "kHz": "1000"},
     "pascal": {"Pa": "1", "kPa": "1000"}, "mole": {"mol": "1", "mole": "1"},
     "ev": {"eV": "1", "keV": "1000", "MeV": "1000000"}, "coulomb": {"C": "1", "coulomb": "1"},
@@ -90,7 +94,7 @@ _AREAS_AND_VOLUMES = {
 """Units that are so many of a power of another."""
 _LITRE = Unit(Fraction(1, 1000), frozenset({("metre", 3)}))
 _PRODUCTS = {"mph": ("mile", "hour"), "kph": ("km", "hour"), "kmh": ("km", "hour")}
-SCALES = {"dozen": 12, "gross": 144, "hundred": 100,
+SCALES = {"tens": 10, "dozen": 12, "gross": 144, "hundred": 100,
           "thousand": 10**3, "million": 10**6, "billion": 10**9,
           "trillion": 10**12, "hundreds": 100, "thousands": 10**3, "millions": 10**6,
           "billions": 10**9, "万": 10**4, "亿": 10**8}  # fmt: skip
@@ -98,6 +102,8 @@ SCALES = {"dozen": 12, "gross": 144, "hundred": 100,
 
 CURRENCIES = "$€£¥₹¢"
 CURRENCY_CODES = ("USD", "EUR", "GBP", "JPY", "RMB", "INR", "Rs")
+_MEGA = ("Ml", "Mm", "Mg", "Ms")
+"""Not the millionth of a millionth part of what they are."""
 _PLURALS = (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("s", ""))
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child",
               "feet": "foot", "inches": "inch", "mice": "mouse"}  # fmt: skip
@@ -129,12 +135,13 @@ FLUID_OUNCE = _sized("1/128 gallon")
 
 def unit_named(word: str) -> Unit | None:
     """Return the unit that a word or sign names, or None where it is none that is known."""
-    if word.lower() in ("unit", "units", "st", "nd", "rd", "th"):
+    if word.lower() in ("unit", "units"):
         return NONE
     if word in _PRODUCTS:
         top, bottom = (_UNITS[name] for name in _PRODUCTS[word])
         return top * bottom**-1
-    for name in (word, singular(word), word.lower(), singular(word.lower())):
+    small = () if word in _MEGA else (word.lower(), singular(word.lower()))
+    for name in (word, singular(word), *small):
         if name in _UNITS and (len(name) > 1 or name == word):
             return _UNITS[name]
     return None

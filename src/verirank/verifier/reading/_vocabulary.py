@@ -12,7 +12,7 @@ def words(*lines: str) -> frozenset[str]:
 
 FUNCTIONS = words(
     "sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh ln log lg exp",
-    "gcd lcm max min abs floor ceil sqrt cbrt binomial factorial",
+    "gcd lcm max min abs floor ceil sqrt cbrt binomial factorial cis",
 )
 _CANONICAL = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
 OF_SEVERAL = words("gcd lcm max min binomial")
@@ -20,7 +20,7 @@ OF_SEVERAL = words("gcd lcm max min binomial")
 
 CONSTANTS = {
     "pi": "pi", r"\pi": "pi", r"\infty": "infinity", "inf": "infinity", "infinity": "infinity",
-    "oo": "infinity",
+    "oo": "infinity", r"\imath": "i",
 }  # fmt: skip
 ALTERNATIVES = words("or ou oder или 或")
 CONNECTORS = ALTERNATIVES | words("and et und и 和 及")
@@ -37,6 +37,17 @@ _QUALIFIERS = words(
     "increase decrease deficit surplus debt wrong incorrect false about almost maybe perhaps",
     "double triple twice multiple conjugate imaginary remainder permille",
 )
+_TRAILING = words(
+    "minimum maximum minimal maximal max approx circa tops nope short shy off nearest",
+    "environ höchstens mindestens ungefähr etwa falsch mal minimo máximo mínimo",
+    "faux incorrecto incorrecta falso sbagliato aproximadamente aprox veces fois volte menos",
+    "más moins weniger mehr неверно неправильно примерно около раза раз больше меньше",
+)
+_TRAILING_SIGNS = re.compile(
+    "^多|[不非错錯超余餘半]|以上|以下|以内|以內|左右|上下|之间|未満|未满|程度|前後|前后"
+    "|ぐらい|くらい|ほど|違|이상|이하|미만|초과|정도|쯤|아니|틀"
+)
+"""In Chinese, Japanese and Korean: 42以上 is 42 or more."""
 ADJECTIVES = words(
     "negative positive imaginary ordered unordered colored coloured shaded unshaded closed",
     "numbered labeled labelled marked",
@@ -57,6 +68,13 @@ def qualifies(word: str) -> bool:
     return word in _QUALIFIERS or _QUALIFYING.fullmatch(word) is not None
 
 
+def trails(word: str) -> bool:
+    """Tell whether a word changes the value of the number that it follows: 42 maximum, 42以上."""
+    is_trailing = word.lower() in _TRAILING or _TRAILING_SIGNS.search(word) is not None
+    return is_trailing or qualifies(word)
+
+
+ORDINAL_ENDINGS = words("st nd rd th")
 NO_UNITS = PLAIN_WORDS | CONNECTORS | CONSTANTS.keys()
 GREEK = words(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau",
