@@ -24,6 +24,11 @@ def test_every_shipped_study_resolves(file: Path) -> None:
     assert study.arms()
 
 
+def test_a_name_that_a_terminal_would_obey_is_refused() -> None:
+    with pytest.raises(InputError, match="control characters"):
+        make_study({**PLAIN, "name": "s\x1b[2J"})
+
+
 def test_no_methods_named_means_the_thirteen_contenders() -> None:
     arms = make_study(PLAIN).arms()
     assert [arm.method for arm in arms] == list(CONTENDERS)

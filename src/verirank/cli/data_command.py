@@ -65,7 +65,7 @@ def overlap(train: str, bench: str, data_dir: str | None, as_json: bool) -> None
         f"{train}, and {overlap.ngram} at least half of their word 8-grams"
     )
     for problem in overlap.ids:
-        click.echo(f"  {problem}")
+        click.echo(f"  {_one_line(problem)}")
 
 
 @command.command()
@@ -116,7 +116,7 @@ def kinds(
         counts = ", ".join(f"{kind} {n:,}" for kind, n in row["kinds"].items())
         click.echo(f"{name}: {row['golds']:,} golds: {counts}")
         for problem, gold in row["unread"]:
-            click.echo(f"  no kind fits {problem}: {_one_line(gold)}")
+            click.echo(f"  no kind fits {_one_line(problem)}: {_one_line(gold)}")
 
 
 def _one_line(text: str) -> str:

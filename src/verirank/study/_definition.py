@@ -125,6 +125,8 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Study:
+        if not self.name.isprintable():
+            raise ValueError("name must have no control characters: it is printed in terminals")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds must be named once each, one at least")
         if self.protocol == "fair" and len(self.seeds) < 3:

@@ -34,6 +34,7 @@ _POINT = re.compile(r"\(([^()|]*\d)\s*\|\s*([-\d][^()|]*)\)")
 """The point (3|-1), as German schools write it."""
 _DOLLARS = re.compile(r"(?<![A-Za-z])US(?=\s*\\?\$)")
 _CYCLE = re.compile(r"(?<![\w.])(\d+\.)\((\d+)\)(?![\d(])", re.ASCII)
+_POINT_BEFORE_OPERATOR = re.compile(r"(?<=\d)\.(?=[/*])", re.ASCII)
 _SPELT_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", re.ASCII)
 _ALIASES = {
     r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac",
@@ -75,7 +76,7 @@ def tokens(text: str, *, digit_groups: bool = True) -> list[Token] | None:
         raise RefusedError("a cross product, which is no product of numbers")
     text = without_fonts(plain_characters(text))
     text = _POINT.sub(r"(\1, \2)", text) if text.count("|") == 1 else text
-    text = _DOLLARS.sub("", text)
+    text = _POINT_BEFORE_OPERATOR.sub("", _DOLLARS.sub("", text))
     text = _CYCLE.sub(r"\1\\overline{\2}", _SPELT_TIMES.sub(r"\\times ", text))
     text = _LONE_GROUP.sub(lambda group: group[1] + group[2].replace(",", ", "), text)
     if not digit_groups:
