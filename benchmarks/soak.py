@@ -5,7 +5,7 @@
 A round is one study of two methods. It is disturbed until it is done, then its leaderboard must be
 the undisturbed one's. The faults: kill -9 of a worker, the study or all; SIGSTOP for seconds; no
 room for files (RLIMIT_FSIZE); a flipped bit in the newest checkpoint, as soon as a trial has one;
-files whose times lie a day off. The others come at times drawn from 0 to 0.7 of what the
+files whose times lie a day off. The others come after 0 to 0.7 of the CPU seconds that the
 undisturbed study took, so that they meet its start, its training and its end, however busy the
 machine. Exits with 1 where a leaderboard differs, a trial is lost, a flipped bit goes unnoticed, or
 a process or half-written file is left.
@@ -63,7 +63,7 @@ COSTS = {"seconds", "peak_memory_bytes"}
 MOST_STARTS, MOST_FAULTS = 20, 8
 """Of one round: after so many faults it may end in peace."""
 LATEST = 0.7
-"""A fault comes within this part of what the undisturbed study took."""
+"""A fault comes within this part of the CPU seconds that the undisturbed study took."""
 MARK = "VERIRANK_SOAK_ROUND"
 """Names a round in the environment of all its processes."""
 LOOK_SECONDS = 0.5
@@ -81,6 +81,7 @@ class Round:
     def __init__(self, out: Path, random: Random, most_faults: int, seconds: float = 0) -> None:
         self.out, self.random, self.seconds = out, random, seconds
         self.left, self.faults = most_faults, Counter[str]()
+        self.cpu_seconds = dict[int, float]()
         self.flipped: Path | None = None
         self.noticed = 0
         self.starts = self.memory_bytes = self.descriptors = self.processes = 0
@@ -115,12 +116,12 @@ class Round:
         while is_alive(study):
             fault = self.random.choice(FAULTS)
             wait = self.random.uniform(0, LATEST * self.seconds)
-            until = time.monotonic() + (0 if fault is flip_bit else wait)
+            until = self.spent() + (0 if fault is flip_bit else wait)
             struck = False
             while is_alive(study) and not struck:
                 time.sleep(LOOK_SECONDS)
                 self._measure(study)
-                if self.left and time.monotonic() >= until:
+                if self.left and self.spent() >= until:
                     with suppress(psutil.Error, OSError):
                         struck = fault(self, study)
             if struck:
@@ -130,9 +131,14 @@ class Round:
     def _measure(self, study: psutil.Process) -> None:
         with suppress(psutil.Error):
             now = family(study)
+            self.cpu_seconds |= {p.pid: sum(p.cpu_times()[:2]) for p in now}
             self.processes = max(self.processes, len(now))
             self.memory_bytes = max(self.memory_bytes, sum(p.memory_info().rss for p in now))
             self.descriptors = max(self.descriptors, sum(p.num_fds() for p in now))
+
+    def spent(self) -> float:
+        """Return the CPU seconds of all processes: a busy machine's clock says little."""
+        return sum(self.cpu_seconds.values())
 
     def damaged_stands(self) -> bool:
         """Tell whether a flipped bit is still to be noticed; count it where it just was."""
@@ -260,9 +266,9 @@ def main() -> None:
     rounds: list[Round] = []
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        peace, begin = Round(Path(folder, "undisturbed"), random, 0), time.monotonic()
+        peace = Round(Path(folder, "undisturbed"), random, 0)
         peace.run()
-        seconds = time.monotonic() - begin
+        seconds = peace.spent()
         expected, begin = peace.rows(), time.monotonic()
         while not rounds or time.monotonic() - begin < asked.minutes * 60:
             this = Round(Path(folder, f"round-{len(rounds)}"), random, MOST_FAULTS, seconds)
@@ -274,7 +280,7 @@ def main() -> None:
     faults = sum((this.faults for this in rounds), Counter[str]())
     figures = {
         "minutes": round((time.monotonic() - begin) / 60, 1),
-        "seconds_undisturbed": round(seconds),
+        "cpu_seconds_undisturbed": round(seconds),
         "studies": len(rounds),
         "starts": sum(this.starts for this in rounds),
         "faults": dict(faults),
