@@ -56,7 +56,7 @@ PRESET is one of {", ".join(preset_names())}.
 @click.option(
     "--kept",
     type=FiniteRange(0, 1, min_open=True),
-    help="Fraction of groups that an algorithm that refills keeps (default 0.5).",
+    help="Fraction of groups whose rewards differ (default 0.5).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(

@@ -2,7 +2,15 @@
 
 from verirank.planning._decoding import Engine, LengthModel, refill
 from verirank.planning._gpus import GPU, UTILISATION, gpu, gpus
-from verirank.planning._hours import AT_LIMIT, KEPT, Hours, engine_of, hours_of
+from verirank.planning._hours import (
+    AT_LIMIT,
+    KEPT,
+    Costs,
+    Hours,
+    engine_of,
+    hours_by,
+    hours_of,
+)
 from verirank.planning._memory import Memory, memory_of
 from verirank.planning._work import (
     PROMPT_TOKENS,
@@ -19,6 +27,7 @@ __all__ = [
     "KEPT",
     "PROMPT_TOKENS",
     "UTILISATION",
+    "Costs",
     "Engine",
     "Hours",
     "LengthModel",
@@ -28,6 +37,7 @@ __all__ = [
     "engine_of",
     "gpu",
     "gpus",
+    "hours_by",
     "hours_of",
     "memory_of",
     "refill",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
+import torch
 
 from verirank.config import DURING, TrialConfig, load_plugin
 from verirank.methods import create_method
@@ -18,7 +19,7 @@ from verirank.tasks import bench_settings, load_task
 AT_LIMIT = 0.12
 """The usual fraction of completions that reach the token limit (math, 16,384 tokens)."""
 KEPT = 0.5
-"""The usual fraction of groups whose rewards differ: those that an algorithm that refills keeps."""
+"""The usual fraction of groups whose rewards differ, which are those that have a gradient."""
 _EAGER, _GRAPHS, _TRANSFORMERS = 14e-3, 4e-3, 46e-3
 """Seconds to launch a decoding step of 28 layers: vLLM without and with CUDA graphs, as its users
 report, and the transformers sampler, measured on an H200 (docs/results/gpu)."""
@@ -50,6 +51,22 @@ class Hours:
         return self.sampling + self.training + self.evaluation + self.other
 
 
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a machine takes for the parts of a trial's work, from constants or from a probe of it.
+
+    `engine` decodes. Training and the reading of prompts reach `flops` FLOP/s. Outputs that a
+    method scales are moved at `bandwidth` bytes a second. Publishing takes `publish` seconds a
+    step, and `start` seconds come before the first one.
+    """
+
+    engine: Engine
+    flops: float
+    bandwidth: float
+    publish: float
+    start: float = 0.0
+
+
 def hours_of(
     config: TrialConfig,
     shape: ModelShape,
@@ -60,46 +77,85 @@ def hours_of(
     kept: float = KEPT,
     utilisation: float = UTILISATION,
 ) -> Hours:
-    """Return a trial's hours on one GPU.
-
-    Decoding is simulated step by step (`Engine`, `refill`): a sequence that ends gives its slot to
-    the next one, problems are requested ahead by the fraction of groups that are kept, and a step's
-    sampling ends with the last group of its batch. Training and the reading of prompts are FLOPs at
-    a measured fraction of the GPU's peak; methods that scale every output move bytes besides.
-    Training follows sampling; verification takes no time of its own.
+    """Return a trial's hours on one GPU, as `hours_by` has them from the constants of GPUs.
 
     Args:
         config: the trial.
         shape: the model's.
         lengths: mean tokens of prompts and completions.
         on: the GPU.
-        at_limit: the fraction of completions that reach the token limit; by default 0.12, or less
-            where completions are short for it.
-        kept: the fraction of groups that an algorithm with several sampling rounds keeps.
+        at_limit: see `hours_by`.
+        kept: see `hours_by`.
         utilisation: the fraction of the GPU's peak that training reaches.
 
     Raises:
         InputError: no distribution of lengths has this mean and this fraction at the limit.
     """
+    costs = Costs(
+        engine=engine_of(config, shape, on),
+        flops=on.flops * utilisation,
+        bandwidth=on.bandwidth,
+        publish=_PUBLISH * shape.parameters,
+        start=_START[config.sampling.sampler] + _PROOF_START + _PROOF * shape.parameters,
+    )
+    return hours_by(config, shape, lengths, costs, at_limit=at_limit, kept=kept)
+
+
+def hours_by(
+    config: TrialConfig,
+    shape: ModelShape,
+    lengths: Lengths,
+    costs: Costs,
+    *,
+    at_limit: float | None = None,
+    kept: float = KEPT,
+) -> Hours:
+    """Return a trial's hours on a machine of known costs.
+
+    Decoding is simulated step by step (`Engine`, `refill`): a sequence that ends gives its slot to
+    the next one, problems are requested ahead by the fraction of groups that are kept, and a step's
+    sampling ends with the last group of its batch. Training and the reading of prompts are FLOPs at
+    the machine's rate; methods that scale every output move bytes besides. Groups whose rewards are
+    equal are not trained where the algorithm gives them no advantage. Training follows sampling;
+    verification takes no time of its own.
+
+    Args:
+        config: the trial.
+        shape: the model's.
+        lengths: mean tokens of prompts and completions.
+        costs: the machine's.
+        at_limit: the fraction of completions that reach the token limit; by default 0.12, or less
+            where completions are short for it.
+        kept: the fraction of groups whose rewards differ.
+
+    Raises:
+        InputError: no distribution of lengths has this mean and this fraction at the limit.
+    """
     work = work_of(config, shape, lengths)
-    engine, rate = engine_of(config, shape, on), on.flops * utilisation
     mean, limit = lengths.completion, token_limit(config)
     drawn = LengthModel.of(mean, limit, at_limit or min(AT_LIMIT, mean / limit / 4))
     steps, generator = config.training.steps, np.random.default_rng(0)
-    drawings, decoding = _simulate(config, engine, drawn, lengths, kept, generator)
+    drawings, decoding = _simulate(config, costs.engine, drawn, lengths, kept, generator)
     prompts = _prompt_flops(config, work, lengths) * drawings
+    trained = work.training_flops / costs.flops
+    trained += _scaled_bytes(config, shape, lengths) / costs.bandwidth
     return Hours(
-        sampling=(steps * decoding + prompts / rate) / 3600,
-        training=(work.training_flops / rate + _scaling_seconds(config, shape, lengths, on)) / 3600,
-        evaluation=_evaluation_seconds(config, engine, drawn, lengths, generator) / 3600,
-        other=_other_seconds(config, shape) / 3600,
+        sampling=(steps * decoding + prompts / costs.flops) / 3600,
+        training=_trained_fraction(config, kept) * trained / 3600,
+        evaluation=_evaluation_seconds(config, costs.engine, drawn, lengths, generator) / 3600,
+        other=(costs.start + steps * costs.publish) / 3600,
     )
 
 
-def _other_seconds(config: TrialConfig, shape: ModelShape) -> float:
-    """Return the seconds of starting the sampler, of the proof, and of publishing every step."""
-    start = _START[config.sampling.sampler] + _PROOF_START
-    return start + (_PROOF + config.training.steps * _PUBLISH) * shape.parameters
+def _trained_fraction(config: TrialConfig, kept: float) -> float:
+    """Return the fraction of a batch's groups that training passes through the model."""
+    algorithm = load_plugin("algorithm", config.algorithm.name)(config.algorithm)
+    if algorithm.sampling_rounds > 1:
+        return 1.0
+    size = config.sampling.group_size
+    equal, mixed = [1.0] * size, [1.0] + [0.0] * (size - 1)
+    trains_PG = algorithm.trains(algorithm.advantages(torch.tensor([equal, mixed])))
+    return kept + (1 - kept) * float(trains_PG[0].any())
 
 
 def engine_of(config: TrialConfig, shape: ModelShape, on: GPU) -> Engine:
@@ -150,13 +206,13 @@ def _prompt_flops(config: TrialConfig, work: Work, lengths: Lengths) -> float:
     return work.sampling_flops * lengths.prompt / (lengths.prompt + written)
 
 
-def _scaling_seconds(config: TrialConfig, shape: ModelShape, lengths: Lengths, on: GPU) -> float:
-    """Return the seconds of moving the outputs that the method scales, in all steps."""
+def _scaled_bytes(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> float:
+    """Return the bytes of moving the outputs that the method scales, in all steps."""
     outputs = create_method(config.method).kept_activations(shape) * shape.layers
     tokens = (
         config.training.steps * config.algorithm.inner_updates * trained_tokens(config, lengths)
     )
-    return tokens * outputs * _SCALED_OUTPUT_BYTES / on.bandwidth
+    return tokens * outputs * _SCALED_OUTPUT_BYTES
 
 
 def _evaluation_seconds(
