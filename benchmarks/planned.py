@@ -64,7 +64,7 @@ CASES = {
         Case("dora", "grpo", 8, 16),
         Case("ln-tuning", "grpo", 16, 8),
     ],
-    "smollm2": [Case("lora", "grpo", 8, 8), Case("full", "dr-grpo", 4, 16)],
+    "smollm2": [Case("lora", "grpo", 2, 8), Case("full", "dr-grpo", 2, 8)],
 }
 SETS = (("micro", "transformers"), ("micro", "vllm"), ("smollm2", "transformers"))
 
