@@ -76,19 +76,19 @@ class Timed(Trainer):
         super().__init__(*arguments, **named)
         self.spent = {"sampling": 0.0, "training": 0.0, "step": 0.0}
 
-    def train_step(self, *arguments: Any) -> Any:
+    def train_step(self, *arguments: Any, **named: Any) -> Any:
         """Take a step."""
         with self._counting("step"):
-            return super().train_step(*arguments)
+            return super().train_step(*arguments, **named)
 
-    def learn(self, *arguments: Any) -> Any:
+    def learn(self, *arguments: Any, **named: Any) -> Any:
         """Take the optimiser's steps."""
         with self._counting("training"):
-            return super().learn(*arguments)
+            return super().learn(*arguments, **named)
 
-    def _sample_groups(self, *arguments: Any) -> Any:
+    def _sample_groups(self, *arguments: Any, **named: Any) -> Any:
         with self._counting("sampling"):
-            return super()._sample_groups(*arguments)
+            return super()._sample_groups(*arguments, **named)
 
     @contextmanager
     def _counting(self, part: str) -> Iterator[None]:

