@@ -76,7 +76,8 @@ dequantised weights plus the update, computed out of place, in a plain model in 
 which the sampler holds as a whole: 4 bits save the memory of the base beside it, as `verirank
 plan` counts. The base's recorded SHA-256 is that of the dequantised weights. Methods that add to a
 weight or scale it train over such a base; `full`, PiSSA, MiLoRA and OLoRA, which need the base's
-own weights, are refused, and so is vLLM.
+own weights, are refused, and so are vLLM and `method.start`. An adapter that was trained over 4
+bits records it and is merged into no other base: export its run as merged.
 
 ## The list
 

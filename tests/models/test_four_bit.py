@@ -147,6 +147,16 @@ def test_a_folder_that_is_stored_in_4_bits_loads_as_it_is(base: BaseModel, tmp_p
     assert not load_base(ModelConfig(name=str(tmp_path / "merged"))).is_four_bit
 
 
+def test_an_adapter_over_4_bits_says_so_and_is_merged_into_no_other_base(
+    base: BaseModel, tmp_path: Path
+) -> None:
+    policy = Policy.create(base, resolve({}).method, seed=0, total_steps=1)
+    write_policy(policy, "adapter", tmp_path)
+    for config in (ModelConfig(), NF4):
+        with pytest.raises(InputError, match=r"over a base in 4 bits, .*as merged"):
+            load_base(config.model_copy(update={"adapter": str(tmp_path)}))
+
+
 def test_other_quantisations_are_refused_in_one_line(tmp_path: Path) -> None:
     exact = load_base(ModelConfig())
     exact.model.save_pretrained(tmp_path)

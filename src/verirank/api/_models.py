@@ -12,6 +12,7 @@ def load_model(
     dtype: str = "float32",
     revision: str | None = None,
     adapter: str | None = None,
+    quantization: str | None = None,
     device: str = "cpu",
 ) -> BaseModel:
     """Load a frozen base model with its tokenizer.
@@ -21,6 +22,7 @@ def load_model(
         dtype: of the weights, `float32` or `bfloat16`.
         revision: a commit, branch or tag on the Hub.
         adapter: the folder of an adapter of peft, which is merged into the weights.
+        quantization: `nf4` holds the linear layers in 4 bits.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest that is there.
 
     Returns:
@@ -34,5 +36,11 @@ def load_model(
         >>> verirank.load_model("micro")
         BaseModel('micro', 791,552 parameters, float32 on cpu)
     """
-    described = {"name": name, "dtype": dtype, "revision": revision, "adapter": adapter}
+    described = {
+        "name": name,
+        "dtype": dtype,
+        "revision": revision,
+        "adapter": adapter,
+        "quantization": quantization,
+    }
     return load_base(resolve({"model": described}).model, device)

@@ -136,16 +136,18 @@ def _merged_code() -> list[str]:
 
 
 def _adapter_code(model: ModelConfig) -> list[str]:
-    if model.name in _BUILT_IN:
+    others = {"revision": model.revision, "quantization": model.quantization}
+    given = "".join(f", {key}={value!r}" for key, value in others.items() if value)
+    # Over a base in 4 bits: another library may take other layers, or round otherwise.
+    if model.name in _BUILT_IN or model.quantization:
         imports = ["import verirank"]
         load = [
-            f"loaded = verirank.load_model({model.name!r}, dtype={model.dtype!r})",
+            f"loaded = verirank.load_model({model.name!r}, dtype={model.dtype!r}{given})",
             "base, tokenizer = loaded.model, loaded.tokenizer",
         ]
     else:
         imports = ["from transformers import AutoModelForCausalLM, AutoTokenizer"]
-        revision = f", revision={model.revision!r}" if model.revision else ""
-        source = f"{model.name!r}{revision}"
+        source = f"{model.name!r}{given}"
         load = [
             f"base = AutoModelForCausalLM.from_pretrained({source}, dtype={model.dtype!r})",
             f"tokenizer = AutoTokenizer.from_pretrained({source})",

@@ -40,4 +40,4 @@ def write_policy(policy: Policy, form: Form, folder: Path) -> None:
     adapter = adapter_of(policy) if form == "adapter" else lora_adapter(policy)
     folder.mkdir(parents=True, exist_ok=True)
     adapter.write(folder)
-    write_base_of(folder, policy.under.model)
+    write_base_of(folder, policy.under)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from verirank.config import InputError
-from verirank.models._base_model import sha256_of
+from verirank.models._base_model import BaseModel, sha256_of
 from verirank.models._weights import expect_no_pointer, named
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ class StoredAdapter:
         if not file.is_file():
             return
         recorded = json.loads(file.read_text("utf-8"))
+        if recorded.get("four_bit"):
+            raise InputError(
+                f"adapter {self.name!r} was trained over a base in 4 bits, whose weights are not "
+                "the model's; export its run as merged, and name that folder as the model"
+            )
         dtype, state = getattr(torch, recorded["base_dtype"]), model.state_dict()
         cast = {n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}
         if sha256_of(cast) != recorded["base_sha256"]:
@@ -156,8 +161,11 @@ def read_adapter(name: str) -> StoredAdapter:
     return StoredAdapter(name, settings, tensors)
 
 
-def write_base_of(folder: Path, model: PreTrainedModel) -> None:
+def write_base_of(folder: Path, base: BaseModel) -> None:
     """Record in an adapter's folder which weights it stands on, by dtype and SHA-256."""
-    dtype = str(model.dtype).removeprefix("torch.")
-    recorded = {"base_dtype": dtype, "base_sha256": sha256_of(model.state_dict())}
+    recorded = {
+        "base_dtype": str(base.dtype).removeprefix("torch."),
+        "base_sha256": base.fingerprint(),
+        "four_bit": base.is_four_bit,
+    }
     (folder / _BASE).write_text(json.dumps(recorded, indent=2) + "\n", "utf-8")

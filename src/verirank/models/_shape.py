@@ -167,8 +167,10 @@ def shape_of(config: PretrainedConfig) -> ModelShape:
         return _dimensions(config, llamas_layers=True, counted=None)
     from transformers import AutoModelForCausalLM
 
+    # A class that came with a checkpoint was loaded with the user's consent.
+    is_remote = type(config).__module__.startswith("transformers_modules")
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=is_remote)
     text = config.get_text_config()
     counted = counts_of(model, next((k for n in _TOP_K if (k := getattr(text, n, None))), 1))
     return _dimensions(model.config, llamas_layers=keeps_as_llama(model), counted=counted)
