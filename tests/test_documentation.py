@@ -56,9 +56,11 @@ def test_the_studies_in_the_documents_are_studies(
     study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [f'{{"id": "{n}", "problem": "{n}+1=", "answer": "{n + 1}"}}\n' for n in range(100)]
-    (tmp_path / "problems.jsonl").write_text("".join(lines), "utf-8")
+    settings = tomllib.loads(study)
+    task = settings.get("trial", {}).get("task", {})
+    (tmp_path / task.get("name", "problems.jsonl")).write_text("".join(lines), "utf-8")
     monkeypatch.chdir(tmp_path)
-    assert plan_study(make_study(tomllib.loads(study)), probe=False).trials
+    assert plan_study(make_study(settings), probe=False).trials
 
 
 def test_the_make_targets_of_the_documents_exist() -> None:

@@ -99,11 +99,26 @@ def test_every_method_has_a_default_learning_rate_that_can_be_overridden() -> No
         ("num_generations", "sampling.group_size"),
         ("algorithm.beta", "algorithm.kl_coefficient"),
         ("training.lr", "method.learning_rate"),
+        ("epochs", "training.steps"),
+        ("load_in_4bit", "model.quantization"),
     ],
 )
 def test_a_name_of_another_library_gets_the_key_that_has_its_meaning(written, meant):
     with pytest.raises(InputError, match=f"did you mean '{meant}'"):
         resolve(override({}, [f"{written}=1"]))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "answer"),
+    [
+        ("model=smollm2", r"model is a section; write model\.name"),
+        ("training=20", r"training is a section"),
+        ("task.template=plain", "task has no setting but its name"),
+    ],
+)
+def test_a_value_for_a_section_and_a_key_where_there_is_none_are_answered(assignment, answer):
+    with pytest.raises(InputError, match=answer):
+        resolve(override({}, [assignment]))
 
 
 @pytest.mark.parametrize("key", ["adam", "optim", "training.optimiser"])
@@ -117,7 +132,7 @@ def test_an_optimiser_is_answered_with_the_key_that_names_one(key):
     [
         ("LoRA", "did you mean 'lora'"),
         ("lora_fa", "did you mean 'lora-fa'"),
-        ("qlora", "not quantised"),
+        ("qlora", r"it is 'lora' with model\.quantization"),
     ],
 )
 def test_a_methods_name_is_found_whatever_its_case_and_hyphens(written, hint):

@@ -110,8 +110,18 @@ def test_one_method_that_is_best_and_cheapest_leaves_no_frontier_to_draw(tmp_pat
         write_run(tmp_path / method, method, recipe)
     figures = build_figures(build_leaderboard([tmp_path]), Searches([], []))
     (chart,) = [f.specification(FILE) for f in figures if f.name == "parameters"]
-    (line,) = [v for v in chart["hconcat"][0]["layer"] if v.get("mark", {}).get("type") == "line"]
+    (line,) = [v for v in chart["vconcat"][0]["layer"] if v.get("mark", {}).get("type") == "line"]
     assert line["data"]["values"] == []
+
+
+def test_charts_of_two_methods_shrink_to_a_phones_screen(tmp_path: Path) -> None:
+    for method in ("lora", "ln-tuning"):
+        write_run(tmp_path / method, method, METHODS[method])
+    write_report([tmp_path], tmp_path / "out")
+    least = [int(width) for width in re.findall(r"min-width:(\d+)px", page(tmp_path / "out"))]
+    assert len(least) >= 4
+    # 360 pixels of a phone, less the page's margins.
+    assert max(least) <= 342
 
 
 def test_claims_stand_after_the_studys_own_numbers(tmp_path: Path) -> None:

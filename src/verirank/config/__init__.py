@@ -11,7 +11,7 @@ from verirank.config._plugins import (
     plugin_names,
 )
 from verirank.config._sections import by_dotted_key, merged, nested
-from verirank.config._suggestions import nearest
+from verirank.config._suggestions import meant_key, meant_plugin, nearest
 from verirank.config.errors import (
     MEASURES_NOTHING,
     AlreadyReportedError,
@@ -88,6 +88,8 @@ __all__ = [
     "is_problem_file",
     "learning_rate_of",
     "load_plugin",
+    "meant_key",
+    "meant_plugin",
     "merged",
     "native_dtype",
     "nearest",

@@ -21,6 +21,8 @@ _KEYS = {
     "epsilon": "algorithm.clip_low",
     "epsilon_high": "algorithm.clip_high",
     "cliprange": "algorithm.clip_low",
+    "clip_eps": "algorithm.clip_low",
+    "clip_ratio": "algorithm.clip_low",
     "num_iterations": "algorithm.inner_updates",
     "ppo_epochs": "algorithm.inner_updates",
     "num_generations": "sampling.group_size",
@@ -34,9 +36,14 @@ _KEYS = {
     "use_vllm": "sampling.sampler",
     "max_steps": "training.steps",
     "num_steps": "training.steps",
+    "epochs": "training.steps",
+    "num_train_epochs": "training.steps",
+    "warmup_ratio": "training.warmup_steps",
+    "gradient_accumulation_steps": "training.micro_batch_tokens",
     "adam_betas": "training.betas",
     "save_steps": "checkpoint.every",
     "bf16": "model.dtype",
+    "load_in_4bit": "model.quantization",
     "torch_dtype": "model.dtype",
     "model_name": "model.name",
     "model_name_or_path": "model.name",
@@ -48,17 +55,16 @@ _KEYS = {
 _OPTIMISERS = {"adam", "adamw", "optim", "optimizer", "optimiser"}
 
 
-def meant_key(key: str) -> str:
+def meant_key(key: str, within: str = "") -> str:
     """Return the end of an error line about a key that has another name here, or nothing.
 
     Args:
         key: as written, with or without its section.
+        within: what stands before a trial's keys there, such as "trial.".
     """
     word = key.rpartition(".")[2].lower().replace("-", "_")
-    if word in _OPTIMISERS:
-        return "; did you mean 'training.optimizer'?"
-    meant = _KEYS.get(word)
-    return f"; did you mean {meant!r}?" if meant and meant != key else ""
+    meant = "training.optimizer" if word in _OPTIMISERS else _KEYS.get(word)
+    return f"; did you mean {within + meant!r}?" if meant and within + meant != key else ""
 
 
 def meant_plugin(name: str) -> str:
@@ -68,7 +74,7 @@ def meant_plugin(name: str) -> str:
         name: as written.
     """
     return {
-        "qlora": "; the base is not quantised here: use 'lora' with model.dtype = \"bfloat16\"",
+        "qlora": "; it is 'lora' with model.quantization = \"nf4\"",
         "ppo": "; there is no value model here: use 'grpo'",
     }.get(name.lower().replace("-", ""), "")
 
@@ -76,6 +82,8 @@ def meant_plugin(name: str) -> str:
 def nearest(word: str, known: Iterable[str], section: str = "") -> str:
     """Return the end of an error line: the nearest known word of a section, or all of them."""
     known = sorted(known)
+    if section and not known:
+        return f"; {section[:-1]} has no setting but its name"
     meant = [name for name in known if _abbreviates(word, name)]
     same = [name for name in known if _letters(name) == _letters(word)]
     close = meant or same or get_close_matches(word.lower(), known, n=1, cutoff=0.5)

@@ -146,15 +146,21 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = prefix + ".".join(path)
+    within = "trial." if prefix.startswith("trial.") or "trial" in model.model_fields else ""
     if first["type"] == "extra_forbidden":
         section = key.removesuffix(path[-1])
         beside = _keys_beside(model, path)
+        is_typo = get_close_matches(path[-1], beside, n=1, cutoff=0.9)
         there = (
-            _elsewhere(path[-1], beside)
-            or ("" if get_close_matches(path[-1], beside, n=1, cutoff=0.9) else meant_key(key))
+            _elsewhere(path[-1], beside, within)
+            or ("" if is_typo else meant_key(key, within))
             or nearest(path[-1], beside, section)
         )
         return f"unknown key {key!r}{there}"
+    if first["type"] in ("model_type", "dict_type"):
+        named = f"; write {key}.name" if path[-1] in TrialConfig.model_fields else ""
+        there = named or _elsewhere(path[-1], (), within)
+        return f"{key} = {first['input']!r}: {path[-1]} is a section{there}"
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     if first["type"] in ("model_type", "dict_type"):  # whose message names a class
         message = "Input should be a section with settings of its own"
@@ -172,14 +178,14 @@ def _example_list(key: str, value: str | int) -> str:
     return json.dumps([value])
 
 
-def _elsewhere(key: str, beside: Sequence[str]) -> str:
+def _elsewhere(key: str, beside: Sequence[str], within: str) -> str:
     """Return the end of an error line about a key that is right in another section."""
     if key == "name" or get_close_matches(key, beside, cutoff=0.8):
         return ""
     for name, field in TrialConfig.model_fields.items():
         section = type(field.default)
         if issubclass(section, Section) and key in section.model_fields:
-            return f"; did you mean {f'{name}.{key}'!r}?"
+            return f"; did you mean {f'{within}{name}.{key}'!r}?"
     return ""
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from verirank.ranking import Leaderboard, Row
 from verirank.report._palette import (
+    FEW,
+    NARROW_PLOT,
     SAID,
     Palette,
     described,
@@ -41,15 +43,19 @@ def interval_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def interval_chart(board: Leaderboard, palette: Palette) -> Spec:
-    """Draw a column a bench: dots with 95 % intervals, best first, and the base as a line."""
+    """Draw a column a bench: dots with 95 % intervals, best first, and the base as a line.
+
+    Of few arms, benches stand below each other.
+    """
     order = [row.label for row in board.main]
     order += sorted({row.label for row in board.rows}.difference(order))
-    width = WIDTHS.get(len(board.benches), NARROW)
+    few = len(order) <= FEW
+    width = NARROW_PLOT if few else WIDTHS.get(len(board.benches), NARROW)
     columns = [
-        _column(board.of_bench(bench), order, palette, width, named=index == 0)
+        _column(board.of_bench(bench), order, palette, width, named=few or index == 0)
         for index, bench in enumerate(board.benches)
     ]
-    return {"hconcat": columns}
+    return {"vconcat" if few else "hconcat": columns}
 
 
 def _column(

@@ -49,8 +49,13 @@ _VARIABLES = {
 
 STANDINGS: tuple[str, ...] = ("level with the best", "behind the best", "not ranked")
 UNPROVEN_GAIN = "gain not proven"
+FEW = 4
+"""Arms up to which charts are drawn for a phone's screen: narrow, and below each other."""
+NARROW_PLOT = 310
+"""Pixels of such a chart's plot; names and numbers stand beside it."""
 _NARROWEST = 680
-"""Pixels to which a picture shrinks on a narrow screen, where it then scrolls sideways."""
+_SMALLEST = 0.8
+"""To so many pixels, or of its size, a picture shrinks on a narrow screen; then it scrolls."""
 _WIDEST_GLYPH = 7.4
 """Pixels of a character at the size of axis labels, in the widest of usual fonts on average."""
 _SHAPES = ("circle", "square", "triangle-up")
@@ -162,7 +167,7 @@ def _sized(size: re.Match[str]) -> str:
     A wide picture shrinks to the page, but not beyond what can be read.
     """
     width = round(float(size[1]))
-    style = f"max-width:{width}px;min-width:{min(width, _NARROWEST)}px"
+    style = f"max-width:{width}px;min-width:{round(min(_SMALLEST * width, _NARROWEST))}px"
     return f' aria-hidden="true" style="{style}"'
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from verirank.ranking import Leaderboard, Row, pareto_frontier
 from verirank.report._labels import place_labels
 from verirank.report._palette import (
+    FEW,
+    NARROW_PLOT,
     SAID,
     Palette,
     described,
@@ -20,6 +22,7 @@ from verirank.report._palette import (
 from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
 
 HEIGHT = 380
+_HEIGHT_OF_FEW = 250
 MOST_NAMED = 16
 """Points up to which each has a label; more labels could not be placed without overlaps."""
 _NAMED_OF_MANY = 8
@@ -76,24 +79,30 @@ def scatter_rows(board: Leaderboard, costs: tuple[Cost, ...]) -> list[dict[str, 
 def scatter_chart(
     board: Leaderboard, costs: tuple[Cost, ...], palette: Palette, width: int
 ) -> Spec:
-    """Draw a panel a cost, each with the score on the main bench going up."""
-    return {"hconcat": [_panel(board, cost, palette, width) for cost in costs]}
+    """Draw a panel a cost, each with the score on the main bench going up.
+
+    Of few arms, panels are small and stand below each other.
+    """
+    few = len(board.main) <= FEW
+    size = (NARROW_PLOT, _HEIGHT_OF_FEW) if few else (width, HEIGHT)
+    panels = [_panel(board, cost, palette, *size) for cost in costs]
+    return {"vconcat" if few else "hconcat": panels}
 
 
-def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> Spec:
+def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int, height: int) -> Spec:
     rows = scatter_rows(board, (cost,))
     x_domain = _domain([row[cost.field] for row in rows], cost.log)
     base = 100 * sum(row.base_avg_at_k for row in board.main) / len(rows)
     y_domain = _score_domain(rows, base)
     named = _named(rows, cost)
-    labels = _labels(named, cost, x_domain, y_domain, width)
+    labels = _labels(named, cost, x_domain, y_domain, width, height)
     placed = [{**row, **label} for row, label in zip(named, labels, strict=True)]
     main = board.main[0]
     x = quantitative(
         cost.field,
         title=cost.title,
         scale={"type": "log" if cost.log else "linear", "domain": x_domain, "nice": False},
-        axis={"format": cost.format, "grid": False, "tickCount": 6},
+        axis={"format": cost.format, "grid": False, "tickCount": min(6, width // 60)},
     )
     y = {
         "title": f"Avg@{main.k} {main.on}, %",
@@ -145,7 +154,7 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int) -> Spec
         _names(placed, palette),
         data=described(rows, cost.in_words),
         width=width,
-        height=HEIGHT,
+        height=height,
     )
 
 
@@ -218,6 +227,7 @@ def _labels(
     x_domain: tuple[float, float],
     y_domain: tuple[float, float],
     width: int,
+    height: int,
 ) -> list[dict[str, Any]]:
     warp = math.log if cost.log else float
     unwarp = math.exp if cost.log else float
@@ -228,7 +238,7 @@ def _labels(
         (
             name,
             (warp(row[cost.field]) - left) / (right - left) * width,
-            (top - row["avg_at_k"]) / (top - bottom) * HEIGHT,
+            (top - row["avg_at_k"]) / (top - bottom) * height,
         )
         for name, row in zip(names, rows, strict=True)
     ]
@@ -236,8 +246,8 @@ def _labels(
         {
             "name": label.text,
             "label_x": unwarp(left + label.x / width * (right - left)),
-            "label_y": top - label.y / HEIGHT * (top - bottom),
+            "label_y": top - label.y / height * (top - bottom),
             "side": "left" if label.to_the_right else "right",
         }
-        for label in place_labels(points, width, HEIGHT)
+        for label in place_labels(points, width, height)
     ]

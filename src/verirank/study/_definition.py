@@ -23,6 +23,8 @@ from verirank.config import (
     for_task,
     learning_rate_of,
     load_plugin,
+    meant_key,
+    meant_plugin,
     merged,
     nearest,
     nested,
@@ -236,7 +238,8 @@ class Study(Section):
         known = known_keys() if self.axes else set()
         for key in self.axes:
             if key not in known:
-                raise InputError(f"axes: no setting {key!r}{nearest(key, known)}")
+                there = meant_key(key) or nearest(key, known)
+                raise InputError(f"axes: no setting {key!r}{there}")
             if key in _SAME_FOR_ALL:
                 raise InputError(
                     f"study {self.name!r}: {key} cannot be an axis, for a report compares methods "
@@ -390,7 +393,8 @@ def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
     spoiled = [method for defect in study.defects.values() for method in defect.methods]
     for method in (*study.methods, *study.overrides, *study.steps, *spoiled, *study.controlled):
         if method not in known:
-            raise InputError(f"{source}: unknown method {method!r}{nearest(method, known)}")
+            there = meant_plugin(method) or nearest(method, known)
+            raise InputError(f"{source}: unknown method {method!r}{there}")
     for method in spoiled:
         if study.methods and method not in study.methods:
             raise InputError(f"{source}: defects name {method!r}, which the study does not train")
