@@ -11,7 +11,7 @@ from verirank.config._plugins import (
     plugin_names,
 )
 from verirank.config._sections import by_dotted_key, merged, nested
-from verirank.config._suggestions import meant_key, meant_plugin, nearest
+from verirank.config._suggestions import meant_key, nearest, nearest_plugin
 from verirank.config.errors import (
     MEASURES_NOTHING,
     AlreadyReportedError,
@@ -89,10 +89,10 @@ __all__ = [
     "learning_rate_of",
     "load_plugin",
     "meant_key",
-    "meant_plugin",
     "merged",
     "native_dtype",
     "nearest",
+    "nearest_plugin",
     "nested",
     "override",
     "plugin_names",

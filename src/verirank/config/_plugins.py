@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from verirank.config._suggestions import meant_plugin, nearest
+from verirank.config._suggestions import nearest_plugin
 from verirank.config.errors import InputError
 
 Kind = Literal["method", "algorithm", "task", "bench"]
@@ -63,6 +63,5 @@ def expect_plugin(kind: Kind, name: str) -> str:
     if kind == "task" and name not in points and (is_problem_file(name) or "/" in name):
         name = "jsonl"
     if name not in points:
-        there = meant_plugin(name) or nearest(name, points)
-        raise InputError(f"unknown {kind} {name!r}{there}")
+        raise InputError(f"unknown {kind} {name!r}{nearest_plugin(name, points)}")
     return name

@@ -67,16 +67,18 @@ def meant_key(key: str, within: str = "") -> str:
     return f"; did you mean {within + meant!r}?" if meant and within + meant != key else ""
 
 
-def meant_plugin(name: str) -> str:
-    """Return the end of an error line about a method or algorithm that is not offered, or nothing.
+def nearest_plugin(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error line about a method, algorithm or task that is not offered.
 
     Args:
         name: as written.
+        known: the names that are offered.
     """
-    return {
+    meant = {
         "qlora": "; it is 'lora' with model.quantization = \"nf4\"",
         "ppo": "; there is no value model here: use 'grpo'",
-    }.get(name.lower().replace("-", ""), "")
+    }
+    return meant.get(name.lower().replace("-", "")) or nearest(name, known)
 
 
 def nearest(word: str, known: Iterable[str], section: str = "") -> str:

@@ -24,9 +24,9 @@ from verirank.config import (
     learning_rate_of,
     load_plugin,
     meant_key,
-    meant_plugin,
     merged,
     nearest,
+    nearest_plugin,
     nested,
     plugin_names,
     read_settings,
@@ -238,8 +238,7 @@ class Study(Section):
         known = known_keys() if self.axes else set()
         for key in self.axes:
             if key not in known:
-                there = meant_key(key) or nearest(key, known)
-                raise InputError(f"axes: no setting {key!r}{there}")
+                raise InputError(f"axes: no setting {key!r}{meant_key(key) or nearest(key, known)}")
             if key in _SAME_FOR_ALL:
                 raise InputError(
                     f"study {self.name!r}: {key} cannot be an axis, for a report compares methods "
@@ -393,12 +392,9 @@ def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
     spoiled = [method for defect in study.defects.values() for method in defect.methods]
     for method in (*study.methods, *study.overrides, *study.steps, *spoiled, *study.controlled):
         if method not in known:
-            there = meant_plugin(method) or nearest(method, known)
-            raise InputError(f"{source}: unknown method {method!r}{there}")
-    for method in spoiled:
-        if study.methods and method not in study.methods:
-            raise InputError(f"{source}: defects name {method!r}, which the study does not train")
-    for method in study.controlled:
-        if study.methods and method not in study.methods:
-            raise InputError(f"{source}: controlled names {method!r}, which it does not train")
+            raise InputError(f"{source}: unknown method {method!r}{nearest_plugin(method, known)}")
+    for naming, named in (("defects name", spoiled), ("controlled names", study.controlled)):
+        for method in named if study.methods else ():
+            if method not in study.methods:
+                raise InputError(f"{source}: {naming} {method!r}, which the study does not train")
     return study
