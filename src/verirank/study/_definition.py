@@ -396,5 +396,5 @@ def make_study(settings: Mapping[str, Any], source: str = "the study") -> Study:
     for naming, named in (("defects name", spoiled), ("controlled names", study.controlled)):
         for method in named if study.methods else ():
             if method not in study.methods:
-                raise InputError(f"{source}: {naming} {method!r}, which the study does not train")
+                raise InputError(f"{source}: {naming} {method!r}, which it does not train")
     return study
