@@ -1,11 +1,14 @@
 """What every method is and can do, and what keeps peft's other tuners out: docs/methods.md.
 
     python benchmarks/methods.py --out docs/methods.md
+    python benchmarks/methods.py --only eva,corda
 
-Everything in the tables is probed on the micro model by one core, in a few minutes. Seconds and
-memory are of a training step on 16 sequences of 64 random tokens, in fp32, beside LoRA's: CPU
-seconds of forward pass, backward pass and optimiser, medians of alternating steps; and the bytes
-that the backward pass needs and the 16 bytes of every trained number.
+The second line probes some entries and keeps the page's other rows as they are. Everything in the
+tables is probed on the micro model by one core, in a few minutes. Seconds and memory are of a
+training step on 16 sequences of 64 random tokens, in fp32, beside LoRA's: CPU seconds of forward
+pass, backward pass and optimiser, medians of alternating steps; and the bytes that the backward
+pass needs and the 16 bytes of every trained number. Methods that start from data start from random
+tokens here.
 """
 
 from __future__ import annotations
@@ -24,7 +27,14 @@ from torch import Tensor, nn
 from tuners import REFUSED, first_failure
 
 from verirank.config import InputError, MethodConfig, ModelConfig, TrainingConfig, plugin_names
-from verirank.methods import Method, Policy, check_methods, default_methods, lora_adapter
+from verirank.methods import (
+    Method,
+    Policy,
+    RandomData,
+    check_methods,
+    default_methods,
+    lora_adapter,
+)
 from verirank.models import SHAPES, BaseModel, load_base
 
 ROUNDS, PUBLISHES = 3, 10
@@ -38,8 +48,8 @@ class Probe:
     def __init__(self, base: BaseModel, name: str) -> None:
         rates = type(next(m for m in default_methods() if m.name == name)).default_rates
         assert rates is not None
-        config = MethodConfig(name=name)
-        self.policy = Policy.create(base, config, seed=0, total_steps=PUBLISHES)
+        config, data = MethodConfig(name=name), RandomData.of(base)
+        self.policy = Policy.create(base, config, seed=0, total_steps=PUBLISHES, data=data)
         self.optimizer = self.policy.optimizer(TrainingConfig(), rates.micro)
         self.taken = 0
 
@@ -158,22 +168,39 @@ def page(rows: list[list[str]], refused: list[list[str]]) -> str:
     )
 
 
+def kept_rows(page: Path) -> dict[str, list[str]]:
+    """Return the rows of both tables of a page that was written before, by their first cell."""
+    lines = [line for line in page.read_text("utf-8").splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row for row in cells}
+
+
 def main() -> None:
-    """Probe all methods and write the page."""
+    """Probe all methods, or some, and write the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=Path("docs/methods.md"))
+    parser.add_argument("--only", help="names with commas: keep the page's other rows")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    kept = kept_rows(arguments.out) if arguments.only else {}
+    only = set(arguments.only.split(",")) if arguments.only else {*plugin_names("method"), *REFUSED}
     base = load_base(ModelConfig())
     narrow = load_base(ModelConfig(dtype="bfloat16"))
-    names = plugin_names("method")
+    names = [name for name in plugin_names("method") if name in only]
     reports = check_methods([MethodConfig(name=name) for name in names], ModelConfig())
+    checks = dict(zip(names, reports, strict=True))
     rows = []
-    for method, report in zip(default_methods(), reports, strict=True):
-        rows.append(row(method, report, base, narrow))
-        print(*rows[-1], flush=True)
-    refused = [[label, *first_failure(build)] for label, build in REFUSED.items()]
+    for method in default_methods():
+        if method.name in checks:
+            rows.append(row(method, checks[method.name], base, narrow))
+            print(*rows[-1], flush=True)
+        else:
+            rows.append(kept[f"`{method.name}`"])
+    refused = [
+        [label, *first_failure(build)] if label in only else kept[label]
+        for label, build in REFUSED.items()
+    ]
     arguments.out.write_text(page(rows, refused), "utf-8")
     if arguments.json:
         arguments.json.write_text(json.dumps({"methods": rows, "refused": refused}, indent=1))

@@ -46,7 +46,6 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "LoRA, LoftQ": _lora(
         init_lora_weights="loftq", loftq_config={"loftq_bits": 4, "loftq_iter": 1}
     ),
-    "LoRA, CorDA": _lora(init_lora_weights="corda"),
     "LoRA, MonteCLoRA": _lora(monteclora_config=peft.tuners.lora.config.MontecloraConfig()),
     "LoRA, VeLoRA": _lora(velora_config=peft.tuners.lora.config.VeloraConfig()),
     "LoRA, activated (aLoRA)": _lora(alora_invocation_tokens=[2]),

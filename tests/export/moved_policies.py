@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from verirank.config import MethodConfig, TrainingConfig
-from verirank.methods import Policy
+from verirank.methods import Policy, RandomData
 from verirank.models import BaseModel
 
 STEPS = 6
@@ -14,7 +14,8 @@ RATES = {"adalora": 2e-2, "ia3": 2e-2, "ln-tuning": 2e-2, "vera": 2e-2, "lora-pl
 
 def moved_policy(base: BaseModel, method: str) -> Policy:
     """Return a policy after optimiser steps along random gradients."""
-    policy = Policy.create(base, MethodConfig(name=method), seed=1, total_steps=STEPS)
+    config, data = MethodConfig(name=method), RandomData.of(base)
+    policy = Policy.create(base, config, seed=1, total_steps=STEPS, data=data)
     optimizer = policy.optimizer(TrainingConfig(), RATES.get(method, 2e-3))
     generator = torch.Generator().manual_seed(0)
     for step in range(1, STEPS + 1):

@@ -18,8 +18,8 @@ from verirank.export import write_policy
 from verirank.models import load_base
 
 LOW_RANK = (
-    *("deft", "delora", "lora-ranks", "mica", "olora", "osf", "peanut", "psoft", "rlmo", "rlpo"),
-    "tinylora",
+    *("corda", "deft", "delora", "eva", "geora", "lora-ga", "lora-ranks", "mica", "olora", "osf"),
+    *("peanut", "psoft", "rlmo", "rlpo", "tinylora"),
 )
 LORAS = [
     *("lora", "miss", "vera", "lora-plus", "lora-fa", "rslora", "pissa", "milora", "adalora"),

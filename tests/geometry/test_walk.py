@@ -8,7 +8,7 @@ import torch
 from installed_methods import METHODS
 from verirank.config import MethodConfig, ModelConfig, RunFailedError
 from verirank.geometry import walk
-from verirank.methods import Policy
+from verirank.methods import Policy, RandomData
 from verirank.models import BaseModel, load_base
 
 
@@ -18,7 +18,8 @@ def base() -> BaseModel:
 
 
 def policy_of(base: BaseModel, name: str) -> Policy:
-    return Policy.create(base, MethodConfig(name=name), seed=0, total_steps=10)
+    config, data = MethodConfig(name=name), RandomData.of(base)
+    return Policy.create(base, config, seed=0, total_steps=10, data=data)
 
 
 @pytest.mark.parametrize("name", METHODS)

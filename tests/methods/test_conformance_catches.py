@@ -34,8 +34,8 @@ class Broken(NamedTuple):
 def with_hooks(**hooks: Any) -> Any:
     """Return a factory of policies whose method is the right one but for some of its hooks."""
 
-    def factory(base, config, *, seed, total_steps) -> Policy:
-        policy = Policy.create(base, config, seed=seed, total_steps=total_steps)
+    def factory(base, config, *, seed, total_steps, data) -> Policy:
+        policy = Policy.create(base, config, seed=seed, total_steps=total_steps, data=data)
         kind = type(policy.method)
         return replace(policy, method=type(kind.__name__, (kind,), hooks)(config))
 
@@ -45,8 +45,8 @@ def with_hooks(**hooks: Any) -> Any:
 def changed(change: Callable[[Policy], None]) -> Any:
     """Return a factory that changes a policy once it stands."""
 
-    def factory(base, config, *, seed, total_steps) -> Policy:
-        policy = Policy.create(base, config, seed=seed, total_steps=total_steps)
+    def factory(base, config, *, seed, total_steps, data) -> Policy:
+        policy = Policy.create(base, config, seed=seed, total_steps=total_steps, data=data)
         change(policy)
         return policy
 
@@ -56,9 +56,9 @@ def changed(change: Callable[[Policy], None]) -> Any:
 def claimed(settings: dict[str, Any]) -> Any:
     """Return a factory that builds other settings, and says they are those asked for."""
 
-    def factory(base, config, *, seed, total_steps) -> Policy:
+    def factory(base, config, *, seed, total_steps, data) -> Policy:
         other = method_config(settings)
-        policy = Policy.create(base, other, seed=seed, total_steps=total_steps)
+        policy = Policy.create(base, other, seed=seed, total_steps=total_steps, data=data)
         return replace(policy, method=create_method(config))
 
     return factory
@@ -69,9 +69,9 @@ class Momentum(Policy):
         return torch.optim.SGD(self.trainable().values(), lr=10 * learning_rate, momentum=0.9)
 
 
-def adapt_values_for_keys(base, config, *, seed, total_steps) -> Policy:
+def adapt_values_for_keys(base, config, *, seed, total_steps, data) -> Policy:
     swapped = {"name": "ia3", "modules": ("v_proj", "down_proj")}
-    return claimed(swapped)(base, config, seed=seed, total_steps=total_steps)
+    return claimed(swapped)(base, config, seed=seed, total_steps=total_steps, data=data)
 
 
 def add_a_tensor(policy: Policy) -> None:
@@ -207,11 +207,11 @@ CASES = {
 }
 
 
-def lora_instead(base, config, *, seed, total_steps) -> Policy:
+def lora_instead(base, config, *, seed, total_steps, data) -> Policy:
     return Policy.create(base, MethodConfig(name="lora"), seed=seed, total_steps=total_steps)
 
 
-def post_attention_norms_alone(base, config, *, seed, total_steps) -> Policy:
+def post_attention_norms_alone(base, config, *, seed, total_steps, data) -> Policy:
     def half(self, model) -> set[str]:
         return {n for n, _ in model.named_modules() if n.endswith("post_attention_layernorm")}
 
@@ -241,8 +241,8 @@ def broken(toy_folder: Path) -> dict[str, Report]:
     cases = CASES | ALL_LORA | ALL_CLAIMS | {"half of the norms": HALF_OF_THE_NORMS}
     factories = iter([case.factory for case in cases.values()])
 
-    def build(base, config, *, seed, total_steps) -> Policy:
-        return next(factories)(base, config, seed=seed, total_steps=total_steps)
+    def build(base, config, *, seed, total_steps, data) -> Policy:
+        return next(factories)(base, config, seed=seed, total_steps=total_steps, data=data)
 
     configs = [method_config(case.asked) for case in cases.values()]
     reports = check_methods(configs, ModelConfig(name=str(toy_folder)), build)

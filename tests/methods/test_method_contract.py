@@ -14,6 +14,7 @@ from installed_methods import METHODS, OTHERS
 from verirank.config import CONTENDERS, InputError, MethodConfig, ModelConfig
 from verirank.methods import (
     Policy,
+    RandomData,
     check_methods,
     create_method,
     load_policy,
@@ -29,7 +30,8 @@ every_method = pytest.mark.parametrize("name", METHODS)
 
 
 def policy_of(base: BaseModel, name: str, seed: int = 3) -> Policy:
-    return Policy.create(base, MethodConfig(name=name), seed=seed, total_steps=TOTAL_STEPS)
+    config, data = MethodConfig(name=name), RandomData.of(base)
+    return Policy.create(base, config, seed=seed, total_steps=TOTAL_STEPS, data=data)
 
 
 def trained(base: BaseModel, name: str, steps: int = 4) -> Policy:

@@ -14,17 +14,18 @@ from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 
 from verirank.algorithms import Group
+from verirank.algorithms.grpo import GRPO
 from verirank.cli.plan_command import command
 from verirank.config import CONTENDERS, InputError, TrialConfig, resolve
-from verirank.methods import create_method
-from verirank.models import SHAPES, load_base, load_shape
+from verirank.methods import create_method, gradients_of, see_inputs
+from verirank.models import LINEARS, SHAPES, load_base, load_shape
 from verirank.planning import Lengths, Memory, gpu, memory_of, work_of
-from verirank.planning._work import _Forward, _training_flops
+from verirank.planning._work import _Forward, _start_flops, _training_flops
 from verirank.record import Run
 from verirank.sampling import Completion, TransformersSampler, sample_all
 from verirank.study import plan_study, read_study
 from verirank.tasks import Problem
-from verirank.training import Trainer, prepare
+from verirank.training import StartCompletions, Trainer, micro_batches, prepare
 from verirank.trial import start_trial
 from verirank.verifier import Reward, Verifier
 
@@ -118,6 +119,45 @@ def assert_counted(config: TrialConfig, lengths: Lengths) -> None:
     forward = _Forward(base.shape)
     expected = _training_flops(config, base.shape, forward, lengths)
     assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
+
+
+@pytest.mark.parametrize("method", ["lora-ga", "eva"])
+def test_the_pass_of_a_start_costs_what_is_counted(method: str) -> None:
+    config, lengths = trial("micro", method), Lengths(48, 96)
+    base = load_base(config.model)
+    made = groups(lengths, base.shape.vocabulary)
+    rewards_PG = torch.tensor([[r.value for r in group.rewards] for group in made])
+    parts = micro_batches(
+        *(made, GRPO(config.algorithm), rewards_PG - rewards_PG.mean(), rewards_PG >= 0),
+        max_new_tokens=1024,
+        most_tokens=1024,
+    )
+    data = StartCompletions(base, made, parts, 1.0)
+    model = base.share_unfolded()
+    names = sorted(create_method(config.method).targets(model))
+    with counter() as counted:
+        if method == "eva":
+            see_inputs(model, names, data, lambda name, rows: None)
+        else:
+            gradients_of(model, names, data)
+    expected = _start_flops(config, _Forward(base.shape), lengths)
+    assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
+
+
+def test_a_plan_counts_the_data_of_a_start() -> None:
+    shape, lengths = SHAPES["qwen2-1.5b"], Lengths(150, 2000)
+    plain, start = (resolve({"method": {"name": name}}) for name in ("lora", "lora-ga"))
+    without, with_start = (work_of(config, shape, lengths) for config in (plain, start))
+    written = 16 * start.sampling.group_size * lengths.completion
+    assert with_start.sampled_tokens == without.sampled_tokens + written
+    assert (
+        with_start.flops
+        > without.flops
+        == without.training_flops + (without.sampling_flops + without.evaluation_flops)
+    )
+    held = memory_of(start, shape, lengths).start
+    adapted = sum(i * o for i, o in shape.adapted(LINEARS))
+    assert held > 4 * adapted
 
 
 @pytest.mark.parametrize("model", MODELS)

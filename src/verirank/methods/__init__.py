@@ -7,10 +7,12 @@ from verirank.methods._low_rank import LowRankMethod
 from verirank.methods._method import Method, create_method, default_methods, method_config
 from verirank.methods._plain_model import plain_model
 from verirank.methods._policy import DivergedError, Policy
+from verirank.methods._start_data import StartData, gradients_of, see_inputs
 from verirank.methods._storage import load_policy, save_policy
 from verirank.methods._tensor_file import write_tensors
 from verirank.methods.conformance import (
     Check,
+    RandomData,
     Report,
     StandIn,
     check_method,
@@ -24,8 +26,10 @@ __all__ = [
     "LowRankMethod",
     "Method",
     "Policy",
+    "RandomData",
     "Report",
     "StandIn",
+    "StartData",
     "adapted_layers",
     "adapter_of",
     "check_method",
@@ -33,10 +37,12 @@ __all__ = [
     "create_method",
     "default_methods",
     "expect_fits",
+    "gradients_of",
     "load_policy",
     "lora_adapter",
     "method_config",
     "plain_model",
     "save_policy",
+    "see_inputs",
     "write_tensors",
 ]

@@ -14,6 +14,7 @@ from verirank.models import ModelShape
 if TYPE_CHECKING:
     from verirank.methods._adapter import Adapter
     from verirank.methods._policy import Policy
+    from verirank.methods._start_data import StartData
 
 
 class Method(ABC):
@@ -25,8 +26,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     family: ClassVar[str]
-    """`full`, `low-rank`, `optimiser`, `orthogonal`, `sparse`, `structural`, `svd-initialised`,
-    `vector`.
+    """`data-initialised`, `full`, `low-rank`, `optimiser`, `orthogonal`, `sparse`, `structural`,
+    `svd-initialised`, `vector`.
     """
     reference: ClassVar[str]
     """The paper, as an arXiv identifier."""
@@ -37,6 +38,8 @@ class Method(ABC):
     """Whether all of the base's parameters are trained, so that they need gradients and moments."""
     edits_base: ClassVar[bool] = False
     """Whether a part of the base leaves its frozen weights when the method is attached."""
+    start_pass: ClassVar[Literal["forward", "backward"] | None] = None
+    """The pass over `problems` training problems that its start is computed from, if any."""
     serves: ClassVar[Literal["all", "linears", "norms"]] = "linears"
     """Which weights the sampler holds as the method's own; it shares the others with the base."""
 
@@ -68,6 +71,22 @@ class Method(ABC):
         """Return how many numbers a token and layer its backward pass needs beside the model's."""
         return 0
 
+    def start_numbers(self, shape: ModelShape) -> int:
+        """Return how many fp32 numbers `start_from` holds beside a model and its activations."""
+        return 0
+
+    def start_from(self, model: nn.Module, data: StartData) -> dict[str, Tensor]:
+        """Return the `initial_state` of a method with a `start_pass`, from that pass.
+
+        Args:
+            model: another shared copy of the base, for this alone.
+            data: what passes through it.
+
+        Raises:
+            InputError: there are too few data.
+        """
+        return {}
+
     @abstractmethod
     def attach(
         self,
@@ -83,7 +102,8 @@ class Method(ABC):
             model: a shared copy of the base, whose parameters may be replaced, never written into.
             seed: of the initialisation.
             total_steps: how many optimiser steps the trial will take.
-            initial: a stored `initial_state`, which is used instead of computing it anew.
+            initial: a stored `initial_state`, which is used instead of computing it anew, or what
+                `start_from` returned.
 
         Returns:
             The model whose forward pass is the policy's, with fp32 trainable parameters.
@@ -109,7 +129,7 @@ class Method(ABC):
         """
 
     def initial_state(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return copies of the tensors that an initialisation took out of the base's weights."""
+        """Return copies of the tensors that an initialisation took out of the base, or of data."""
         return {}
 
     def parameter_groups(self, policy: Policy, learning_rate: float) -> list[dict[str, Any]]:

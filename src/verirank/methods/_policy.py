@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from verirank.config import MethodConfig, RunFailedError, TrainingConfig
+from verirank.config import InputError, MethodConfig, RunFailedError, TrainingConfig
 from verirank.methods._fits import expect_base_suits
 from verirank.methods._method import Method, create_method
 from verirank.methods._optimizers import make_optimizer
 from verirank.methods._start import load_start
-from verirank.models import BaseModel, Location, fold, load_base, sha256_of
+from verirank.methods._start_data import StartData
+from verirank.models import BaseModel, Location, deterministic, fold, load_base, sha256_of
 from verirank.processes import is_sharded, sharded_like, whole
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Policy:
     """What is trained: `model` computes the logits, `base` stays as it was read.
 
     `seed` and `total_steps` are those of the trial; `initial` holds what an SVD initialisation
-    took out of the base. `without_start` is the base without the adapter that the policy goes on
-    from (`method.start`), which is part of `base`.
+    took out of the base, or out of `data`, unless it was stored. `without_start` is the base
+    without the adapter that the policy goes on from (`method.start`), which is part of `base`.
     """
 
     base: BaseModel
@@ -51,6 +52,7 @@ class Policy:
     total_steps: int
     initial: dict[str, Tensor]
     without_start: BaseModel | None = None
+    data: StartData | None = None
 
     @classmethod
     def create(
@@ -61,6 +63,7 @@ class Policy:
         seed: int,
         total_steps: int,
         initial: Mapping[str, Tensor] | None = None,
+        data: StartData | None = None,
     ) -> Self:
         """Attach the method that `config` names to a shared copy of the base.
 
@@ -70,9 +73,11 @@ class Policy:
             seed: of the initialisation.
             total_steps: how many optimiser steps the trial will take (AdaLoRA's schedule).
             initial: a stored `initial_state()`, used instead of computing it anew.
+            data: what a method with a `start_pass` starts from, if nothing is stored.
 
         Raises:
-            InputError: the settings do not suit the model.
+            InputError: the settings do not suit the model, or the method starts from data, and
+                neither these nor its initial state are given.
         """
         method = create_method(config)
         expect_base_suits(method, four_bit=base.is_four_bit)
@@ -80,6 +85,8 @@ class Policy:
         if config.start is not None:
             plain_base = base.config.model_copy(update={"adapter": None})
             under = without_start = load_base(plain_base, base.device.type)
+        if initial is None and method.start_pass is not None:
+            initial = _from_data(method, base, data)
         if initial is not None:
             initial = {name: tensor.to(base.device) for name, tensor in initial.items()}
         # The other methods adapt no linear layers, or the model's own parameters as they are.
@@ -91,7 +98,7 @@ class Policy:
         # Adapted models stay in evaluation mode: dropout noise would enter the importance ratio.
         model.eval()
         initial_state = method.initial_state(model)
-        return cls(base, method, model, seed, total_steps, initial_state, without_start)
+        return cls(base, method, model, seed, total_steps, initial_state, without_start, data)
 
     @property
     def config(self) -> MethodConfig:
@@ -224,3 +231,14 @@ class Policy:
             trainable = self.trainable()
             extra = {n: t.to(self.base.device) for n, t in state.items() if n not in trainable}
             self.method.load_extra_state(self, extra)
+
+
+def _from_data(method: Method, base: BaseModel, data: StartData | None) -> dict[str, Tensor]:
+    """Return a method's initial state from a pass of the base over data."""
+    if data is None:
+        raise InputError(
+            f"method {method.name!r} starts from a pass over training completions, which a trial "
+            "takes before its first step; none are given here"
+        )
+    with deterministic(base.device):
+        return method.start_from(base.share_unfolded(), data)

@@ -44,9 +44,10 @@ def expect_start(method: Method) -> None:
             f"method {method.name!r} trains no adapter, so none can be its start; "
             "model.adapter merges one into the base"
         )
-    if method.family == "svd-initialised":
+    if method.family in ("data-initialised", "svd-initialised"):
+        source = "the base" if method.start_pass is None else "data"
         raise InputError(
-            f"method {method.name!r} takes its start out of the base, so it cannot go on from "
+            f"method {method.name!r} takes its start out of {source}, so it cannot go on from "
             "another one; use method lora, or model.adapter, which merges it into the base"
         )
 

@@ -13,7 +13,14 @@ from verirank.methods import create_method
 from verirank.models import LINEARS, ModelShape
 from verirank.planning._decoding import Engine, LengthModel, refill
 from verirank.planning._gpus import GPU, UTILISATION
-from verirank.planning._work import Lengths, Work, token_limit, trained_tokens, work_of
+from verirank.planning._work import (
+    Lengths,
+    Work,
+    start_problems,
+    token_limit,
+    trained_tokens,
+    work_of,
+)
 from verirank.tasks import bench_settings, load_task
 
 AT_LIMIT = 0.12
@@ -38,7 +45,10 @@ _SIMULATED_STEPS = 32
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Hours of one GPU for one trial, by part; `other` is loading, proof and publishing."""
+    """Hours of one GPU for one trial, by part.
+
+    `other` is loading, proof, publishing, and the data that a method starts from.
+    """
 
     sampling: float
     training: float
@@ -139,12 +149,30 @@ def hours_by(
     prompts = _prompt_flops(config, work, lengths) * drawings
     trained = work.training_flops / costs.flops
     trained += _scaled_bytes(config, shape, lengths) / costs.bandwidth
+    evaluation = _evaluation_seconds(config, costs.engine, drawn, lengths, generator)
+    from_data = _start_seconds(config, costs.engine, drawn, lengths, generator)
+    from_data += work.start_pass_flops / costs.flops
     return Hours(
         sampling=(steps * decoding + prompts / costs.flops) / 3600,
         training=_trained_fraction(config, kept) * trained / 3600,
-        evaluation=_evaluation_seconds(config, costs.engine, drawn, lengths, generator) / 3600,
-        other=(costs.start + steps * costs.publish) / 3600,
+        evaluation=evaluation / 3600,
+        other=(costs.start + steps * costs.publish + from_data) / 3600,
     )
+
+
+def _start_seconds(
+    config: TrialConfig,
+    engine: Engine,
+    drawn: LengthModel,
+    lengths: Lengths,
+    generator: np.random.Generator,
+) -> float:
+    """Return the seconds of sampling the completions that a method starts from."""
+    problems = start_problems(config)
+    if not problems:
+        return 0.0
+    batch = drawn.draw(problems * config.sampling.group_size, generator)
+    return engine.seconds(lengths.prompt, batch)
 
 
 def _trained_fraction(config: TrialConfig, kept: float) -> float:

@@ -24,7 +24,8 @@ _PROCESS = 500e6
 class Memory:
     """Bytes at the peak of a trial, by what they are for.
 
-    `served` is what the sampler holds all the time, `cache` what it holds while it samples.
+    `served` is what the sampler holds all the time, `cache` what it holds while it samples, `start`
+    what a method holds while it makes its start of data.
     """
 
     base: float
@@ -32,13 +33,14 @@ class Memory:
     trained: float
     activations: float
     cache: float
+    start: float = 0.0
     process: float = _PROCESS
 
     @property
     def total(self) -> float:
-        """The larger of training's and sampling's peak: they do not happen together."""
-        lasting = self.base + self.served + self.trained + self.process
-        return lasting + max(self.activations, self.cache)
+        """The largest of training's, sampling's and the start's: they do not happen together."""
+        lasting = self.base + self.served + self.process
+        return lasting + max(self.trained + max(self.activations, self.cache), self.start)
 
 
 def memory_of(
@@ -58,6 +60,9 @@ def memory_of(
     with their last logits. vLLM holds all weights and its own cache (`_engine`) at all times, with
     `enable_sleep_mode` while it samples.
 
+    A start from data takes what the method holds (`Method.start_numbers`) in 4 bytes each, and the
+    activations of a micro-batch.
+
     Args:
         config: the trial.
         shape: the model's.
@@ -72,12 +77,15 @@ def memory_of(
         engine = _engine(config, shape, lengths, width, on)
         served, cache = (0.0, engine) if config.sampling.vllm.enable_sleep_mode else (engine, 0.0)
     kept = 16 if config.training.optimizer == "adamw" else 12
+    method = create_method(config.method)
+    begins = activations if method.start_pass is not None else 0.0
     return Memory(
         base=(shape.parameters - shape.packed) * width + shape.packed * _FOUR_BITS,
         served=served,
         trained=(kept + (width if width < 4 else 0)) * trained,
         activations=max(activations, 4.0 * trained if on else 0.0),
         cache=cache,
+        start=begins + 4.0 * method.start_numbers(shape),
     )
 
 

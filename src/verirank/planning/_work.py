@@ -38,8 +38,9 @@ def token_limit(config: TrialConfig) -> int:
 class Work:
     """What a trial computes, in all its steps and evaluations.
 
-    `sampled_tokens` and `trained_tokens` are those of training; FLOPs count a multiply and an add
-    as two.
+    `sampled_tokens` and `trained_tokens` are those of training, and of the data that a method
+    starts from; FLOPs count a multiply and an add as two, and those of the start are of sampling
+    its data (`start_sampling_flops`) and of their pass (`start_pass_flops`).
     """
 
     sampled_tokens: float
@@ -47,11 +48,14 @@ class Work:
     sampling_flops: float
     training_flops: float
     evaluation_flops: float
+    start_sampling_flops: float = 0.0
+    start_pass_flops: float = 0.0
 
     @property
     def flops(self) -> float:
         """All FLOPs together."""
-        return self.sampling_flops + self.training_flops + self.evaluation_flops
+        steps = self.sampling_flops + self.training_flops + self.evaluation_flops
+        return steps + self.start_sampling_flops + self.start_pass_flops
 
 
 def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
@@ -69,7 +73,8 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
     checkpointing computes the layers forward once more. All of this happens once an inner update;
     the base's log-probabilities, which a KL penalty needs, are one forward pass a step. Not counted
     are the rows by which the sampler fills its products up to a multiple of 16 on a CPU: of 128
-    samples 6 % more, of 8 samples three times as much.
+    samples 6 % more, of 8 samples three times as much. Of a method that starts from data, neither
+    are the decompositions that it makes of them.
 
     Args:
         config: the trial; benches with sizes of their own are counted at these.
@@ -90,13 +95,35 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
         asked = bench_settings(task, DURING, config)
         a_bench = forward.of_samples(asked.problems, asked.samples, lengths)
         evaluated += steps // config.evaluation.every * a_bench
+    started = start_problems(config)
     return Work(
-        sampled_tokens=float(steps * prompts * group * lengths.completion),
-        trained_tokens=float(steps * trained_tokens(config, lengths)),
+        sampled_tokens=float((steps * prompts + started) * group * lengths.completion),
+        trained_tokens=(steps + started / prompts) * trained_tokens(config, lengths),
         sampling_flops=steps * sampled,
         training_flops=steps * training,
         evaluation_flops=evaluated,
+        start_sampling_flops=forward.of_samples(started, group, lengths),
+        start_pass_flops=started / prompts * _start_flops(config, forward, lengths),
     )
+
+
+def start_problems(config: TrialConfig) -> int:
+    """Return of how many problems a trial samples completions for its method to start from."""
+    starts = create_method(config.method).start_pass is not None
+    return config.method.model_dump()["problems"] if starts else 0
+
+
+def _start_flops(config: TrialConfig, forward: _Forward, lengths: Lengths) -> float:
+    """Return the FLOPs of the pass that a method starts from, over as many problems as a step has.
+
+    A backward pass gives the gradients of the linears' weights, and leaves out the head's.
+    """
+    tokens, written = trained_tokens(config, lengths), written_tokens(config, lengths)
+    backward = create_method(config.method).start_pass == "backward"
+    linears = 2 * forward.linears * tokens * (3 if backward else 1)
+    head = 2 * forward.head * written * (2 if backward else 1)
+    attention = forward.trained_attention(tokens, written, lengths)
+    return linears + head + (4 if backward else 1) * attention
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,5 +77,5 @@ def _seconds(folder: Path) -> float:
         InputError: the folder holds no run.
     """
     run = Run.open(folder)
-    trained = sum(step_seconds(line) for line in run.metrics())
+    trained = run.start_seconds + sum(step_seconds(line) for line in run.metrics())
     return trained + run.manifest.get("seconds_evaluate", 0.0)

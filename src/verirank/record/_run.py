@@ -312,11 +312,16 @@ class Run:
         except ValueError as error:
             raise DamagedError(f"cannot read {file}: {error}") from None
 
+    @property
+    def start_seconds(self) -> float:
+        """The seconds of the pass over data that the method started from; 0 where there is none."""
+        return self.manifest.get("start", {}).get("seconds", 0.0)
+
     def totals(self) -> dict[str, Any]:
-        """Return what all steps come to, for the manifest: costs, and what went wrong."""
+        """Return what start and steps come to, for the manifest: costs, and what went wrong."""
         lines = self.metrics()
         return {
-            "seconds": sum(map(step_seconds, lines)),
+            "seconds": self.start_seconds + sum(map(step_seconds, lines)),
             "peak_memory_bytes": max((line["peak_memory_bytes"] for line in lines), default=0),
             "unverified": sum(line.get("unverified", 0) for line in lines),
             "warnings": [asdict(warning) for warning in training_warnings(lines)],

@@ -106,21 +106,50 @@ def prepare(
         most_padded: tokens of one micro-batch, were each of its completions, behind its prompt, as
             long as the longest; None for any number.
     """
-    capacity = _Capacity(most_tokens, most_padded or maxsize)
     advantages_PG, trains_PG = _advantages(groups, algorithm, max_new_tokens)
+    parts = micro_batches(
+        *(groups, algorithm, advantages_PG, trains_PG),
+        max_new_tokens=max_new_tokens,
+        most_tokens=most_tokens,
+        most_padded=most_padded,
+    )
+    return Batch(parts, groups_used=int(trains_PG.any(1).sum()))
+
+
+def micro_batches(
+    groups: Sequence[Group],
+    algorithm: Algorithm,
+    advantages_PG: Tensor,
+    taken_PG: Tensor,
+    *,
+    max_new_tokens: int,
+    most_tokens: int,
+    most_padded: int | None = None,
+) -> list[MicroBatch]:
+    """Return the samples of groups that are taken, in micro-batches of similar length.
+
+    Args:
+        groups: P groups.
+        algorithm: gives the weight of each token.
+        advantages_PG: of every sample.
+        taken_PG: which samples are wanted.
+        max_new_tokens: the limit on a completion.
+        most_tokens: as `prepare` has it.
+        most_padded: as `prepare` has it.
+    """
+    capacity = _Capacity(most_tokens, most_padded or maxsize)
     completions = [completion for group in groups for completion in group.completions]
     totals = BatchTotals(len(completions), sum(len(c.tokens) for c in completions), max_new_tokens)
     families = [
         part
-        for group, advantages, trains in zip(
-            groups, advantages_PG.tolist(), trains_PG.tolist(), strict=True
+        for group, advantages, taken in zip(
+            groups, advantages_PG.tolist(), taken_PG.tolist(), strict=True
         )
-        for part in _siblings(group, advantages, trains, capacity)
+        for part in _siblings(group, advantages, taken, capacity)
     ]
     # Attention pads to the longest completion of a micro-batch.
     families.sort(key=lambda siblings: (len(siblings[-1][0].tokens), _tokens(siblings)))
-    parts = [_micro_batch(part, algorithm, totals) for part in _cut(families, capacity)]
-    return Batch(parts, groups_used=int(trains_PG.any(1).sum()))
+    return [_micro_batch(part, algorithm, totals) for part in _cut(families, capacity)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +170,12 @@ class _Capacity:
 
 
 def _siblings(
-    group: Group, advantages: list[float], trains: list[bool], capacity: _Capacity
+    group: Group, advantages: list[float], taken: list[bool], capacity: _Capacity
 ) -> Iterator[Siblings]:
-    """Yield a group's completions that train, the shortest first, as many at once as there may."""
-    trained = compress(zip(group.completions, advantages, strict=True), trains)
+    """Yield what is taken of a group, the shortest first, as many at once as there may be."""
+    samples = compress(zip(group.completions, advantages, strict=True), taken)
     part: Siblings = []
-    for sample in sorted(trained, key=lambda sample: len(sample[0].tokens)):
+    for sample in sorted(samples, key=lambda sample: len(sample[0].tokens)):
         if part and not capacity.holds([[*part, sample]]):
             yield part
             part = []

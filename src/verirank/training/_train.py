@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,9 @@ def _save_policy(policy: Policy, target: Path) -> None:
 
 def _begin(run: Run, trainer: Trainer) -> None:
     policy = trainer.policy
+    if trainer.start is not None and is_first():
+        # Before the initial adapter: once that is stored, its data are not sampled again.
+        run.update_manifest(start=asdict(trainer.start))
     if not on_first((run.folder / "init").is_dir):
         _save_policy(policy, run.folder / "init")
     if checkpoint := on_first(lambda: newest_checkpoint(run)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from verirank.algorithms import Algorithm, Group, LossSums
 from verirank.config import RunFailedError, TrialConfig, learning_rate_of, load_plugin
-from verirank.methods import DivergedError, Policy
+from verirank.methods import DivergedError, Policy, create_method
 from verirank.models import BaseModel, deterministic
 from verirank.processes import any_process, sum_gradients, summed
 from verirank.sampling import Order, Sampler, sample_seed
@@ -22,6 +23,7 @@ from verirank.training._metrics import Clock, sampling_metrics
 from verirank.training._refill import Grader, Intake, KeepRate, Refill, StepAbandonedError
 from verirank.training._rewards import rewards_of
 from verirank.training._schedule import rate_factor
+from verirank.training._start_completions import Start, StartCompletions
 from verirank.verifier import Verifier
 
 
@@ -59,9 +61,10 @@ class Trainer:
     ) -> None:
         """Build the policy and its optimiser.
 
-        `initial` is a stored initial adapter, if any; `base_reward` the base's mean reward on
-        training problems, which a control with random rewards needs; `task` stands in for the one
-        that the settings name.
+        `initial` is a stored initial adapter, if any; without one, a method that starts from data
+        has them sampled here, while the sampler serves the base. `base_reward` is the base's mean
+        reward on training problems, which a control with random rewards needs; `task` stands in for
+        the one that the settings name.
         """
         self.config = config
         self.base = base
@@ -73,10 +76,7 @@ class Trainer:
         self.algorithm: Algorithm = load_plugin("algorithm", config.algorithm.name)(
             config.algorithm
         )
-        updates = config.training.steps * config.algorithm.inner_updates
-        self.policy = Policy.create(
-            base, config.method, seed=config.seed, total_steps=updates, initial=initial
-        )
+        self.policy, self.start = self._make_policy(initial)
         settings = {"temperature": config.sampling.temperature, "packed": base.form is None}
         self.logprobs = CompletionLogprobs(self.policy.model, **settings)
         if config.machine.gradient_checkpointing:
@@ -95,6 +95,28 @@ class Trainer:
         self.step = 0
         self.updates = 0
         self.problems_drawn = 0
+
+    def _make_policy(self, initial: Mapping[str, Tensor] | None) -> tuple[Policy, Start | None]:
+        """Return the policy, and what the data were that its method starts from, if there are any.
+
+        They are the base's completions of the first training problems.
+        """
+        config, data, started = self.config, None, time.perf_counter()
+        if initial is None and create_method(config.method).start_pass is not None:
+            data = StartCompletions.sample(
+                *(config, self.base, self.sampler, self.task, self.rewards, self.algorithm),
+                max_new_tokens=self.max_new_tokens,
+                most_padded=self._most_padded(),
+            )
+        policy = Policy.create(
+            self.base,
+            config.method,
+            seed=config.seed,
+            total_steps=config.training.steps * config.algorithm.inner_updates,
+            initial=initial,
+            data=data,
+        )
+        return policy, data and data.start(time.perf_counter() - started)
 
     def train_step(self, stopping: Callable[[], bool] = lambda: False) -> Step:
         """Sample and verify groups, take the algorithm's optimiser steps, publish the weights.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from verirank.config import MethodConfig, ModelConfig, TrainingConfig
 from verirank.methods._method import Method, create_method
 from verirank.methods._policy import Policy
+from verirank.methods._start_data import StartData
 from verirank.methods.conformance._double import computing_in_fp64
 from verirank.methods.conformance._experts import experts_of, tokens_sent
 from verirank.models import BaseModel, Location, load_base
@@ -21,6 +23,7 @@ STEPS = 12
 """Length of the rehearsed trial: enough for AdaLoRA's three phases."""
 _LEARNING_RATE = 1e-3
 _SEED = 7
+_START_SEQUENCES = 64
 _SEQUENCES, _TOKENS = 4, 12
 """Every weight takes part in the first token; further ones see that attention is right, too."""
 
@@ -34,10 +37,44 @@ class PolicyFactory(Protocol):
     """Builds the policy to be checked: `Policy.create`, unless a test breaks it on purpose."""
 
     def __call__(
-        self, base: BaseModel, config: MethodConfig, *, seed: int, total_steps: int
+        self,
+        base: BaseModel,
+        config: MethodConfig,
+        *,
+        seed: int,
+        total_steps: int,
+        data: StartData | None,
     ) -> Policy:
         """Return a policy for the method that `config` names."""
         ...
+
+
+@dataclass(frozen=True)
+class RandomData:
+    """Sequences of random tokens, one at a time, every other of them rewarded."""
+
+    tokens_NT: Tensor
+
+    @classmethod
+    def of(cls, base: BaseModel) -> RandomData:
+        """Draw the same tokens every time from a base's vocabulary."""
+        generator = torch.Generator().manual_seed(_SEED + 1)
+        shape = (_START_SEQUENCES, _TOKENS)
+        return cls(torch.randint(base.shape.vocabulary, shape, generator=generator))
+
+    def losses(self, model: nn.Module) -> Iterator[Tensor]:
+        """Yield the loss of each sequence."""
+        for number, tokens_T in enumerate(self.tokens_NT):
+            loss = policy_loss(model, tokens_T[None], torch.tensor([1.0 - 2.0 * (number % 2)]))
+            yield loss / len(self.tokens_NT)
+
+
+def policy_loss(model: nn.Module, tokens_NT: Tensor, advantages_N: Tensor) -> Tensor:
+    """Return the policy-gradient loss of sequences, a mean over their tokens."""
+    logits_NTV = model(input_ids=tokens_NT).logits[:, :-1].float()
+    targets_NT = tokens_NT[:, 1:].unsqueeze(-1)
+    logprobs_NT = logits_NTV.log_softmax(-1).gather(-1, targets_NT).squeeze(-1)
+    return -(advantages_N.unsqueeze(-1) * logprobs_NT).mean()
 
 
 @dataclass
@@ -76,13 +113,14 @@ class Rehearsal:
         shape = (_SEQUENCES, _TOKENS)
         tokens_NT = torch.randint(base.shape.vocabulary, shape, generator=generator)
         base_logits_NTV = _logits(base.model, tokens_NT)
-        policy = factory(base, config, seed=_SEED, total_steps=STEPS)
+        expected = create_method(config)
+        policy = _make(factory, base, expected)
         return cls(
             requested=requested,
             model=model,
             factory=factory,
             base=base,
-            expected=create_method(config),
+            expected=expected,
             policy=policy,
             optimizer=policy.optimizer(TrainingConfig(), _LEARNING_RATE),
             fingerprint=fingerprint,
@@ -107,13 +145,14 @@ class Rehearsal:
     def over_requested_base(self) -> Policy:
         """Build the policy once more, over the base in the dtype that the trial will have."""
         base = load_base(self.requested)
-        return self.factory(base, self.expected.config, seed=_SEED, total_steps=STEPS)
+        return _make(self.factory, base, self.expected)
 
     def step(self) -> int:
         """Take the next step as training does, on a policy-gradient loss; return its number."""
         self.optimizer.zero_grad()
         with tokens_sent(self.policy.model, self.experts) as reached:
-            loss = self._loss()
+            advantages_N = torch.tensor([1.0, -1.0]).repeat(_SEQUENCES // 2)
+            loss = policy_loss(self.policy.model, self.tokens_NT, advantages_N)
         self.visits.update(reached)
         loss.backward()
         for tensor in self.policy.trainable().values():
@@ -123,13 +162,6 @@ class Rehearsal:
         self.policy.update(self.optimizer, self.taken, TrainingConfig().max_grad_norm)
         return self.taken
 
-    def _loss(self) -> Tensor:
-        logits_NTV = self.policy.model(input_ids=self.tokens_NT).logits[:, :-1]
-        targets_NT = self.tokens_NT[:, 1:].unsqueeze(-1)
-        logprobs_NT = logits_NTV.log_softmax(-1).gather(-1, targets_NT).squeeze(-1)
-        advantages_N = torch.tensor([1.0, -1.0]).repeat(_SEQUENCES // 2)
-        return -(advantages_N.unsqueeze(-1) * logprobs_NT).mean()
-
     def exact_logits(self, model: nn.Module) -> Tensor:
         """Return what a model's fp32 numbers give in fp64, where activations do not round."""
         with computing_in_fp64(model):
@@ -138,6 +170,11 @@ class Rehearsal:
     def logits(self, model: nn.Module) -> Tensor:
         """Return a model's logits on the fixed tokens, N x T x V."""
         return _logits(model, self.tokens_NT)
+
+
+def _make(factory: PolicyFactory, base: BaseModel, expected: Method) -> Policy:
+    data = None if expected.start_pass is None else RandomData.of(base)
+    return factory(base, expected.config, seed=_SEED, total_steps=STEPS, data=data)
 
 
 @torch.no_grad()
