@@ -109,8 +109,8 @@ def work_of(config: TrialConfig, shape: ModelShape, lengths: Lengths) -> Work:
 
 def start_problems(config: TrialConfig) -> int:
     """Return of how many problems a trial samples completions for its method to start from."""
-    starts = create_method(config.method).start_pass is not None
-    return config.method.model_dump()["problems"] if starts else 0
+    method = create_method(config.method)
+    return 0 if method.start_pass is None else method.config.problems
 
 
 def _start_flops(config: TrialConfig, forward: _Forward, lengths: Lengths) -> float:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from verirank.algorithms import Algorithm, Group
 from verirank.config import TrialConfig
+from verirank.methods import create_method
 from verirank.models import BaseModel
 from verirank.processes import collect, own_part
 from verirank.sampling import Sampler, sample_all, sample_seed
@@ -72,7 +73,7 @@ class StartCompletions:
             most_padded: of a part, as `prepare` has it.
         """
         sampling = config.sampling
-        positions = own_part(range(config.method.model_dump()["problems"]))
+        positions = own_part(range(create_method(config.method).config.problems))
         problems = [task.training_problem(config.seed, position) for position in positions]
         completions = sample_all(
             sampler,
