@@ -112,7 +112,9 @@ class _Components:
 
     def of(self, name: str) -> Tensor:
         """Return the components of a layer's inputs, r x in."""
-        return self._fits[self._sharing.get(name, name)].finish().clone()
+        found = self._fits[self._sharing.get(name, name)].finish()
+        # A loaded tensor is contiguous, and products of other strides round differently.
+        return found.clone(memory_format=torch.contiguous_format)
 
 
 class _Fit:
