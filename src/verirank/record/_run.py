@@ -314,7 +314,7 @@ class Run:
 
     @property
     def start_seconds(self) -> float:
-        """The seconds of the pass over data that the method started from; 0 where there is none."""
+        """The seconds of the data that the method started from; 0 where there are none."""
         return self.manifest.get("start", {}).get("seconds", 0.0)
 
     def totals(self) -> dict[str, Any]:
@@ -364,9 +364,8 @@ class Run:
         Raises:
             InputError: another process is at it.
         """
-        with hold(
-            self.folder / LOCK, f"{self.folder} is being written by another process", patience
-        ):
+        otherwise = f"{self.folder} is being written by another process"
+        with hold(self.folder / LOCK, otherwise, patience):
             yield
 
     @property
