@@ -68,7 +68,7 @@ def test_losses_are_those_of_transformers_own_forward_pass(
 ) -> None:
     _, families = _held_out(base.tokenizer)
     found = measured(base, sampler, 0.0)["before"]
-    for (prompt, (answer,)), loss in zip(families[:4], found, strict=False):
+    for (prompt, (answer,), _), loss in zip(families[:4], found, strict=False):
         tokens = torch.tensor([[*prompt, *answer]])
         with torch.no_grad():
             logprobs = base.share()(tokens).logits[0].log_softmax(-1)
@@ -91,7 +91,7 @@ def test_a_model_that_writes_words_reads_prose_and_one_that_cannot_reads_sums(
 
     text, passages = _held_out(Characters())
     assert (text, len(passages)) == ("prose", 16)
-    assert min(len(rest) for _, (rest,) in passages) > 200
+    assert min(len(rest) for _, (rest,), _ in passages) > 200
     assert _held_out(base.tokenizer)[0] == "sums"
     file = Path(__file__).parents[2] / "src" / "verirank" / "evaluation" / "prose.txt"
     assert file.read_text("utf-8").isascii()

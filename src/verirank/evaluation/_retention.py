@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from verirank.config import TrialConfig
 from verirank.kernels import Sequences
@@ -21,8 +22,8 @@ from verirank.training import CompletionLogprobs
 PROBLEMS, SAMPLES, SUMS = 16, 4, 32
 """Training problems and completions of each for the KL; worked sums in place of prose."""
 _TOGETHER = 8
-Family = tuple[Sequence[int], Sequence[Sequence[int]]]
-"""Tokens that are given, and one or more continuations of them."""
+Family = tuple[Sequence[int], Sequence[Sequence[int]], Sequence[Sequence[bool]]]
+"""Tokens that are given, one or more continuations of them, and which of their tokens count."""
 
 
 def measure_retention(
@@ -65,15 +66,20 @@ def _held_out(tokenizer: Any) -> tuple[str, list[Family]]:
     passages = (files("verirank.evaluation") / "prose.txt").read_text("utf-8").strip().split("\n\n")
     tokens = [tokenizer(passage).input_ids for passage in passages]
     if _written(passages[0]) in _written(tokenizer.decode(tokens[0])):
-        return "prose", [(each[:1], [each[1:]]) for each in tokens]
+        return "prose", [_family(each[:1], each[1:]) for each in tokens]
     sums = [
         (tokenizer(f"{chain.expression}=").input_ids, chain)
         for chain in _chains(Random("retention"))
     ]
     worked = [rf"<think>{';'.join(c.steps)}</think>\boxed{{{c.value}}}" for _, c in sums]
     return "sums", [
-        (asked, [tokenizer(said).input_ids]) for (asked, _), said in zip(sums, worked, strict=True)
+        _family(asked, tokenizer(said).input_ids)
+        for (asked, _), said in zip(sums, worked, strict=True)
     ]
+
+
+def _family(given: Sequence[int], continuation: Sequence[int]) -> Family:
+    return given, [continuation], [[True] * len(continuation)]
 
 
 def _chains(rng: Random) -> list[Any]:
@@ -101,26 +107,33 @@ def _completions(sampler: Sampler, task: Task, config: TrialConfig) -> list[Fami
         temperature=config.sampling.temperature,
         max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
         stop=task.stop,
+        reply=task.reply,
     )
-    return [(group[0].prompt_tokens, [c.tokens for c in group]) for group in groups]
+    return [
+        (group[0].prompt_tokens, [c.tokens for c in group], [c.own for c in group])
+        for group in groups
+    ]
 
 
 @torch.no_grad()
 def _means(
     policy: Policy, model: Any, families: Sequence[Family], temperature: float
 ) -> list[float]:
-    """Return by family the mean log-probability of a token of its continuations, nats."""
+    """Return by family the mean log-probability of a token that counts, nats."""
     logprobs = CompletionLogprobs(model, temperature, packed=policy.base.form is None)
     means = list[float]()
     for first in range(0, len(families), _TOGETHER):
         part = families[first : first + _TOGETHER]
-        sequences = _on(policy.base.device, Sequences.pack(part))
+        packed = Sequences.pack([(given, continued) for given, continued, _ in part])
+        counted_NT = pad_sequence(
+            [torch.tensor(counted) for *_, masks in part for counted in masks], batch_first=True
+        ).to(policy.base.device)
         with policy.autocast():
-            chosen_N: Tensor = logprobs(sequences).double().sum(1)
-        rows = iter(chosen_N.tolist())
-        for _, continuations in part:
-            total = sum(next(rows) for _ in continuations)
-            means.append(total / sum(map(len, continuations)))
+            logprobs_NT: Tensor = logprobs(_on(policy.base.device, packed)).double()
+        rows = iter((logprobs_NT * counted_NT).sum(1).tolist())
+        for *_, masks in part:
+            total = sum(next(rows) for _ in masks)
+            means.append(total / sum(map(sum, masks)))
     return means
 
 

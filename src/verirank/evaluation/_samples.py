@@ -122,6 +122,7 @@ def _sample(
         temperature=temperature,
         max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
         stop=task.stop,
+        reply=task.reply,
     )
     texts = [[completion.text for completion in group] for group in completions]
     rewards = grade(task, verifier, problems, texts)
@@ -150,7 +151,7 @@ def _row(problem: Problem, completion: Completion, reward: Reward) -> dict[str, 
         "correct": reward.correct,
         "reward": reward.value,
         "completion": completion.text,
-        "length": len(completion.tokens),
+        "length": completion.length,
         "reason": reward.reason,
         "seed": completion.seed,
     }

@@ -137,7 +137,12 @@ def reward_function(task: Task, verifier: Verifier) -> Callable[..., list[float 
     Args:
         task: extracts the stated answers, after cutting a completion where the task's ends.
         verifier: judges them; whoever made it closes it.
+
+    Raises:
+        InputError: a tool replies to the task's completions.
     """
+    if task.reply_tokens:
+        raise InputError(f"TRL draws completions by itself, without the replies of {task.name!r}")
 
     def verified(
         *, completions: Sequence[Completion], answer: Sequence[str] | None = None, **_: Any

@@ -3,7 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from verirank.sampling._ahead import problems_needed
-from verirank.sampling._completion import Completion, Finished, Order, Orders, Published, Sampler
+from verirank.sampling._completion import (
+    Completion,
+    Finished,
+    Order,
+    Orders,
+    Published,
+    Reply,
+    Sampler,
+)
 from verirank.sampling._memory import VLLM_CPU_CACHE_BYTES, cache_bytes, most_rows
 from verirank.sampling._open import expect_sampler, open_sampler
 from verirank.sampling._sample_all import sample_all
@@ -20,6 +28,7 @@ __all__ = [
     "Order",
     "Orders",
     "Published",
+    "Reply",
     "Sampler",
     "SamplingStoppedError",
     "StoppableSampler",

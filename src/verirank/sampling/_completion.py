@@ -14,7 +14,9 @@ class Completion:
     """One sampled answer: its tokens, and the sampler's log-probability of each.
 
     `tokens` and `logprobs` have equal length T; the end-of-sequence token is counted where it was
-    sampled. `truncated`: the token limit ended it.
+    sampled. `truncated`: the token limit ended it. `replies` are the spans of tokens that a tool
+    wrote, each from its first one up to the one behind its last; their log-probabilities are 0, and
+    nothing is trained on them.
     """
 
     prompt_tokens: tuple[int, ...]
@@ -23,6 +25,20 @@ class Completion:
     text: str
     truncated: bool
     seed: int
+    replies: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def own(self) -> list[bool]:
+        """Which of the T tokens the model drew."""
+        own = [True] * len(self.tokens)
+        for start, end in self.replies:
+            own[start:end] = [False] * (end - start)
+        return own
+
+    @property
+    def length(self) -> int:
+        """How many tokens the model drew."""
+        return len(self.tokens) - sum(end - start for start, end in self.replies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +55,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Completions that are wanted of a prompt: one a seed, each of at most `limits` tokens.
+    """Completions that are wanted behind a prompt's tokens: one a seed, each with its limit.
 
     `index` names the order to whoever gave it, and `prompt_tokens` come from the sampler's
-    tokenizer. What is made of it depends on nothing else that is being sampled, to the bit on a CPU
-    with the transformers sampler and a dense model: an expert of a mixture multiplies as many rows
-    as the batch routes to it, which may round otherwise.
+    tokenizer. The limits are on the tokens that the model draws. What is made of it depends on
+    nothing else that is being sampled, to the bit on a CPU with the transformers sampler and a
+    dense model: an expert of a mixture multiplies as many rows as the batch routes to it, which may
+    round otherwise.
     """
 
     index: int
@@ -57,6 +74,8 @@ Orders = Callable[[], Order | None]
 """Gives the next order, or None where there is none now."""
 Finished = tuple[int, list[Completion]]
 """An order's index, and its completions in the order of its seeds."""
+Reply = Callable[[str, int], str | None]
+"""Maps a completion so far, and the number of replies to it, to the next one (`Task.reply`)."""
 
 
 class Sampler(Protocol):
@@ -69,7 +88,13 @@ class Sampler(Protocol):
     tokenizer: Any
 
     def stream(
-        self, orders: Orders, *, longest: int, temperature: float, stop: str | None
+        self,
+        orders: Orders,
+        *,
+        longest: int,
+        temperature: float,
+        stop: str | None,
+        reply: Reply | None = None,
     ) -> Generator[list[Finished]]:
         """Sample orders side by side, taking the next one as soon as there is room for it.
 
@@ -78,9 +103,11 @@ class Sampler(Protocol):
 
         Args:
             orders: gives the next order; called by one thread at a time, but by any.
-            longest: tokens of the longest prompt and completion together.
+            longest: tokens of the longest prompt and completion together, as far as is known.
             temperature: of the distribution that is drawn from.
             stop: text that ends a completion; None leaves it to the model.
+            reply: is asked whenever a completion ends in `stop`; what it returns is written behind
+                it, and the model goes on. None from it, or in its place, ends the completion.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from verirank.sampling._completion import Completion, Order, Sampler
+from verirank.sampling._completion import Completion, Order, Reply, Sampler
 
 
 def sample_all(
@@ -16,6 +16,7 @@ def sample_all(
     temperature: float,
     max_new_tokens: int,
     stop: str | None,
+    reply: Reply | None = None,
 ) -> list[list[Completion]]:
     """Return, per prompt, one completion per seed; the same seed gives the same draw.
 
@@ -24,8 +25,9 @@ def sample_all(
         prompts: are read with the sampler's tokenizer.
         seeds: of each prompt's completions.
         temperature: of the distribution that is drawn from.
-        max_new_tokens: the limit on a completion.
+        max_new_tokens: the most that the model draws of a completion; replies come on top.
         stop: text that ends a completion; None leaves it to the model.
+        reply: what is said to one that ends so, see `Sampler.stream`.
 
     Raises:
         InputError: a prompt fills the whole context of vLLM's engine.
@@ -44,6 +46,7 @@ def sample_all(
         longest=max(map(len, tokens), default=0) + max_new_tokens,
         temperature=temperature,
         stop=stop,
+        reply=reply,
     )
     with closing(stream):
         made = dict(next(stream))  # a turn even without a prompt: other processes may have some

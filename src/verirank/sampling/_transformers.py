@@ -13,12 +13,13 @@ from transformers import PreTrainedModel
 
 from verirank.kernels import DECODE_ATTENTION, in_blocks, pack_linears
 from verirank.models import BaseModel, ModelShape, cache_key
-from verirank.sampling._completion import Completion, Finished, Order, Orders, Published
+from verirank.sampling._completion import Completion, Finished, Order, Orders, Published, Reply
 from verirank.sampling._decoder import Decoder, Given, Part, parts_of
 from verirank.sampling._drawing import draw, exact_on, storage_for_drawing, uniforms
 from verirank.sampling._hands import IDLE_SECONDS, Dispatch, side_by_side
 from verirank.sampling._memory import CACHE_BYTES, most_rows
 from verirank.sampling._publishing import Casting
+from verirank.sampling._replies import with_replies
 from verirank.sampling._stop_tokens import find_stop_tokens
 
 _MOST_HANDS = 2
@@ -87,9 +88,22 @@ class TransformersSampler:
         return casting.published()
 
     def stream(
-        self, orders: Orders, *, longest: int, temperature: float, stop: str | None
+        self,
+        orders: Orders,
+        *,
+        longest: int,
+        temperature: float,
+        stop: str | None,
+        reply: Reply | None = None,
     ) -> Generator[list[Finished]]:
         """Decode orders side by side, yielding those that finish; see `Sampler.stream`."""
+        decode = partial(self._turns, longest=longest, temperature=temperature, stop=stop)
+        return with_replies(decode, orders, self.tokenizer, stop, reply)
+
+    def _turns(
+        self, orders: Orders, *, longest: int, temperature: float, stop: str | None
+    ) -> Generator[list[Finished]]:
+        """Decode orders side by side, each of one turn."""
         longest = in_blocks(longest)
         rows = most_rows(self._shape, longest, self._model.dtype.itemsize, self._cache_bytes)
         stop_tokens = self._stop_tokens(stop)

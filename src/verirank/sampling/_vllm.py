@@ -19,10 +19,11 @@ from torch import Tensor
 from verirank.config import InputError, ModelConfig, VLLMConfig
 from verirank.models import BaseModel
 from verirank.processes import count
-from verirank.sampling._completion import Completion, Finished, Order, Orders, Published
+from verirank.sampling._completion import Completion, Finished, Order, Orders, Published, Reply
 from verirank.sampling._hands import IDLE_SECONDS
 from verirank.sampling._memory import VLLM_CPU_CACHE_BYTES
 from verirank.sampling._publishing import Casting
+from verirank.sampling._replies import with_replies
 from verirank.sampling._stop_tokens import find_stop_tokens
 
 _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
@@ -82,13 +83,26 @@ class VLLMSampler:
         return casting.published()
 
     def stream(
-        self, orders: Orders, *, longest: int, temperature: float, stop: str | None
+        self,
+        orders: Orders,
+        *,
+        longest: int,
+        temperature: float,
+        stop: str | None,
+        reply: Reply | None = None,
     ) -> Generator[list[Finished]]:
         """Let the engine decode orders side by side; see `Sampler.stream`.
 
         Raises:
             InputError: a prompt fills the whole context.
         """
+        decode = partial(self._turns, temperature=temperature, stop=stop)
+        return with_replies(decode, orders, self.tokenizer, stop, reply)
+
+    def _turns(
+        self, orders: Orders, *, temperature: float, stop: str | None
+    ) -> Generator[list[Finished]]:
+        """Let the engine decode orders side by side, each of one turn."""
         engine, unfinished = self._llm.llm_engine, dict[int, _Unfinished]()
         stop_tokens = self._stop_tokens(stop)
         draw = partial(

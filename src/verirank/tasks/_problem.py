@@ -68,6 +68,8 @@ class Task(ABC):
     """The task's own limit on a completion, in tokens."""
     stop: str | None = None
     """A completion ends at the first token whose text holds this string, or at end of sequence."""
+    reply_tokens: int = 0
+    """The most tokens that replies to a completion take, beside its own; 0 where none comes."""
     is_whole_at_limit: bool = False
     """Whether a completion that reaches the limit is whole, as one token is where one is asked."""
     measures: ClassVar[tuple[str, ...]] = ()
@@ -126,6 +128,20 @@ class Task(ABC):
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> str:
         """Return the exact text that a model is given, in training and evaluation alike."""
         return problem.prompt
+
+    def reply(self, completion: str, turn: int) -> str | None:
+        """Return what a tool writes behind a turn of the model's that ended in `stop`.
+
+        The model goes on behind it, "" included. Nothing is trained on what was written so.
+
+        Args:
+            completion: all of it so far, earlier replies among it.
+            turn: how many replies there were.
+
+        Returns:
+            The reply, or None where the completion has ended; by default that.
+        """
+        return None
 
     def measured(self, right_P: NDArray[np.int64], stated_P: NDArray[np.int64]) -> dict[str, float]:
         """Return the task's own measures of a bench's samples, beside Avg@k and Pass@k.

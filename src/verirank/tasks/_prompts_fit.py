@@ -30,7 +30,7 @@ def expect_prompts_fit(
         InputError: there are such prompts; the message names the first of them.
     """
     tokenizer, context, embeddings = base.tokenizer, base.context, base.embeddings
-    limit = config.sampling.max_new_tokens or task.max_new_tokens
+    limit = _most_new_tokens(task, config)
     unknown_ids = max(tokenizer.get_vocab().values()) >= embeddings
     long: list[tuple[int, str]] = []
     unknown: list[str] = []
@@ -78,7 +78,12 @@ def longest_sequence(
         task.render(problem, base.tokenizer) for problem in _asked(task, config, training=training)
     ]
     prompts = base.tokenizer(texts).input_ids
-    return max(map(len, prompts)) + (config.sampling.max_new_tokens or task.max_new_tokens)
+    return max(map(len, prompts)) + _most_new_tokens(task, config)
+
+
+def _most_new_tokens(task: Task, config: TrialConfig) -> int:
+    """Return the most tokens of a completion and of the replies in it."""
+    return (config.sampling.max_new_tokens or task.max_new_tokens) + task.reply_tokens
 
 
 def _asked(task: Task, config: TrialConfig, *, training: bool) -> list[Problem]:

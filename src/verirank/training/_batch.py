@@ -72,7 +72,7 @@ class Batch:
 def advantages_of(groups: Sequence[Group], algorithm: Algorithm, max_new_tokens: int) -> Tensor:
     """Return the advantage of every sample of at least one group, P x G."""
     rewards_PG = torch.tensor([[r.value for r in group.rewards] for group in groups])
-    lengths_PG = torch.tensor([[len(c.tokens) for c in group.completions] for group in groups])
+    lengths_PG = torch.tensor([[c.length for c in group.completions] for group in groups])
     shaped_PG = algorithm.shape_rewards(rewards_PG, lengths_PG, max_new_tokens)
     return algorithm.advantages(shaped_PG)
 
@@ -139,7 +139,7 @@ def micro_batches(
     """
     capacity = _Capacity(most_tokens, most_padded or maxsize)
     completions = [completion for group in groups for completion in group.completions]
-    totals = BatchTotals(len(completions), sum(len(c.tokens) for c in completions), max_new_tokens)
+    totals = BatchTotals(len(completions), sum(c.length for c in completions), max_new_tokens)
     families = [
         part
         for group, advantages, taken in zip(
@@ -202,10 +202,11 @@ def _cut(families: list[Siblings], capacity: _Capacity) -> Iterator[list[Sibling
 def _micro_batch(families: list[Siblings], algorithm: Algorithm, totals: BatchTotals) -> MicroBatch:
     sequences = pack(families)
     samples = [sample for siblings in families for sample in siblings]
+    own_NT = _padded([completion.own for completion, _ in samples])
     tokens = TokenBatch(
-        mask_NT=sequences.mask_NT(),
+        mask_NT=own_NT,
         advantages_N=torch.tensor([advantage for _, advantage in samples]),
-        weights_N=algorithm.token_weights(sequences.lengths_N, totals),
+        weights_N=algorithm.token_weights(own_NT.sum(1), totals),
         sampler_NT=_padded([completion.logprobs for completion, _ in samples]),
     )
     return MicroBatch(sequences, tokens)
@@ -221,6 +222,7 @@ def pack(families: Sequence[Siblings]) -> Sequences:
     )
 
 
-def _padded(rows: Sequence[Sequence[float]]) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([[*row, *([0.0] * (width - len(row)))] for row in rows])
+def _padded(rows: Sequence[Sequence[float]] | Sequence[Sequence[bool]]) -> Tensor:
+    """Return rows of a kind, with zeros, or False, behind those that are shorter."""
+    width, nothing = max(map(len, rows)), type(rows[0][0])()
+    return torch.tensor([[*row, *([nothing] * (width - len(row)))] for row in rows])

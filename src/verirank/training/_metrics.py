@@ -33,7 +33,7 @@ class Clock:
 
     def metrics(self, sampled: Sequence[Group]) -> dict[str, float]:
         """Return the seconds of every phase, tokens a second, and the largest process's memory."""
-        tokens = sum(len(c.tokens) for group in sampled for c in group.completions)
+        tokens = sum(c.length for group in sampled for c in group.completions)
         return {
             **{f"seconds_{phase}": seconds for phase, seconds in self._seconds.items()},
             "tokens_per_second": tokens / max(sum(self._seconds.values()), 1e-9),
@@ -53,7 +53,7 @@ def sampling_metrics(sampled: Sequence[Group], is_whole_at_limit: bool = False) 
     return {
         "reward_mean": sum(reward.value for reward in rewards) / n,
         "groups_sampled": len(sampled),
-        "completion_length_mean": sum(len(c.tokens) for c in completions) / n,
+        "completion_length_mean": sum(c.length for c in completions) / n,
         "truncated_fraction": 0.0
         if is_whole_at_limit
         else sum(c.truncated for c in completions) / n,

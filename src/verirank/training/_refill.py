@@ -9,7 +9,7 @@ from threading import Lock
 
 from verirank.algorithms import Group
 from verirank.processes import Board, any_process, collect, count, rank
-from verirank.sampling import Completion, Finished, Order, Sampler, problems_needed
+from verirank.sampling import Completion, Finished, Order, Reply, Sampler, problems_needed
 from verirank.tasks import Problem
 from verirank.training._metrics import Clock
 from verirank.training._rewards import Rewards
@@ -176,6 +176,7 @@ class Refill:
         longest: int,
         temperature: float,
         stop: str | None,
+        reply: Reply | None = None,
     ) -> list[Group]:
         """Return the groups of the batch, kept or not, in the order of the stream.
 
@@ -185,13 +186,14 @@ class Refill:
             longest: tokens of the longest prompt and completion, as far as is known.
             temperature: of the distribution that is drawn from.
             stop: text that ends a completion.
+            reply: what is said to one that ends so, see `Sampler.stream`.
 
         Raises:
             StepAbandonedError: this process, or another, is to stop.
         """
         stopped = False
         turns = self._sampler.stream(
-            self._next_order, longest=longest, temperature=temperature, stop=stop
+            self._next_order, longest=longest, temperature=temperature, stop=stop, reply=reply
         )
         with closing(turns), closing(self._grader):
             while not self._intake.is_closed and not stopped:

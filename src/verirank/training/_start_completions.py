@@ -85,6 +85,7 @@ class StartCompletions:
             temperature=sampling.temperature,
             max_new_tokens=max_new_tokens,
             stop=task.stop,
+            reply=task.reply,
         )
         verdicts = rewards(problems, completions)
         mine = [

@@ -205,7 +205,10 @@ def _save(run: Run, trainer: Trainer) -> None:
 
 
 def _rollouts(trainer: Trainer, groups: list[Group]) -> list[dict[str, Any]]:
-    """Return a row a completion of the step that was taken last."""
+    """Return a row a completion of the step that was taken last.
+
+    `own` has a digit a token: 1 where the model drew it, 0 where a tool wrote it.
+    """
     given_PG = advantages_of(groups, trainer.algorithm, trainer.max_new_tokens).tolist()
     return [
         {
@@ -217,7 +220,8 @@ def _rollouts(trainer: Trainer, groups: list[Group]) -> list[dict[str, Any]]:
             "reward": reward.value,
             "advantage": advantage,
             "reason": reward.reason,
-            "length": len(completion.tokens),
+            "length": completion.length,
+            "own": "".join("1" if own else "0" for own in completion.own),
             "truncated": completion.truncated and not trainer.task.is_whole_at_limit,
             "seed": completion.seed,
         }

@@ -193,7 +193,8 @@ class Trainer:
         intake = Intake(wanted, most, self.keep_rate, self.config.sampling.requested_ahead)
         grader = Grader(self.rewards)
         first = [self._order(offset) for offset in range(wanted)]
-        longest = max(len(order.prompt_tokens) for _, order in first) + self.max_new_tokens
+        longest = max(len(order.prompt_tokens) for _, order in first)
+        longest += self.max_new_tokens + self.task.reply_tokens
 
         def order(offset: int) -> tuple[Problem, Order]:
             return first[offset] if offset < wanted else self._order(offset)
@@ -205,6 +206,7 @@ class Trainer:
             longest=longest,
             temperature=self.config.sampling.temperature,
             stop=self.task.stop,
+            reply=self.task.reply,
         )
         self.problems_drawn += len(sampled)
         return sampled, list(filter(self.algorithm.selects, sampled))
