@@ -119,11 +119,11 @@ def _power(value: Value, exponent: Value) -> Value:
         raise UnreadError("too large")
     if not value.imaginary:
         return Value(value.real**power)
-    if abs(power) > 1_000:
-        raise UnreadError("too large")
     result = Value(Fraction(1))
-    for _ in range(abs(power)):
-        result = result * value
+    for bit in f"{abs(power):b}":
+        result = result * result
+        if bit == "1":
+            result = result * value
     return result if power >= 0 else result.inverse()
 
 

@@ -270,7 +270,7 @@ def _same_collections(gold: Node, answer: Node) -> bool:
     if kinds[0] == "mixed":
         raise UnreadError("half-open interval")
     if kinds[0] == "{}":
-        golds, answers = _distinct(golds), _distinct(answers)
+        return _same_sets(golds, answers)
     if len(golds) != len(answers):
         return False
     if kinds == ("list", "list") and _is_ordered(gold, golds, answers):
@@ -348,12 +348,11 @@ def _is_number(node: Node) -> bool:
     return node.head == "number" or (node.head == "-" and node.parts[0].head == "number")
 
 
-def _distinct(members: list[Node]) -> list[Node]:
-    distinct: list[Node] = []
-    for member in members:
-        if not any(_same(member, other) for other in distinct):
-            distinct.append(member)
-    return distinct
+def _same_sets(golds: list[Node], answers: list[Node]) -> bool:
+    """Tell whether each set holds the other's members, however often they are written."""
+    return all(any(_same(g, a) for g in golds) for a in answers) and all(
+        any(_same(g, a) for a in answers) for g in golds
+    )
 
 
 def _same_in_order(golds: list[Node], answers: list[Node]) -> bool:
