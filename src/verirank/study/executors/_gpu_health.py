@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from pathlib import Path
 from typing import Literal
 
 _MOST_FAULTS = 2
@@ -22,14 +22,14 @@ class GPUHealth:
     def __init__(self, gpus: list[str]) -> None:
         self.good = list(gpus)
         """The GPUs that take trials."""
-        self._failed: dict[str, set[Hashable]] = {gpu: set() for gpu in gpus}
+        self._failed: dict[str, set[Path]] = {gpu: set() for gpu in gpus}
 
     def ended_well(self, gpu: str) -> None:
         """Clear a GPU: a trial has ended well on it."""
         self._failed[gpu].clear()
 
-    def failed(self, gpu: str, trial: Hashable) -> Blame:
-        """Count a fault of a job; return whose it is, as far as that is known by now."""
+    def failed(self, gpu: str, trial: Path) -> Blame:
+        """Count a fault; return whose it is, as far as that is known by now."""
         self._failed[gpu].add(trial)
         if sum(trial in trials for trials in self._failed.values()) >= _MOST_FAULTS:
             for trials in self._failed.values():

@@ -191,7 +191,7 @@ class LocalExecutor:
         if attempt.process.exitcode == 0:
             self._health.ended_well(gpu)
         elif attempt.may_blame_gpu:
-            blame = self._health.failed(gpu, attempt.job)
+            blame = self._health.failed(gpu, attempt.job.folder)
             attempt.at_fault = blame == "trial"
             if blame == "gpu":
                 print(f"GPU {gpu} failed two trials and gets no other", file=sys.stderr)
