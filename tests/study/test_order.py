@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from verirank.config import TrialConfig
 from verirank.study import Job, Outcome, Study, run_study
 
 Make = Callable[..., Study]
@@ -16,9 +15,6 @@ class Listing:
 
     def __init__(self) -> None:
         self.methods: list[str] = []
-
-    def at_once(self, trial: TrialConfig) -> int:
-        return 1
 
     def run(self, jobs: Sequence[Job], on_poll: Callable[[], None] = lambda: None) -> list[Outcome]:
         self.methods += [job.folder.name.rpartition("-seed")[0] for job in jobs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from verirank.config import TrialConfig
@@ -11,7 +11,7 @@ from verirank.planning import usual_lengths, work_of
 from verirank.record import Run
 from verirank.study._trial_state import read_state
 from verirank.study.executors._jobs import Executor, Job, Outcome
-from verirank.trial import OUTLOOK, Rung, Store
+from verirank.trial import Rung, Store
 
 
 class Crew:
@@ -33,31 +33,8 @@ class Crew:
             self.store.start(trial, folder)
         jobs = [Job(folder, self.store.folder, rung) for folder in _most_work_first(todo)]
         if jobs:
-            # A trial takes itself what of these could not be taken, and says why.
-            if shared := list(self._base_jobs(todo, rung)):
-                self._executor.run(shared, self._on_poll)
             outcomes |= {o.folder: o for o in self._executor.run(jobs, self._on_poll)}
         return [outcome for outcome in outcomes.values() if outcome is not None]
-
-    def _base_jobs(self, trials: Mapping[Path, TrialConfig], rung: Rung | None) -> Iterator[Job]:
-        """Yield the jobs that sample the bases, so that no trial waits for another's samples.
-
-        The samples of a base are divided among as many jobs as run side by side, each in the name
-        of another trial that needs them. What only one trial needs, or one at a time, it takes.
-        """
-        sharing = dict[Path, list[Path]]()
-        for folder, trial in trials.items():
-            sharing.setdefault(self.store.base_samples(trial), []).append(folder)
-        for samples, folders in sharing.items():
-            trial = trials[folders[0]]
-            most = self._executor.at_once(trial)
-            names = [*(trial.evaluation.benches if rung is None else ()), OUTLOOK]
-            missing = [name for name in names if not (samples / f"{name}.parquet").is_file()]
-            if len(folders) == 1 or most == 1:
-                continue
-            jobs = min(len(missing), len(folders), most or len(missing))
-            for job in range(jobs):
-                yield Job(folders[job], self.store.folder, base=tuple(missing[job::jobs]))
 
     def _outcome(self, folder: Path, rung: Rung | None) -> Outcome | None:
         """Return how a trial ended, or None where it has still to run."""

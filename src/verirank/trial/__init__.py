@@ -18,7 +18,6 @@ from verirank.trial._store import Store, trial_entry
 
 if TYPE_CHECKING:
     from verirank.trial._base_outlook import (
-        OUTLOOK,
         BaseOutlook,
         ExpectedCost,
         NothingToLearnError,
@@ -29,12 +28,11 @@ if TYPE_CHECKING:
         read_form_outlook,
     )
     from verirank.trial._proof import MethodUnprovenError, is_remembered, prove
-    from verirank.trial._run_trial import run_trial, sample_base
+    from verirank.trial._run_trial import run_trial
     from verirank.trial._start import expect_benches, expect_possible, start_trial
     from verirank.trial._within_reach import within_reach
 
 __all__ = [
-    "OUTLOOK",
     "BaseOutlook",
     "ExpectedCost",
     "MethodUnprovenError",
@@ -59,7 +57,6 @@ __all__ = [
     "read_form_outlook",
     "record_failure",
     "run_trial",
-    "sample_base",
     "start_trial",
     "trial_entry",
     "trial_id",
@@ -69,7 +66,6 @@ __all__ = [
 # Running a trial loads torch; a study's status, which reads only names and outcomes, does not.
 _HEAVY = {
     "_base_outlook": (
-        "OUTLOOK",
         "BaseOutlook",
         "ExpectedCost",
         "NothingToLearnError",
@@ -80,7 +76,7 @@ _HEAVY = {
         "read_form_outlook",
     ),
     "_proof": ("MethodUnprovenError", "is_remembered", "prove"),
-    "_run_trial": ("run_trial", "sample_base"),
+    "_run_trial": ("run_trial",),
     "_start": ("expect_benches", "expect_possible", "start_trial"),
     "_within_reach": ("within_reach",),
 }

@@ -100,39 +100,6 @@ def run_trial(
             _attempt(run, work)
 
 
-def sample_base(
-    run: Run,
-    base: BaseModel,
-    base_samples: Path,
-    names: Sequence[str],
-    *,
-    patience: float = LOOK_SECONDS,
-) -> None:
-    """Take samples of a run's base that many trials share, before any of them is trained.
-
-    Args:
-        run: one of the trials; it is left as it is, but for its log.
-        base: the model that its settings name.
-        base_samples: the folder that the trials share.
-        names: of its benches, and `training-problems`; those that are there are not taken again.
-        patience: seconds to wait for another process to let go of the run.
-
-    Raises:
-        InputError: the settings do not suit the model, or another process is at the run.
-        KeyboardInterrupt: the run was stopped; what is missing can be taken later.
-    """
-
-    def work() -> None:
-        reached, config = within_reach(run.config, base), run.config
-        opened = open_sampler(config, reached, _SignOfLife(run))
-        with closing(Verifier(config.verifier)) as verifier, opened as sampler:
-            task = load_task(config.task)
-            _BaseSamples(run, sampler, verifier, task, base_samples, shared=True).take(names)
-
-    with run.locked(patience):
-        _attempt(run, work)
-
-
 def _attempt(run: Run, work: Callable[[], None]) -> None:
     """Run, and leave a record of how it ended."""
     try:
@@ -281,7 +248,7 @@ class _BaseSamples:
     """The base's samples in a folder, each file taken once.
 
     The sampler has to serve the base's own weights, as it does when it is opened. Trials that share
-    the folder take the samples with seed 0, each file once for all of them.
+    the folder take the samples with seed 0, one trial for all of them.
     """
 
     def __init__(
@@ -303,19 +270,13 @@ class _BaseSamples:
         if not self._shared:
             return self._sample(names)
         self._folder.mkdir(parents=True, exist_ok=True)
-        while missing := [name for name in names if not self._file(name).is_file()]:
-            if not any(map(self._taken, missing)):
+        while not all(self._file(name).is_file() for name in names):
+            try:
+                with hold(self._folder / ".lock", "another trial samples the base"):
+                    self._sample(names)
+            except BusyError:
                 os.utime(self._run.folder)  # it waits, and does not hang
                 time.sleep(_POLL_SECONDS)
-
-    def _taken(self, name: str) -> bool:
-        """Take the samples of one name, unless another trial is at it."""
-        try:
-            with hold(self._folder / f".{name}.lock", "another trial samples the base"):
-                self._sample([name])
-        except BusyError:
-            return False
-        return True
 
     def _sample(self, names: Sequence[str]) -> None:
         for name in names:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from verirank.config import TrialConfig
 from verirank.record import DamagedError, Run
 from verirank.trial import Rung, failed_for_good, record_failure
 
@@ -29,15 +28,11 @@ LOST = 255
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A started trial of a store that is to be taken to a rung, or to its end.
-
-    With `base` the job takes these samples of the trial's base for the store, and no step.
-    """
+    """A started trial of a store that is to be taken to a rung, or to its end."""
 
     folder: Path
     store: Path
     rung: Rung | None = None
-    base: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +49,6 @@ class Outcome:
 
 class Executor(Protocol):
     """Where jobs run side by side."""
-
-    def at_once(self, trial: TrialConfig) -> int | None:
-        """Return how many jobs of a kind run side by side; None leaves that to a cluster."""
-        ...
 
     def run(self, jobs: Sequence[Job], on_poll: Callable[[], None]) -> list[Outcome]:
         """Do every job; one that fails does not end the others.

@@ -128,10 +128,6 @@ class LocalExecutor:
     def __post_init__(self) -> None:
         self._health = GPUHealth(list(self.gpus))
 
-    def at_once(self, trial: TrialConfig) -> int:
-        """See `Executor.at_once`."""
-        return Capacity(self.processes, self.threads, self._health.good).at_once(trial)
-
     def run(self, jobs: Sequence[Job], on_poll: Callable[[], None] = lambda: None) -> list[Outcome]:
         """See `Executor.run`; a process that is killed starts again from its last checkpoint.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verirank.config import InputError, TrialConfig
+from verirank.config import InputError
 from verirank.record import BusyError, Run, hold, is_held
 from verirank.study.executors._capacity import planned_bytes
 from verirank.study.executors._jobs import (
@@ -56,9 +56,6 @@ class RayExecutor:
     gpus: float = 0.0
     memory_bytes: int | None = None
     stall_seconds: float = 3600.0
-
-    def at_once(self, trial: TrialConfig) -> None:
-        """Leave to the cluster how many jobs run side by side."""
 
     def run(self, jobs: Sequence[Job], on_poll: Callable[[], None] = lambda: None) -> list[Outcome]:
         """See `Executor.run`; trials of a dead worker or node go on elsewhere.

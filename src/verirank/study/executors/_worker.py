@@ -29,7 +29,6 @@ from verirank.trial import (
     is_remembered,
     record_failure,
     run_trial,
-    sample_base,
 )
 
 
@@ -55,8 +54,7 @@ def work(job: Job, threads: int, gpu: str | None) -> None:
     try:
         # Forked while there are no threads and no base, and before what SIGTERM means here.
         run = Run.open(job.folder)
-        proved = job.base or is_remembered(run.config.method)
-        stand_in = None if proved else StandIn()
+        stand_in = None if is_remembered(run.config.method) else StandIn()
         signal.signal(signal.SIGTERM, _stop)
         threading.Thread(target=_end_with_the_study, daemon=True).start()
         _do(run, job, threads, stand_in)
@@ -98,21 +96,17 @@ def try_to_do(job: Job, threads: int) -> bool:
 
 
 def _do(run: Run, job: Job, threads: int, stand_in: StandIn | None = None) -> None:
-    """Take a trial as far as the job says, or samples of its base."""
+    """Take a trial as far as the job says."""
     torch.set_num_threads(threads)
     base = load_base(run.config.model, run.config.machine.device)
     store = Store(job.store)
     store.expect_base(run.config, base.fingerprint())
     task = load_task(run.config.task)
     store.expect_problems(run.config, task.fingerprint())
-    samples = store.base_samples(run.config)
-    if job.base:
-        sample_base(run, base, samples, job.base, patience=PATIENCE)
-        return
     run_trial(
         run,
         base,
-        base_samples=samples,
+        base_samples=store.base_samples(run.config),
         rung=job.rung,
         patience=PATIENCE,
         stand_in=stand_in,
