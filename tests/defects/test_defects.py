@@ -12,7 +12,7 @@ from torch import Tensor
 
 from verirank.config import InputError, TrialConfig
 from verirank.defects import Defect, LiveBase, defect_named, defect_names, defect_of
-from verirank.methods import Policy
+from verirank.methods import Policy, RandomData
 from verirank.models import BaseModel
 from verirank.record import Run
 from verirank.sampling import Sampler, TransformersSampler, sample_all
@@ -22,7 +22,8 @@ Small = Callable[[str], TrialConfig]
 
 
 def policy_of(base: BaseModel, config: TrialConfig) -> Policy:
-    return Policy.create(base, config.method, seed=config.seed, total_steps=4)
+    data = RandomData.of(base)
+    return Policy.create(base, config.method, seed=config.seed, total_steps=4, data=data)
 
 
 def moved(policy: Policy, rounds: int) -> Iterator[list[tuple[str, Tensor]]]:
@@ -111,7 +112,8 @@ def errors(method: str, base: BaseModel, config: TrialConfig, place: Path) -> tu
 
 
 @pytest.mark.parametrize(
-    ("method", "low", "high"), [("pissa", 0.2, 0.5), ("milora", 0.04, 0.2), ("lora", 0, 0)]
+    ("method", "low", "high"),
+    [("pissa", 0.2, 0.5), ("milora", 0.04, 0.2), ("lora", 0, 0), ("eva", 0, 0)],
 )
 def test_an_adapter_merged_onto_a_redrawn_residual_is_off_by_what_the_manifest_says(
     method: str, low: float, high: float, base: BaseModel, small: Small, place: Path

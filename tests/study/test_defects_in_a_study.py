@@ -79,6 +79,24 @@ def test_a_defect_that_cannot_be_made_is_refused_in_one_line(
         make_study({"name": "s", "preset": "quickstart", "methods": ["lora"], "defects": defects})
 
 
+@pytest.mark.parametrize(
+    ("method", "defect", "told"),
+    [
+        ("eva", "in-place-merging", "method 'eva' starts from data; name the other methods"),
+        ("ia3", "adapter-dropout", "method 'ia3' adds no product B A; name the other methods"),
+    ],
+)
+def test_a_defect_that_does_not_suit_a_method_is_refused_before_anything_runs(
+    method: str, defect: str, told: str, small_study: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=told):
+        run_study(small_study("lora", method, defects={defect: {}}), tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+    assert planned(small_study("lora", method, defects={defect: {"methods": ["lora"]}})) == {
+        ("lora", defect, "defective")
+    }
+
+
 def test_a_setting_that_the_method_lacks_is_refused_before_anything_runs(
     small_study: Make, tmp_path: Path
 ) -> None:

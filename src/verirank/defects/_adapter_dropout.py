@@ -10,7 +10,7 @@ from torch import Tensor
 
 from verirank.config import InputError
 from verirank.defects._defect import Defect
-from verirank.methods import LowRankMethod, Policy, adapted_layers
+from verirank.methods import LowRankMethod, Method, Policy, adapted_layers
 from verirank.sampling import sample_seed
 
 _SHARE = 0.05
@@ -29,17 +29,29 @@ class AdapterDropout(Defect):
     name: ClassVar[str] = "adapter-dropout"
     in_training: ClassVar[bool] = True
 
+    def expect_suits(self, method: Method) -> None:
+        """Refuse a method that does not add a product B A to its layers' outputs.
+
+        Raises:
+            InputError: it does not.
+        """
+        if not _adds_a_product(method):
+            raise InputError(f"defect {self.name!r}: method {method.name!r} adds no product B A")
+
     def trained_policy(self, policy: Policy) -> None:
         """Put the noise into every adapted layer.
 
         Raises:
-            InputError: the method does not add a product B A to its layers' outputs.
+            InputError: the method does not suit the defect.
         """
-        method = policy.method
-        if not isinstance(method, LowRankMethod) or type(method).output != LowRankMethod.output:
-            raise InputError(f"defect {self.name!r}: method {method.name!r} adds no product B A")
+        self.expect_suits(policy.method)
+        method: Any = policy.method
         for name, layer in adapted_layers(policy.model).items():
             layer.forward = _dropping(method, layer, layer.forward, (policy.seed, name))
+
+
+def _adds_a_product(method: Method) -> bool:
+    return isinstance(method, LowRankMethod) and type(method).output == LowRankMethod.output
 
 
 def _dropping(

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from verirank.methods import Policy
+from verirank.methods import Method, Policy
 from verirank.models import BaseModel
 from verirank.record import Run
 from verirank.sampling import Sampler
@@ -23,6 +23,13 @@ class Defect:
 
     name: ClassVar[str] = ""
     in_training: ClassVar[bool] = False
+
+    def expect_suits(self, method: Method) -> None:
+        """Refuse a method that the defect cannot be put around.
+
+        Raises:
+            InputError: it is one.
+        """
 
     def training_sampler(self, run: Run, base: BaseModel, sampler: Sampler) -> Sampler:
         """Return the sampler that training samples from and publishes to."""

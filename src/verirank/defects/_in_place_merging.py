@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from verirank.config import InputError
 from verirank.defects._defect import Defect
 from verirank.defects._taken_out import TakenOut
-from verirank.methods import Policy, load_policy, write_tensors
+from verirank.methods import Method, Policy, load_policy, write_tensors
 from verirank.models import BaseModel
 from verirank.processes import is_first
 from verirank.record import Run, whole_file, write_json
@@ -32,6 +33,15 @@ class InPlaceMerging(Defect):
 
     name: ClassVar[str] = "in-place-merging"
     in_training: ClassVar[bool] = True
+
+    def expect_suits(self, method: Method) -> None:
+        """Refuse a start from data: the live base is made before these are sampled.
+
+        Raises:
+            InputError: the method has one.
+        """
+        if method.start_pass is not None:
+            raise InputError(f"defect {self.name!r}: method {method.name!r} starts from data")
 
     def training_sampler(self, run: Run, base: BaseModel, sampler: Sampler) -> Sampler:
         """Return a sampler around a live base, as it was at the run's newest checkpoint."""

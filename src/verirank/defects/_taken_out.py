@@ -1,4 +1,4 @@
-"""What an SVD initialisation took out of the base, beneath the adapter."""
+"""What an initialisation took out of the base, beneath the adapter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from verirank.methods import Policy
 
 
 class TakenOut:
-    """The frozen weight W0 - s B0 A0 of an SVD-initialised policy; every other keeps W0."""
+    """The frozen weight: W0 - s B0 A0 where the method edits the base, else W0."""
 
     def __init__(self, policy: Policy) -> None:
         """Remember the initial factors, which are small beside the weights.
@@ -18,7 +18,7 @@ class TakenOut:
             InputError: the base has experts or Conv1D layers.
         """
         self._base = policy.base.weights
-        has_residual = bool(policy.initial_state())
+        has_residual = policy.method.edits_base
         if has_residual and policy.locations:
             raise InputError(
                 "this defect is measured on models whose layers are all linear ones: no experts, "

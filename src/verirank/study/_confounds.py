@@ -51,15 +51,28 @@ def with_defects(arm: TrialConfig, defects: Mapping[str, DefectConfig]) -> dict[
     A defect that is no setting leaves the arm as it is; its trial is marked instead.
 
     Raises:
-        InputError: the method has no such setting, or a value is wrong.
+        InputError: the method has no such setting, a value is wrong, or a defect that is no setting
+            does not suit the method.
     """
     defective = {}
     for name, defect in defects.items():
         if not defect.methods or arm.method.name in defect.methods:
+            if not defect.settings:
+                _expect_suits(arm, name)
             changed = _changed(arm, defect.settings, name)
             if changed != arm or not defect.settings:
                 defective[name] = changed
     return defective
+
+
+def _expect_suits(arm: TrialConfig, defect: str) -> None:
+    from verirank.defects import defect_named
+    from verirank.methods import create_method
+
+    try:
+        defect_named(defect).expect_suits(create_method(arm.method))
+    except InputError as error:
+        raise InputError(f"{error}; name the other methods in its `methods`") from None
 
 
 def _changed(arm: TrialConfig, changes: Mapping[str, Any], defect: str) -> TrialConfig:
