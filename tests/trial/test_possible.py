@@ -10,8 +10,9 @@ from peft import IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from command_line import verirank
-from verirank.config import ModelConfig
+from verirank.config import InputError, ModelConfig, resolve
 from verirank.models import load_base
+from verirank.trial import expect_possible
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,19 @@ def test_a_study_names_the_method_and_leaves_no_folder(
     assert done.returncode == 2, done.stderr
     assert "method miss cannot be trained: method 'miss': rank 200 exceeds 128 inputs" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_adalora_has_all_the_inner_updates_for_its_schedule() -> None:
+    short, long = (
+        resolve(
+            {
+                "method": {"name": "adalora"},
+                "training": {"steps": 2},
+                "algorithm": {"inner_updates": updates},
+            }
+        )
+        for updates in (1, 2)
+    )
+    expect_possible([long])
+    with pytest.raises(InputError, match="needs at least 3 steps, not 2"):
+        expect_possible([short, long])

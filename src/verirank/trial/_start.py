@@ -40,9 +40,10 @@ def expect_possible(
         task = load_task(one.task)
         expect_benches(task, one.evaluation.sampled)
         expect_prompts_fit(task, one, reader or load_reader(one.model))
-    for one in _distinct(trials, "model", "method", "training"):
+    for one in _distinct(trials, "model", "method", "training", "algorithm"):
         try:
-            expect_fits(one.method, one.model, one.training.steps)
+            updates = one.training.steps * one.algorithm.inner_updates
+            expect_fits(one.method, one.model, updates)
         except InputError as error:
             if len(trials) == 1:
                 raise
