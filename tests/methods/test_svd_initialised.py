@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from toy_model import TOTAL_STEPS, optimizer_of, take_steps
 
 from verirank.config import InputError, MethodConfig
-from verirank.methods import Policy, load_policy, save_policy
+from verirank.methods import Policy, create_method, load_policy, method_config, save_policy
 from verirank.methods._svd_initialised import plain_lora
 
 both = pytest.mark.parametrize("name", ["pissa", "milora"])
@@ -119,3 +120,16 @@ def test_milora_takes_the_smallest_singular_values_and_pissa_the_largest(toy):
         b = initial["model.layers.0.mlp.up_proj.lora_B"]
         found = torch.linalg.svdvals(policy.method.scale * b @ a)[:32]
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_georas_mask_keeps_the_smallest_of_the_weight_and_of_its_main_components():
+    weight = np.random.default_rng(0).normal(size=(5, 8))
+    # Of rank 2, from the eigenvectors of W^T W.
+    main = np.linalg.eigh(weight.T @ weight)[1][:, -2:]
+    approximation = weight @ main @ main.T
+    kept = [set(np.abs(one).ravel().argsort()[:10]) for one in (weight, approximation)]
+    assert 10 < len(kept[0] | kept[1]) < 20
+    expected = [w if place in kept[0] | kept[1] else 0 for place, w in enumerate(weight.ravel())]
+    method = create_method(method_config({"name": "geora", "rank": 2, "kept": 0.25}))
+    masked = method.masked(torch.tensor(weight, dtype=torch.float32))
+    torch.testing.assert_close(masked.flatten(), torch.tensor(expected, dtype=torch.float32))
