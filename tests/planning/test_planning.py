@@ -121,9 +121,11 @@ def assert_counted(config: TrialConfig, lengths: Lengths) -> None:
     assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
 
 
-@pytest.mark.parametrize("method", ["lora-ga", "eva"])
-def test_the_pass_of_a_start_costs_what_is_counted(method: str) -> None:
-    config, lengths = trial("micro", method), Lengths(48, 96)
+@pytest.mark.parametrize(
+    ("method", "checkpointing"), [("lora-ga", False), ("lora-ga", True), ("eva", False)]
+)
+def test_the_pass_of_a_start_costs_what_is_counted(method: str, checkpointing: bool) -> None:
+    config, lengths = trial("micro", method, checkpointing), Lengths(48, 96)
     base = load_base(config.model)
     made = groups(lengths, base.shape.vocabulary)
     rewards_PG = torch.tensor([[r.value for r in group.rewards] for group in made])
@@ -132,7 +134,7 @@ def test_the_pass_of_a_start_costs_what_is_counted(method: str) -> None:
         max_new_tokens=1024,
         most_tokens=1024,
     )
-    data = StartCompletions(base, made, parts, 1.0)
+    data = StartCompletions(base, made, parts, 1.0, checkpointing)
     model = base.share_unfolded()
     names = sorted(create_method(config.method).targets(model))
     with counter() as counted:
@@ -158,6 +160,19 @@ def test_a_plan_counts_the_data_of_a_start() -> None:
     held = memory_of(start, shape, lengths).start
     adapted = sum(i * o for i, o in shape.adapted(LINEARS))
     assert held > 4 * adapted
+
+
+def test_only_a_start_of_gradients_keeps_activations_and_fewer_with_checkpointing() -> None:
+    shape, lengths = SHAPES["qwen2-1.5b"], Lengths(150, 2000)
+
+    def passing(method: str, checkpointing: bool) -> float:
+        config = trial("micro", method, checkpointing)
+        held = 4.0 * create_method(config.method).start_numbers(shape)
+        return memory_of(config, shape, lengths).start - held
+
+    forward, kept = passing("eva", False), passing("lora-ga", False)
+    assert 0 < forward < passing("lora-ga", True) < kept / 5
+    assert passing("eva", True) == forward
 
 
 @pytest.mark.parametrize("model", MODELS)

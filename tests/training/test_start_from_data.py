@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from keeping import kept_bytes
 from verirank.config import TrialConfig, load_plugin, override, resolve
 from verirank.methods import gradients_of
 from verirank.models import BaseModel
@@ -83,3 +85,23 @@ def test_the_gradient_is_that_of_the_first_step_of_full_fine_tuning(
         expected = full.policy.model.get_submodule(name).weight.grad
         assert expected is not None
         assert (found[name] - expected).norm() < 1e-4 * expected.norm()
+
+
+def test_with_checkpointing_the_pass_keeps_less_and_has_the_same_gradient(
+    base: BaseModel, verifier: Verifier
+) -> None:
+    config, name = trial("lora-ga"), "model.layers.0.self_attn.k_proj"
+    machine = config.machine.model_copy(update={"gradient_checkpointing": True})
+    datas = [
+        data_of(base, verifier, one)
+        for one in (config, config.model_copy(update={"machine": machine}))
+    ]
+
+    def kept(data: StartCompletions) -> int:
+        model = base.share_unfolded()
+        model.get_submodule(name).weight.requires_grad_(True)  # pyright: ignore
+        return kept_bytes(lambda: next(data.losses(model)), model.parameters())
+
+    found = [gradients_of(base.share_unfolded(), [name], data)[name] for data in datas]
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-9)
+    assert 0 < kept(datas[1]) < kept(datas[0]) / 3

@@ -61,7 +61,7 @@ def memory_of(
     `enable_sleep_mode` while it samples.
 
     A start from data takes what the method holds (`Method.start_numbers`) in 4 bytes each, and the
-    activations of a micro-batch.
+    activations of a micro-batch; a forward pass only those of one layer at a time (`_passing`).
 
     Args:
         config: the trial.
@@ -78,7 +78,8 @@ def memory_of(
         served, cache = (0.0, engine) if config.sampling.vllm.enable_sleep_mode else (engine, 0.0)
     kept = 16 if config.training.optimizer == "adamw" else 12
     method = create_method(config.method)
-    begins = activations if method.start_pass is not None else 0.0
+    passing = _passing(config, shape, lengths, width) if method.start_pass == "forward" else 0.0
+    begins = activations if method.start_pass == "backward" else passing
     return Memory(
         base=(shape.parameters - shape.packed) * width + shape.packed * _FOUR_BITS,
         served=served,
@@ -95,25 +96,39 @@ def _activations(
     """Return the bytes that the backward pass of one micro-batch needs.
 
     `_saved` numbers a token and layer; with gradient checkpointing H, and the others of one layer.
-    Of one layer at a time two gradients as wide as the MLP and two as wide as the model; on a GPU
-    also what fused attention needs (`_fused_attention`). Besides the logits of 256 tokens,
-    and in full fine-tuning the gradient of the head, once in fp32 and once in the base's dtype
-    where that is another.
+    Besides what passes (`_passing`), on a GPU what fused attention needs (`_fused_attention`), and
+    in full fine-tuning the gradient of the head, once in fp32 and once in the base's dtype where
+    that is another.
     """
-    longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
-    tokens = min(max(config.training.micro_batch_tokens, longest), batch)
+    tokens = _tokens(config, lengths)
     numbers = _saved(config, shape, width)
     saved_a_token = numbers * shape.layers
     if config.machine.gradient_checkpointing:
         saved_a_token = shape.hidden * shape.layers + numbers
-    gradients = 2 * (shape.intermediate + shape.hidden)
-    rows = min(HEAD_ROWS, tokens, written_tokens(config, lengths))
     head = 0
     if create_method(config.method).trains_base:
         head = shape.vocabulary * shape.hidden * (4 + (width if width < 4 else 0))
     fused = _fused_attention(tokens, shape, lengths, width, on) if on else 0
-    logits = rows * shape.vocabulary * 4 * 3
-    return tokens * (saved_a_token + gradients) * width + fused + logits + head
+    passing = _passing(config, shape, lengths, width)
+    return tokens * saved_a_token * width + passing + fused + head
+
+
+def _passing(config: TrialConfig, shape: ModelShape, lengths: Lengths, width: int) -> float:
+    """Return the bytes that come and go as a micro-batch passes through the model.
+
+    Of one layer at a time two numbers a token as wide as the MLP and two as wide as the model,
+    which are gradients in a backward pass; and the logits of 256 tokens.
+    """
+    tokens = _tokens(config, lengths)
+    rows = min(HEAD_ROWS, tokens, written_tokens(config, lengths))
+    layer = tokens * 2 * (shape.intermediate + shape.hidden) * width
+    return layer + rows * shape.vocabulary * 4 * 3
+
+
+def _tokens(config: TrialConfig, lengths: Lengths) -> int:
+    """Return the most tokens of a micro-batch."""
+    longest, batch = lengths.prompt + lengths.completion, trained_tokens(config, lengths)
+    return min(max(config.training.micro_batch_tokens, longest), batch)
 
 
 def _saved(config: TrialConfig, shape: ModelShape, width: int) -> int:

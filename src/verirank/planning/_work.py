@@ -116,14 +116,16 @@ def start_problems(config: TrialConfig) -> int:
 def _start_flops(config: TrialConfig, forward: _Forward, lengths: Lengths) -> float:
     """Return the FLOPs of the pass that a method starts from, over as many problems as a step has.
 
-    A backward pass gives the gradients of the linears' weights, and leaves out the head's.
+    A backward pass gives the gradients of the linears' weights, and leaves out the head's; with
+    gradient checkpointing the layers are computed once more.
     """
     tokens, written = trained_tokens(config, lengths), written_tokens(config, lengths)
     backward = create_method(config.method).start_pass == "backward"
-    linears = 2 * forward.linears * tokens * (3 if backward else 1)
+    again = backward and config.machine.gradient_checkpointing
+    linears = 2 * forward.linears * tokens * ((3 if backward else 1) + again)
     head = 2 * forward.head * written * (2 if backward else 1)
     attention = forward.trained_attention(tokens, written, lengths)
-    return linears + head + (4 if backward else 1) * attention
+    return linears + head + ((4 if backward else 1) + again) * attention
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class StartCompletions:
     groups: list[Group]
     parts: list[MicroBatch]
     temperature: float
+    checkpointed: bool = False
 
     @classmethod
     def sample(
@@ -79,8 +80,8 @@ class StartCompletions:
             sampler,
             [task.render(problem, sampler.tokenizer) for problem in problems],
             [
-                [sample_seed(config.seed, "start", place, k) for k in range(sampling.group_size)]
-                for place in positions
+                [sample_seed(config.seed, "start", position, k) for k in range(sampling.group_size)]
+                for position in positions
             ],
             temperature=sampling.temperature,
             max_new_tokens=max_new_tokens,
@@ -102,11 +103,14 @@ class StartCompletions:
             most_tokens=most,
             most_padded=most_padded,
         )
-        return cls(base, groups, parts, sampling.temperature)
+        checkpointed = config.machine.gradient_checkpointing
+        return cls(base, groups, parts, sampling.temperature, checkpointed)
 
     def losses(self, model: nn.Module) -> Iterator[Tensor]:
         """Yield -sum w A log p of every part: the policy gradient at the policy that sampled."""
         logprobs = CompletionLogprobs(model, self.temperature, packed=self.base.form is None)
+        if self.checkpointed:
+            logprobs.checkpoint_layers()
         for part in self.parts:
             here = part.to(self.base.device)
             with self._autocast():
