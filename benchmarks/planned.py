@@ -164,7 +164,8 @@ def lengths_of(groups: list[Group]) -> Lengths:
 
 def _seconds_a_token(sampler: Sampler, task: FixedLength, rows: int) -> float:
     """Return the seconds of one decoding step of so many samples."""
-    prompt = task.render(task.training_problem(0, 0), sampler.tokenizer)
+    problem = task.training_problem(0, 0)
+    prompt = tuple(sampler.tokenizer(task.render(problem, sampler.tokenizer)).input_ids)
 
     def decode(tokens: int) -> float:
         seeds = [sample_seed("rows", n) for n in range(rows)]
