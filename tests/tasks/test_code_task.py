@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
 
-from verirank.config import InputError, VerifierConfig, resolve
+from verirank.config import InputError, RunFailedError, VerifierConfig, resolve
 from verirank.models import BaseModel, load_base
 from verirank.record import Run
 from verirank.sampling import TransformersSampler
@@ -18,7 +19,13 @@ from verirank.tasks.programs import _task, program_problems, source_in
 from verirank.training import train
 from verirank.verifier import Verifier, sandbox_lacks
 
-CONFINED = pytest.mark.skipif(bool(sandbox_lacks()), reason=f"no namespaces: {sandbox_lacks()}")
+LACKING = sandbox_lacks()
+# Only what the kernel itself does not offer is a reason to skip: anything else is a fault of ours.
+CONFINED = pytest.mark.skipif(
+    LACKING.startswith(("no sandbox: the kernel refuses new namespaces", "no sandbox: the system"))
+    or "no filter of system calls is known" in LACKING,
+    reason=LACKING or "confined",
+)
 MBPP = {
     "task_id": 11,
     "text": "Write a function to remove the first character of a string.",
@@ -102,6 +109,14 @@ def test_the_last_block_of_python_is_the_program(completion: str, source: str | 
     assert source_in(completion) == source
 
 
+@pytest.mark.parametrize("filler", ["a", " "])
+def test_a_long_line_is_read_in_little_time(filler: str) -> None:
+    text = "```" + filler * 200_000
+    start = perf_counter()
+    assert source_in(text) == text
+    assert perf_counter() - start < 1.0
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -117,6 +132,48 @@ def test_rows_that_cannot_be_used_are_told(changes: dict[str, Any], told: str) -
         program_problems([(1, MBPP | changes)], "rows")
     with pytest.raises(InputError, match="rows:2: the id '11' stands in an earlier row"):
         program_problems([(1, MBPP), (2, MBPP)], "rows")
+
+
+CHECK = "def check(candidate):\n    assert candidate(2) == 4\n"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        CHECK,
+        "def test_cut():\n    assert cut('abc') == 'bc'",
+        "class TestCut:\n    def test(self):\n        assert cut('abc') == 'bc'",
+        "if __name__ == '__main__':\n    assert cut('abc') == 'bc'",
+        "if False:\n    assert cut('abc') == 'bc'",
+        "async def check():\n    assert cut('abc') == 'bc'\ncheck()",
+        "def check():\n    assert cut('abc') == 'bc'\n    yield\ncheck()",
+        "def inner():\n    assert cut('abc') == 'bc'\ndef test():\n    inner()",
+    ],
+)
+def test_rows_whose_asserts_never_run_are_refused(test: str) -> None:
+    row = {"task_id": 1, "prompt": "Cut.", "test": test}
+    with pytest.raises(InputError, match="rows:1: the tests assert nothing when they run"):
+        program_problems([(1, row)], "rows")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"test": CHECK, "entry_point": "double"},
+        {"test": f"{CHECK}\ncheck(double)"},
+        {"test": "def inner():\n    assert cut('a') == ''\ndef test():\n    inner()\ntest()"},
+        {"test": "class T:\n    def test(self):\n        assert cut('a') == ''\nT().test()"},
+        {"test": "for a in 'ab':\n    assert cut(a) == ''"},
+        {"test": "try:\n    cut(3)\nexcept TypeError:\n    pass\nelse:\n    assert False"},
+        {
+            "test_list": ["same(cut('a'), '')"],
+            "test_setup_code": "def same(a, b):\n    assert a == b",
+        },
+    ],
+)
+def test_rows_whose_asserts_run_are_taken(changes: dict[str, Any]) -> None:
+    (problem,) = program_problems([(1, {"task_id": 1, "prompt": "Cut."} | changes)], "rows")
+    assert problem.id == "1"
 
 
 @CONFINED
@@ -139,6 +196,15 @@ def test_without_namespaces_code_runs_only_where_the_user_accepts_it(
     accepted = task(problems, isolation="limits")
     assert "runs within limits alone (no sandbox: the kernel refuses)" in accepted.remarks()[0]
     assert accepted.recorded() == {"sandbox": {"isolation": "limits", "confined": False}}
+
+
+def test_the_reason_of_a_program_that_is_not_confined_ends_the_run(
+    tmp_path: Path, verifier: Verifier
+) -> None:
+    code = task(written(tmp_path, numbered(6)), isolation="limits")
+    code.config = code.config.model_copy(update={"memory_bytes": "no number"})
+    with pytest.raises(RunFailedError, match=r"cannot be confined: no sandbox: ."):
+        code.judge(verifier, [(code.training_problem(0, 0), MBPP["code"])])
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ class Reward:
     `value` is 1.0 for a right answer, else 0.0. `reason` is one of: exact, numbers equal, numbers
     differ, several answers, different kind, equal, different, no answer, too long, unparsable gold,
     unparsable answer, deadline, memory (where sympy does not hide it as different), crashed,
-    unverified (the machine was too busy, twice); of programs also passed, failed, no sandbox.
+    unverified (the machine was too busy, twice); of programs also passed, failed, no sandbox: why.
     `seconds` is what this check took, without the start of a worker and the wait for an idle one; a
     cached verdict keeps its own.
     `rule` names what decided: the gold's kind (docs/verifier.md), math-verify, the task's own

@@ -13,6 +13,7 @@ from verirank.tasks._conversation import RowError
 from verirank.tasks._problem import Problem
 from verirank.tasks._values import id_in, prompt_in
 from verirank.tasks.data_files import Row
+from verirank.tasks.programs._asserts import asserts_when_run
 
 _ASKED = ("prompt", "text", "problem", "question")
 _IDS = ("task_id", "id")
@@ -91,9 +92,12 @@ def _tested(row: Mapping[str, Any], asked: str) -> TestedProblem:
     for part in (*tested.tests, tested.setup):
         if not _parses(part):
             raise RowError(f"a test is not Python: {part[:60]!r}")
-    asserted = (n for test in tested.tests for n in ast.walk(ast.parse(test)))
-    if not any(isinstance(node, ast.Assert) for node in asserted):
-        raise RowError("the tests assert nothing, so that every answer would pass them")
+    if not asserts_when_run([tested.setup, *tested.tests], has_check=bool(tested.entry_point)):
+        raise RowError(
+            "the tests assert nothing when they run, so that every answer would pass them: an "
+            "assert must stand at module level, in a function called there, or in `check` beside "
+            "an `entry_point`"
+        )
     return tested
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(
-    r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE
+    # Possessive, so that a long line without an end is read once and not once a letter.
+    r"^[ \t]*+```[ \t]*+(\w*+)[^\n]*+\n(.*?)(?:^[ \t]*+```|\Z)",
+    re.DOTALL | re.MULTILINE,
 )
 _PYTHON = ("python", "python3", "py", "")
 

@@ -33,8 +33,9 @@ class CodeConfig(TaskConfig):
 
     `problems` is a file of rows like MBPP's or HumanEval's. `isolation` of `namespaces` runs code
     only where the kernel confines it wholly; `limits` accepts to run it within limits alone, with
-    your rights over files, the network and processes. `memory_bytes` is the address space of an
-    answer; its CPU seconds are `verifier.deadline_seconds`, rounded up.
+    your rights over files and the network, which confines nothing against a hostile program.
+    `memory_bytes` is the address space of an answer; its CPU seconds are
+    `verifier.deadline_seconds`, rounded up.
     """
 
     name: str = "code"
@@ -150,8 +151,9 @@ class Code(Task):
             for problem, answer in answers
         ]
         rewards = verifier.verify_many(pairs, comparison=SANDBOXED_TESTS)
-        if any(reward.reason == NO_SANDBOX for reward in rewards):
-            raise RunFailedError(f"the code of answers cannot be confined: {sandbox_lacks()}")
+        for reward in rewards:
+            if reward.reason.startswith(NO_SANDBOX):
+                raise RunFailedError(f"the code of answers cannot be confined: {reward.reason}")
         return rewards
 
     @cached_property

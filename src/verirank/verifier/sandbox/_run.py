@@ -29,14 +29,14 @@ _TRIED = {"before": "", "setup": "", "tests": ["assert x == 1"], "entry_point": 
 
 
 NO_SANDBOX = "no sandbox"
-"""The reason of an answer that did not run, because it could not be confined."""
+"""How the reason begins of an answer that did not run, because it could not be confined."""
 
 
 def run_tests(tests: str, answer: str) -> tuple[bool, str]:
     """Return whether an answer passes its tests, and why not; called in the verifier's workers.
 
     The reason is one of: passed, failed, deadline, memory, unverified (the machine was too busy),
-    no sandbox (the answer was not run).
+    no sandbox (the answer was not run), which alone goes on with a colon and why.
 
     Args:
         tests: JSON of `tests`, which are executed behind `setup`; of `before`, the beginning of the
@@ -47,7 +47,8 @@ def run_tests(tests: str, answer: str) -> tuple[bool, str]:
     """
     spec = json.loads(tests)
     outcome = _outcome({**spec, "answer": answer}, **spec["limits"])
-    return outcome == "passed", outcome.partition(":")[0]
+    is_confined = not outcome.startswith(NO_SANDBOX)
+    return outcome == "passed", outcome.partition(":")[0] if is_confined else outcome
 
 
 @cache

@@ -17,7 +17,7 @@ import random
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import confinement  # pyright: ignore[reportMissingImports]
 import values  # pyright: ignore[reportMissingImports]
@@ -68,6 +68,11 @@ class Line:
         if size > _MOST_BYTES:
             raise EOFError
         return self._exactly(size)
+
+    def close(self) -> None:
+        """Close this end."""
+        os.close(self._reading)
+        os.close(self._writing)
 
     def _exactly(self, size: int) -> bytes:
         parts: list[bytes] = []
@@ -183,10 +188,13 @@ def serve_answer(line: Line) -> None:
     """Execute an answer, and do as the tests ask, until they ask no more."""
     namespace: dict[str, Any] = {"__name__": "answer", "__builtins__": builtins}
     kept: list[Any] = []
+    numbers: dict[int, int] = {}  # by the id of an object that is kept, so that it is no other's
 
     def number_of(value: Any) -> int:
-        kept.append(value)
-        return len(kept) - 1
+        number = numbers.setdefault(id(value), len(kept))
+        if number == len(kept):
+            kept.append(value)
+        return number
 
     def name(wanted: str) -> Any:
         if wanted not in namespace:
@@ -285,40 +293,18 @@ def main() -> None:
     """Confine this process, split it in two, and write the verdict behind the token."""
     settings = json.loads(sys.argv[1])
     sys.path.pop(0)
-    if settings["namespaces"] and (
-        lacking := confinement.enter_namespaces(settings["folder"], settings["file_bytes"])
-    ):
-        _end(f"no sandbox: {lacking}")
-    confinement.die_with_parent(settings["parent"])
-    confinement.limit(*(settings[n] for n in ("seconds", "memory_bytes", "file_bytes", "files")))
-    confinement.hide_memory()
-    to_answer, to_tests = os.pipe(), os.pipe()
-    tests = os.getpid()
-    if (child := os.fork()) == 0:
-        confinement.die_with_parent(tests)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(nowhere, standard)
-        for unused in (nowhere, to_answer[1], to_tests[0]):
-            os.close(unused)
-        _confine(settings)
-        try:
-            serve_answer(Line(to_answer[0], to_tests[1]))
-        finally:
-            os._exit(0)
-    for unused in (to_answer[0], to_tests[1]):
-        os.close(unused)
-    if refused := _confine(settings):
-        _end(f"no sandbox: {refused}")
+    try:
+        child, line = _confined(settings)
+    except Exception as error:
+        why = str(error) or type(error).__name__
+        os.write(1, f"no sandbox: {why}".encode("utf-8", "replace"))
+        os._exit(1)
     job = json.load(sys.stdin)
     verdict = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
-    outcome = judge(Line(to_tests[0], to_answer[1]), job)
+    _lead_nowhere()
+    outcome = judge(line, job)
     if outcome == "gone":
-        for end in (to_tests[0], to_answer[1]):
-            os.close(end)  # which ends an answer that waits for more
+        line.close()  # which ends an answer that waits for more
         used = os.wait4(child, 0)[2]
         is_late = used.ru_utime + used.ru_stime >= 0.9 * settings["seconds"]
         outcome = "deadline" if is_late else "failed: the answer ended its process"
@@ -326,17 +312,68 @@ def main() -> None:
     os._exit(0)
 
 
-def _confine(settings: dict[str, Any]) -> str:
-    """Give up what one process needs no more; return what the kernel does not let it give up."""
+def _confined(settings: dict[str, Any]) -> tuple[int, Line]:
+    """Return the answer's process and the connection to it, both sides of it confined.
+
+    Raises:
+        RefusedError, OSError, ValueError, EOFError: a step of it is refused.
+    """
+    if settings["namespaces"]:
+        confinement.enter_namespaces(settings["folder"], settings["file_bytes"])
+    confinement.die_with_parent(settings["parent"])
+    confinement.limit(*(settings[n] for n in ("seconds", "memory_bytes", "file_bytes", "files")))
+    confinement.hide_memory()
+    if settings["namespaces"]:
+        confinement.become_first_process()
+    to_answer, to_tests = os.pipe(), os.pipe()
+    tests = os.getpid()
+    if (child := os.fork()) == 0:
+        for unused in (to_answer[1], to_tests[0]):
+            os.close(unused)
+        _be_the_answer(settings, tests, Line(to_answer[0], to_tests[1]))
+    for unused in (to_answer[0], to_tests[1]):
+        os.close(unused)
+    line = Line(to_tests[0], to_answer[1])
+    _give_up(settings)
+    if refused := line.receive():
+        raise confinement.RefusedError(refused.decode("utf-8", "replace"))
+    return child, line
+
+
+def _be_the_answer(settings: dict[str, Any], tests: int, line: Line) -> NoReturn:
+    """Serve the answer once confined; say first why not, or nothing, before any of it runs."""
+    try:
+        refused = ""
+        try:
+            confinement.die_with_parent(tests)
+            _lead_nowhere()
+            _give_up(settings)
+        except Exception as error:
+            refused = str(error) or type(error).__name__
+        line.send(refused.encode("utf-8", "replace"))
+        if not refused:
+            serve_answer(line)
+    finally:
+        os._exit(0)
+
+
+def _give_up(settings: dict[str, Any]) -> None:
+    """Give up what this process needs no more; within limits alone, a filter may be refused."""
     confinement.allow_no_process()
     confinement.drop_capabilities()
-    refused = confinement.refuse_calls()
-    return refused if settings["namespaces"] else ""
+    try:
+        confinement.refuse_calls()
+    except confinement.RefusedError:
+        if settings["namespaces"]:
+            raise
 
 
-def _end(why: str) -> None:
-    os.write(1, why.encode())
-    os._exit(1)
+def _lead_nowhere() -> None:
+    """Let standard input, output and errors lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    os.close(nowhere)
 
 
 if __name__ == "__main__":
