@@ -45,15 +45,15 @@ def test_a_paused_run_goes_on_from_its_stored_start_to_the_same_bits(
     train(straight, base, TransformersSampler(base), verifier)
     paused = Run.create(tmp_path / "paused", trial(method))
     train(paused, base, TransformersSampler(base), verifier, until=1)
-    before = paused.manifest["start"]
+    before = paused.manifest["start_data"]
 
     def sample(*_: object, **__: object) -> None:
         raise AssertionError("the data were sampled again")
 
     monkeypatch.setattr(StartCompletions, "sample", sample)
     train(paused, base, TransformersSampler(base), verifier)
-    assert paused.manifest["start"] == before
-    assert before["sha256"] == straight.manifest["start"]["sha256"]
+    assert paused.manifest["start_data"] == before
+    assert before["sha256"] == straight.manifest["start_data"]["sha256"]
     for file in ("init/initial.safetensors", "adapter/state.safetensors"):
         first, second = (load_file(run.folder / file) for run in (paused, straight))
         assert first.keys() == second.keys()

@@ -315,7 +315,7 @@ class Run:
     @property
     def start_seconds(self) -> float:
         """The seconds of the data that the method started from; 0 where there are none."""
-        return self.manifest.get("start", {}).get("seconds", 0.0)
+        return self.manifest.get("start_data", {}).get("seconds", 0.0)
 
     def totals(self) -> dict[str, Any]:
         """Return what start and steps come to, for the manifest: costs, and what went wrong."""

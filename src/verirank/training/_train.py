@@ -166,7 +166,7 @@ def _begin(run: Run, trainer: Trainer) -> None:
     policy = trainer.policy
     if trainer.start is not None and is_first():
         # Before the initial adapter: once that is stored, its data are not sampled again.
-        run.update_manifest(start=asdict(trainer.start))
+        run.update_manifest(start_data=asdict(trainer.start))
     if not on_first((run.folder / "init").is_dir):
         _save_policy(policy, run.folder / "init")
     if checkpoint := on_first(lambda: newest_checkpoint(run)):
