@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from verirank.verifier._subjects import denials, names_the_answer
 from verirank.verifier.reading import (
     UPRIGHT,
     plain_characters,
-    qualifies,
     trails,
     without_fonts,
     words,
@@ -29,16 +29,14 @@ _COMMAND = re.compile(r"\\(?:(?:begin|end)\{[^{}]*\}|[A-Za-z]+\*?|.)")
 _WORD = re.compile(r"[^\W\d_]{2,}(?:n't)?")
 _LAST_NOUN = re.compile(r"[\d)}$]\s+([A-Za-z]{4,})[.\s$]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?。])\s+|\n")
-_COPULA = re.compile(r"(?:=|:|\b(?:is|are|equals|equal)\b)[^=:]*$")
-_LAST_COPULA = re.compile(r"[=:]|\b(?:is|are|equals)\b")
+_COPULA = re.compile(r"[=:]|\b(?:is|are|equals)\b")
 _STATEMENT = re.compile(
-    r"(?P<before>(?:(?!\d|[?!.;:=<>$\\({\[\n]).){2,100}?)"
-    r"(?:\b(?:is|are|equals|est|es|ist|равно|равен|равна)\b(?:\s+equal\s+to\b)?|[是为為:：])\s*"
+    r"(?P<before>(?:(?!\d|[?!.;:=<>$\\({\[\n]).){1,100}?)"
+    r"(?:\b(?:is|are|equals|est|sont|es|son|ist|sind|lautet|равно|равен|равна|è|é)\b"
+    r"(?:\s+equal\s+to\b)?\s*:?|(?:[是为為:：]|等[于於])\s*[:：]?)\s*"
     r"(?P<value>(?:(?!\b(?:is|are|if|when|because|since|for)\b)[^?:;])+)"
 )
 _ONE_OF = re.compile(r"\bone of\b(?![^.]*\bone of\b)", re.IGNORECASE)
-_EXTREME = re.compile(r"\bthe\s+(?:least|most|greatest)\b", re.IGNORECASE)
-"""The least value is 42; at least one value is 42."""
 _LEADS = words(
     "is are be equals equal to therefore so thus hence answer answers final get gets obtain value",
     "of the we our a an result results number it its this that has have yields gives giving find",
@@ -47,32 +45,9 @@ _LEADS = words(
     "ответ равно respuesta es la el réponse est le antwort ist die der lautet",
     "答案 答案是 答案为 答 是 为 所以 因此 故 等于 最终答案 最终答案是 最终答案为",
 )
-_DENIALS = words(
-    "no not never none neither nor half twice less more than least most fewer greater minus plus",
-    "root reciprocal opposite inverse negative wrong false incorrect doubt doubtful unlikely",
-    "impossible if unless but except excluding other without lie mistake error mistaken cannot",
-    "can't isn't don't or maybe perhaps could might may would should about around",
-    "subtract few believe hope nobody bound bounds estimate estimates estimated approximation",
-    "them among previous earlier first",
-    "say says said claim claims claimed think thought guess assume suppose",
-    "approximately не нет keine nicht pas 不 不是 并非",
-)
-"""Words before a copula that keep what stands after it from being the answer."""
-
-_OTHER_TOPICS = words(
-    "question problem exercise step case example page line figure table equation part section note",
-    "hint check option",
-    "ne pas non no nunca jamais nie niemals kein keine keiner moitié mitad hälfte double doble",
-    "doppelte contraire opuesto gegenteil plus más mehr moins menos weniger",
-)
-"""Words before a copula that make what stands after it no answer."""
-
-_QUANTITIES = words("remainder multiple profit loss gain base")
-"""Qualifiers of numbers that are quantities where they stand before a copula."""
-
-_OF_THE_ANSWER = re.compile(
-    r"\b(?:of|than|to|from|plus|minus|times)\s+(?:the|this|our)\s+(?:answer|result|solution)\b"
-    r"|[不非没沒约約超错錯误誤]|无解",
+_THE_ANSWER = re.compile(
+    r"\b(?:answer|result|solution|réponse|résultat|respuesta|antwort|ergebnis|ответ\w*)\b"
+    r"|答案|结果|答え",
     re.IGNORECASE,
 )
 _REFUSALS = words("not cannot never less more least most twice half double wrong incorrect isn't")
@@ -87,17 +62,18 @@ def changes_the_gold(gold: str, prediction: str) -> bool:
 
     The forms are ellipses, primes, double factorials, signs at the end and subscripts of numbers.
     The words are all that neither lead an answer in nor name what it is a value of: "less than",
-    "half of". Before "is" or a colon any words may stand that deny nothing. A box that is left is
-    not the whole value: -\boxed{42}, not \boxed{42}.
+    "half of". Before "is" or a colon only names of the answer may stand. A box that is left is not
+    the whole value: -\boxed{42}, not \boxed{42}.
     """
     gold, prediction = _plain(gold), _plain(prediction)
     if prediction.count(r"\boxed") == 1:
         return True
-    if _ONE_OF.search(prediction) and not _ONE_OF.search(gold):
+    is_long = len(prediction) > _MAX_PROSE
+    stated = _last_sentence(prediction) if is_long else prediction
+    if _ONE_OF.search(stated) and not _ONE_OF.search(gold):
         return True
-    if len(prediction) > _MAX_PROSE:
-        stated = _LAST_COPULA.split(_last_sentence(prediction))[-1]
-        return bool(_words_of(stated) & _REFUSALS - _words_of(gold))
+    if is_long:
+        return _denies_at_the_end(stated, gold)
     derivatives = [set(_DERIVATIVE.findall(side)) for side in (gold, prediction)]
     if _odd_signs(prediction) != _odd_signs(gold):
         return True
@@ -113,15 +89,21 @@ def changes_the_gold(gold: str, prediction: str) -> bool:
 def concluded(prediction: str) -> str:
     """Return the value of a short sentence such as "The solutions are 3 and 5.", or "".
 
-    No digits, signs or words that deny stand before "is", "are" or a colon.
+    Only what names the answer stands before "is", "are" or a colon, without digits and signs.
     """
     stated = _STATEMENT.fullmatch(prediction) if len(prediction) <= _MAX_PROSE else None
-    if stated is None or r"\boxed" in prediction:
+    if stated is None or r"\boxed" in prediction or not names_the_answer(stated["before"]):
         return ""
-    before = _words_of(_EXTREME.sub("the", stated["before"])) - _QUANTITIES
-    is_denied = any(word in _DENIALS | _OTHER_TOPICS or qualifies(word) for word in before)
-    is_denied |= _OF_THE_ANSWER.search(stated["before"]) is not None
-    return "" if is_denied else stated["value"].strip()
+    return stated["value"].strip()
+
+
+def _denies_at_the_end(sentence: str, gold: str) -> bool:
+    """Tell whether the last sentence of a solution denies its value or names another of it."""
+    *before, stated = _COPULA.split(sentence)
+    if _words_of(stated) & _REFUSALS - _words_of(gold):
+        return True
+    subject = before[-1].rpartition(",")[2] if before else ""
+    return _THE_ANSWER.search(subject) is not None and not names_the_answer(subject)
 
 
 def _last_sentence(text: str) -> str:
@@ -157,11 +139,14 @@ def _words_of(text: str) -> set[str]:
 def _strange_words(text: str) -> set[str]:
     if (last := _LAST_NOUN.search(text)) and last.end() == len(text) and not trails(last[1]):
         text = text[: last.start(1)]
-    copula = _COPULA.search(text)
-    before = _words_of(_EXTREME.sub("the", text[: copula.start()])) if copula else set[str]()
-    after = _words_of(text[copula.start() :] if copula else text)
-    denied = {word for word in before if word in _DENIALS or qualifies(word)}
-    return denied | {word for word in after if _is_strange(word)}
+    copulas = [(copula.start(), copula.end()) for copula in _COPULA.finditer(text)]
+    start, end = copulas[-1] if copulas else (0, 0)
+    before, after = text[:start], text[end:]
+    sentences = [part for part in _SENTENCE_END.split(before) if _words_of(part)]
+    strange = {word for word in _words_of(after) if _is_strange(word)}
+    if sentences and not names_the_answer(sentences[-1]):
+        strange |= _words_of(sentences[-1])
+    return strange | denials(" ".join(sentences[:-1]))
 
 
 def _is_strange(word: str) -> bool:

@@ -15,9 +15,11 @@ _PAIRS = (
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
 _SHORT_BOX = re.compile(r"\\boxed\s+(\S+)")
 _ANSWER = (
-    r"(?:(?:the\s+)?(?:final\s+|correct\s+)?answer(?:\s+is)?|solution|result|答案(?:是|为)?|答え|réponse"
-    r"|respuesta|antwort|ans(?=\s*[.:])\.?)"
+    r"(?:(?:(?:the\s+)?(?:final\s+|correct\s+)?answer|solution|result)"
+    r"(?!(?:\s+(?!(?:is|are)\b)[a-z]+){1,6}\s*(?:\s(?:is|are)\b|:))(?:(?<=answer)\s+is)?"
+    r"|答案(?:是|为)?|答え(?:は)?|réponse|respuesta|antwort|ans(?=\s*[.:])\.?)(?!\s*[/^])"
 )
+"""What leads in "the answer is 42", and neither "the answer range is 42" nor "answer/2 = 42"."""
 _LEAD = re.compile(
     r"(?:[^\w\s\\$({\[+-]+\s*)?(?:\\text(?:bf)?\{\s*"
     + _ANSWER

@@ -86,6 +86,8 @@ _ORDINAL_WORDS = re.findall(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"
     " fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth",
 )
+_TENTHS = {word.removesuffix("y") + "ieth": number for word, number in _TENS.items()}
+"""Twentieth, thirtieth and so on."""
 _PARTS = {"half": 2, "third": 3, "fourth": 4, "quarter": 4} | {
     word: at + 1 for at, word in enumerate(_ORDINAL_WORDS) if at > 2
 }
@@ -162,8 +164,11 @@ def named_number(text: str) -> str:
 def named_fraction(text: str) -> str:
     """Return the digits of a fraction in words, such as "three quarters", or ""."""
     *words, part = ["", *plain_words(text).replace("-", " ").split()]
+    is_plural = part.endswith("s")
     part = {"halves": "half"}.get(part, part.removesuffix("s"))
     words = words[1:] or (["one"] if part == "half" else [])
+    if words and words[-1] in _TENS and not is_plural:  # twenty-fifth is an ordinal
+        return ""
     top = named_number(" ".join(words)) if words else ""
     return f"{top}/{_PARTS[part]}" if top and part in _PARTS else ""
 
@@ -176,7 +181,13 @@ def ordinal(text: str) -> str:
     words = "" if r"\mathrm" in text else plain_words(text)
     if match := _ORDINAL.fullmatch(words):
         return match["digits"]
-    return str(_ORDINAL_WORDS.index(words) + 1) if words in _ORDINAL_WORDS else ""
+    tens, _, units = words.replace("-", " ").rpartition(" ")
+    if words in _TENTHS:
+        return str(_TENTHS[words])
+    place = _ORDINAL_WORDS.index(units) + 1 if units in _ORDINAL_WORDS else 0
+    if tens:
+        return str(_TENS[tens] + place) if tens in _TENS and 0 < place < 10 else ""
+    return str(place or "")
 
 
 def date(text: str) -> tuple[int, int, str] | None:

@@ -50,14 +50,14 @@ def _names(node: Node) -> frozenset[Any]:
     return frozenset(
         member.parts[0] if member.parts[0].head != "applied" else member.parts[0].leaf
         for member in members
-        if is_equation(member) and is_name(member.parts[0])
+        if is_equation(member) and is_named(member)
     )
 
 
 def common_name(members: list[Node]) -> Node | None:
     """Return the one name that x = 2, x = 4, or x = 2, 4 give to their values, else None."""
     names = [member.parts[0] for member in members if is_equation(member)]
-    if not names or not is_equation(members[0]) or not is_name(names[0]):
+    if not names or not is_equation(members[0]) or not is_named(members[0]):
         return None
     return names[0] if set(names) == {names[0]} else None
 
@@ -66,9 +66,27 @@ def is_name(node: Node) -> bool:
     """Tell whether a tree names a value: x, f(x), (p, q), A : B."""
     if node.head in ("bracket", "ratio", "list"):
         return all(map(is_name, node.parts))
-    if node.head == "^" and node.parts[1] in (_INVERSE, symbol("T")):  # of a matrix
-        return node.parts[0].head == "symbol" and str(node.parts[0].leaf).isupper()
     return node.head in ("symbol", "applied") or _is_product_of_letters(node)
+
+
+def is_named(equation: Node) -> bool:
+    """Tell whether an equation's first member names its value: x = 2, or A^{-1} = a matrix."""
+    name, *values = equation.parts
+    return is_name(name) or (_is_of_a_matrix(name) and any(map(_holds_a_matrix, values)))
+
+
+def _is_of_a_matrix(node: Node) -> bool:
+    if node.head != "^" or node.parts[1] not in (_INVERSE, symbol("T")):
+        return False
+    return node.parts[0].head == "symbol" and str(node.parts[0].leaf).isupper()
+
+
+def _holds_a_matrix(node: Node) -> bool:
+    def is_matrix(part: Node) -> bool:
+        has_rows = part.head == "bracket" and {row.head for row in part.parts} == {"bracket"}
+        return part.head == "matrix" or has_rows
+
+    return any(map(is_matrix, node.walk()))
 
 
 def _is_product_of_letters(node: Node) -> bool:
@@ -79,7 +97,7 @@ def _is_product_of_letters(node: Node) -> bool:
 def last_member(equation: Node, same: Same) -> Node | None:
     """Return the value at the end of a chain, or None where it has none or its members differ."""
     members, signs = list(equation.parts), list(equation.leaf)
-    if is_name(members[0]) and signs[0] == "=":
+    if is_named(equation) and signs[0] == "=":
         del members[0], signs[0]
     while signs and signs[-1] == _ROUNDING:
         if not _is_rounded(members[-2], members[-1]):
@@ -103,7 +121,7 @@ def same_equations(gold: Node, answer: Node, same: Same) -> bool:
     """Tell whether two equations name the same value, or have sides in a constant ratio."""
     answer = _renamed(answer, gold.parts[0])
     names = gold.parts[0], answer.parts[0]
-    if all(map(is_name, names)) and names[0] == names[1]:
+    if is_named(gold) and is_named(answer) and names[0] == names[1]:
         value, other = last_member(gold, same), last_member(answer, same)
         return value is not None and other is not None and same(value, other)
     if not (symbols(gold) or symbols(answer)):

@@ -17,7 +17,7 @@ from verirank.verifier.comparing._realsets import (
 from verirank.verifier.comparing._relations import (
     common_name,
     is_equation,
-    is_name,
+    is_named,
     last_member,
     names_differ,
     same_equations,
@@ -122,7 +122,7 @@ def _same_with_equation(gold: Node, answer: Node) -> bool:
     if is_equation(answer):
         value = last_member(answer, _same)
         return value is not None and _same(gold, value)
-    if not is_name(gold.parts[0]):
+    if not is_named(gold):
         return False
     value = last_member(gold, _same)
     return value is not None and _same(value, answer)
@@ -305,7 +305,11 @@ def _without_common_name(members: list[Node]) -> list[Node]:
 def _values_in_order(members: list[Node]) -> list[Node] | None:
     """Return the values of a = 1, b = 2 in their order, or None where they are not all named."""
     names = [member.parts[0] for member in members if is_equation(member)]
-    if len(names) != len(members) or len(set(names)) != len(names) or not all(map(is_name, names)):
+    if (
+        len(names) != len(members)
+        or len(set(names)) != len(names)
+        or not all(map(is_named, members))
+    ):
         return None
     stated = sorted(members, key=_letter) if _are_neighbours(names) else members
     return [member.parts[-1] for member in stated]
