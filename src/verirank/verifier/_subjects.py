@@ -39,7 +39,7 @@ _ADJECTIVES = (
     r"expected",
     r"shortest longest original surface(?=\s+area) standard(?=\s+(?:deviation|form))",
     r"units?(?=\s+(?:digit|price|vector)) [xyz](?=[\s-]+(?:coordinate|intercept)) ones(?=\s+digit)",
-    r"general particular solution(?=\s+set)",
+    r"general particular such solution(?=\s+set)",
 )
 _ANSWERS = "answers? ans results? solutions? values? outcome"
 _QUANTITIES = (
@@ -71,9 +71,10 @@ _ENGLISH = re.compile(
     rf"|(?:{_any('the our my its his her their all')}\s+)?(?:{_any(*_ADJECTIVES)}[\s-]+)*"
     rf"(?:{_any(_ANSWERS)}{_OF_AN_ANSWER}|{_EVENT}|{_any(*_QUANTITIES)}{_OF_A_QUANTITY}))?"
 )
+_CLAUSE = re.compile(r"\b(?:are|is|can)\b(?!\s+be\b)", re.IGNORECASE)
 _REFERENCES = re.compile(
-    r"\b(?:answers?|results?|solution|outcome|what|are|is|was|were|must|can"
-    r"|which(?<!ways in which)|that\s+(?:we|you|i|one)|(?:the|this|that|our|my)\s+value"
+    r"\b(?:answers?|results?|solution|outcome|what|was|were|must"
+    r"|(?<!ways in )which|that\s+(?:we|you|i|one)|(?:the|this|that|our|my)\s+value"
     r"|(?:of|to|from|with|and|by|between|plus|times|for|than)\s+(?:it|this|that|them|these|those)"
     r"|(?:wanted|required|requested|desired|sought|asked|unknown|correct|final|true|actual|right)"
     r"\s+\w+)\b|\b(?:of|to|from|than|by|with|as|at|for|and)\s*$",
@@ -154,6 +155,8 @@ def names_the_answer(before: str) -> bool:
     if not match:
         return False
     of = match["of"] or match["event"] or ""
+    if match["of"] and _CLAUSE.search(of):
+        return False
     return not (_REFERENCES.search(of) or denials(f"{match['reason'] or ''} {of}"))
 
 

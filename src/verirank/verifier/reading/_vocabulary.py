@@ -38,7 +38,7 @@ _QUALIFIERS = words(
     "double triple twice multiple conjugate imaginary remainder permille",
 )
 _TRAILING = words(
-    "minimum maximum minimal maximal max approx circa tops nope short shy off nearest",
+    "minimum maximum minimal maximal max approx circa tops nope short shy off nearest apart",
     "environ höchstens mindestens ungefähr etwa falsch mal minimo máximo mínimo",
     "faux incorrecto incorrecta falso sbagliato aproximadamente aprox veces fois volte menos",
     "más moins weniger mehr неверно неправильно примерно около раза раз больше меньше",
