@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,10 +13,11 @@ from peft.tuners.lora.config import CordaConfig, EvaConfig
 from peft.tuners.lora.corda import preprocess_corda
 from peft.tuners.lora.loraga import preprocess_loraga
 from torch import Tensor, nn
+from toy_model import save_mixture
 
 from verirank.config import InputError
 from verirank.methods import Policy, RandomData, method_config
-from verirank.models import BaseModel
+from verirank.models import BaseModel, load_base
 
 MODULES = ("q_proj", "up_proj")
 NAMES = ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj")
@@ -68,7 +70,31 @@ def test_corda_starts_as_pefts_own(components: str, mode: str, toy: BaseModel) -
     state = start(toy, "corda", components=components)
     for name, a, b in factors(get_peft_model(model, config)):
         ours = state[f"{name}.lora_B"] @ state[f"{name}.lora_A"]
-        assert (ours - b @ a).norm() < 1e-4 * (b @ a).norm()
+        # In fp32 either is about 1.5e-4 off what fp64 gives.
+        assert (ours - b @ a).norm() < 1e-3 * (b @ a).norm()
+
+
+def test_corda_weighs_an_expert_by_tokens_that_come_to_it_one_by_one(tmp_path: Path) -> None:
+    base = load_base(save_mixture(tmp_path, chooses=True))
+    config = method_config({"name": "corda", "rank": RANK})
+    data = RandomData(RandomData.of(base).tokens_NT[:, :3])
+    policy = Policy.create(base, config, seed=0, total_steps=1, data=data)
+    assert min(policy.initial).startswith("model.layers.0.mlp.experts.0.")
+    assert policy.method.start_off(policy) < 1e-3  # pyright: ignore
+
+
+@pytest.mark.parametrize(("components", "plain"), [("main", "pissa"), ("minor", "milora")])
+def test_conformance_tells_corda_from_the_plain_components(
+    components: str, plain: str, toy: BaseModel
+) -> None:
+    config = method_config({"name": "corda", "rank": RANK, "components": components})
+    unweighed = method_config({"name": plain, "rank": RANK})
+    initial = Policy.create(toy, unweighed, seed=0, total_steps=1).initial_state()
+    given, passed = {"seed": 0, "total_steps": 1, "data": RandomData.of(toy)}, []
+    for start in (None, initial):
+        policy = Policy.create(toy, config, **given, initial=start)
+        passed.append(policy.method.behaviour(policy, lambda: 0)[0])
+    assert passed == [True, False]
 
 
 def test_evas_directions_are_those_of_pefts_own(toy: BaseModel) -> None:

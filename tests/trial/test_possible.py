@@ -39,6 +39,8 @@ IMPOSSIBLE: list[tuple[tuple[str, ...], str]] = [
     (('method.modules=["!*experts*"]',), "!*experts* leaves out nothing"),
     (("method.rank=5000",), "method.rank = 5000 is above 128"),
     (("method.name=pissa", "method.rank=500"), "rank 500 exceeds the 64 singular values"),
+    (("method.name=eva", "method.rank=65"), "rank 65 exceeds the 64 singular values"),
+    (("method.name=lora-ga", "method.rank=33"), "twice the rank, 66, exceeds the 64 singular"),
     (("method.name=miss", "method.rank=200"), "rank 200 exceeds 128 inputs"),
     (("method.name=adalora", "training.steps=2"), "needs at least 3 steps, not 2"),
     (("model.quantization=nf4", "method.name=full"), "which a 4-bit base does not hold"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -45,19 +46,26 @@ class LowRankMethod(PeftMethod):
         a, b = self.factors_of(layer)
         return nn.functional.linear(nn.functional.linear(x.to(a.dtype), a), b)
 
-    def wrap(self, model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
-        """Let peft wrap the model, and compute its layers' outputs by `output`.
+    def expect_shapes(self, model: nn.Module) -> None:
+        """Refuse a rank above that of every adapted matrix.
 
         Raises:
-            InputError: the rank is above that of every adapted matrix.
+            InputError: it is.
         """
-        adapted: list[Any] = [model.get_submodule(name) for name in self.targets(model)]
-        highest = max(min(module.weight.shape) for module in adapted)
+        highest = max(ranks_of(model, self.targets(model)))
         if self.bounded and self.config.rank > highest:
             raise InputError(
                 f"method {self.name!r}: method.rank = {self.config.rank} is above {highest}, the "
                 "highest rank of any matrix that it adapts"
             )
+
+    def wrap(self, model: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
+        """Let peft wrap a model of the right shapes, and compute its layers' outputs by `output`.
+
+        Raises:
+            InputError: its shapes do not suit (`expect_shapes`).
+        """
+        self.expect_shapes(model)
         wrapped = super().wrap(model, config, seed)
         for layer in adapted_layers(wrapped).values():
             layer.forward = partial(_forward, self, layer)
@@ -67,6 +75,13 @@ class LowRankMethod(PeftMethod):
     def low_rank_update(self, policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:
         """Return the factors of every adapted module."""
         return {name: self.factors_of(lay) for name, lay in adapted_layers(policy.model).items()}
+
+
+def ranks_of(model: nn.Module, names: Iterable[str]) -> list[int]:
+    """Return how many singular values each of a model's linear layers has."""
+    layers: list[Any] = [model.get_submodule(name) for name in names]
+    # Not of the weights' shapes: those of a 4-bit layer are there once it is dequantised.
+    return [min(layer.in_features, layer.out_features) for layer in layers]
 
 
 def _forward(method: LowRankMethod, layer: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:

@@ -71,6 +71,14 @@ class Method(ABC):
         """Return how many numbers a token and layer its backward pass needs beside the model's."""
         return 0
 
+    def expect_shapes(self, model: nn.Module) -> None:
+        """Refuse a plain model whose shapes the settings do not suit.
+
+        Raises:
+            InputError: a rank is too high for them.
+        """
+        return
+
     def start_numbers(self, shape: ModelShape) -> int:
         """Return how many fp32 numbers `start_from` holds beside a model and its activations."""
         return 0

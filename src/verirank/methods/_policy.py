@@ -240,5 +240,7 @@ def _from_data(method: Method, base: BaseModel, data: StartData | None) -> dict[
             f"method {method.name!r} starts from a pass over training completions, which a trial "
             "takes before its first step; none are given here"
         )
+    model = base.share_unfolded()
+    method.expect_shapes(model)
     with deterministic(base.device):
-        return method.start_from(base.share_unfolded(), data)
+        return method.start_from(model, data)

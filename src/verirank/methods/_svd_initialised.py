@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from verirank.config import InputError
 from verirank.methods._adapter import Adapter
 from verirank.methods._adapters_of import lora_adapter
+from verirank.methods._low_rank import ranks_of
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods.lora import LoRA
@@ -35,6 +36,14 @@ class ResidualLoRA(LoRA):
     def start_off(self, policy: Policy) -> float:
         """Return how far the initial adapter is from what the method takes out of the base."""
 
+    def expect_shapes(self, model: nn.Module) -> None:
+        """Refuse a rank above that of an adapted matrix.
+
+        Raises:
+            InputError: it is.
+        """
+        expect_singular_values(self, model, self.config.rank)
+
     def attach(
         self,
         model: nn.Module,
@@ -44,7 +53,8 @@ class ResidualLoRA(LoRA):
         initial: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
         """Attach LoRA, set its factors, and leave the residual in the policy's own copy."""
-        plain = weights_to_decompose(self, model)
+        modules: dict[str, Any] = {name: model.get_submodule(name) for name in self.targets(model)}
+        plain: dict[str, Tensor] = {name: module.weight.data for name, module in modules.items()}
         config = self.peft_config(model, seed=seed, total_steps=total_steps)
         if initial is not None:
             config.init_lora_weights = False
@@ -125,22 +135,26 @@ class SVDInitialised(ResidualLoRA):
         return float((actual - self.kept_values(values)).abs().max() / values[0])
 
 
-def weights_to_decompose(method: LoRA, model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights that a method adapts, by module; each has enough singular values.
+def expect_singular_values(
+    method: LoRA, model: nn.Module, needed: int, what: str = "rank {}"
+) -> None:
+    """Refuse a method that takes more singular values than an adapted linear has.
+
+    Args:
+        method: the method.
+        model: a plain model.
+        needed: how many it takes of each linear.
+        what: calls that number in the message.
 
     Raises:
-        InputError: the rank exceeds their number; the message names the method and the number.
+        InputError: it does.
     """
-    weights: dict[str, Any] = {
-        name: model.get_submodule(name).weight.data for name in method.targets(model)
-    }
-    available = min(min(weight.shape) for weight in weights.values())
-    if method.config.rank > available:
+    available = min(ranks_of(model, method.targets(model)))
+    if needed > available:
         raise InputError(
-            f"method {method.name!r}: rank {method.config.rank} exceeds the {available} singular "
+            f"method {method.name!r}: {what.format(needed)} exceeds the {available} singular "
             "values of the smallest adapted linear"
         )
-    return weights
 
 
 def plain_lora(policy: Policy) -> dict[str, tuple[Tensor, Tensor]]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
-from verirank.methods._svd_initialised import weights_to_decompose
+from verirank.methods._svd_initialised import expect_singular_values
 from verirank.methods.lora import LoRA
 
 
@@ -24,6 +24,14 @@ class OrthonormalStart(LoRA):
     def chosen(self, values: Tensor) -> Tensor:
         """Return the r of all singular values or vectors, in descending order, that A starts as."""
 
+    def expect_shapes(self, model: nn.Module) -> None:
+        """Refuse a rank above that of an adapted matrix.
+
+        Raises:
+            InputError: it is.
+        """
+        expect_singular_values(self, model, self.config.rank)
+
     def attach(
         self,
         model: nn.Module,
@@ -33,7 +41,6 @@ class OrthonormalStart(LoRA):
         initial: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
         """Attach LoRA and set every A; a loaded policy takes its own A back afterwards."""
-        weights_to_decompose(self, model)
         adapted = super().attach(model, seed=seed, total_steps=total_steps, initial=initial)
         for layer in adapted_layers(adapted).values():
             weight = layer.base_layer.weight.data.to(torch.float32)

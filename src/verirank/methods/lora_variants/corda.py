@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from typing import Any, Literal
 
 import torch
@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from verirank.config import DefaultRates
 from verirank.methods._policy import Policy
-from verirank.methods._start_data import StartData, expect_tokens
-from verirank.methods._svd_initialised import weights_to_decompose
+from verirank.methods._start_data import StartData, see_inputs
 from verirank.methods.lora_variants._from_data import (
     ResidualFromData,
     StartConfig,
@@ -33,7 +32,9 @@ class _Config(StartConfig):
 class CorDA(ResidualFromData):
     """s B0 A0 = U_r S_r V_r^T C^-1 of W C = U S V^T, C the inputs' covariance (arXiv:2406.05223).
 
-    peft collects C and decomposes W C, on a copy of the base.
+    C is the mean over the parts of the data of X^T X, where the inputs X are divided by their
+    largest, with as much added to its diagonal as inverting it needs: as in peft, which holds every
+    layer's U and V at once.
     """
 
     name = "corda"
@@ -43,59 +44,68 @@ class CorDA(ResidualFromData):
     default_rates = DefaultRates(micro=1e-4, other=1e-5, how_found="a guess: pissa's")
 
     def start_numbers(self, shape: ModelShape) -> int:
-        """Return the sum of in^2 + min(in, out) (in + out): covariances, and all singular vectors.
+        """Return the sum of in^2, the covariances, and what decomposing the largest layer takes.
 
-        peft holds both of all linears before it cuts them down to the rank.
+        That is W C, its singular vectors, and C as it is inverted with its inverse, their product
+        and what that should be.
         """
-        linears = shape.adapted(self.config.modules)
-        return sum(i * i + min(i, o) * (i + o) for i, o in linears)
+        linears = list(shape.adapted(self.config.modules))
+        one = max(4 * i * i + i * o + min(i, o) * (i + o) for i, o in linears)
+        return sum(i * i for i, _ in linears) + one
 
+    @torch.no_grad()
     def start_from(self, model: nn.Module, data: StartData) -> dict[str, Tensor]:
         """Return A0 = (S / s)^1/2 V^T C^-1 and B0 = U (S / s)^1/2 of every adapted linear."""
-        from peft import LoraConfig
-        from peft.tuners.lora.config import CordaConfig
-        from peft.tuners.lora.corda import preprocess_corda
+        sums, parts, state = dict[str, Tensor](), Counter[str](), dict[str, Tensor]()
 
-        weights_to_decompose(self, model)
-        mode = "ipm" if self.config.components == "main" else "kpm"
-        config = LoraConfig(
-            r=self.config.rank,
-            target_modules=self.module_names(model),
-            init_lora_weights="corda",
-            corda_config=CordaConfig(corda_method=mode),
-        )
-        modules: dict[str, Any] = {n: model.get_submodule(n) for n in sorted(self.targets(model))}
+        def see(name: str, rows: Tensor) -> None:
+            covariance = _covariance(rows)
+            sums[name] = sums[name] + covariance if name in sums else covariance
+            parts[name] += 1
 
-        def run_model() -> None:
-            deque(data.losses(model), maxlen=0)
-            expect_tokens(name for name, module in modules.items() if not module.sample_count)
-
-        preprocess_corda(model, config, run_model)  # pyright: ignore[reportArgumentType]
-        state = {}
-        for name, module in modules.items():
-            found = module.eigens
-            root = (found.S_WC / self.scale).sqrt()
-            state[f"{name}.lora_A"] = root.unsqueeze(1) * found.V_WC.T
-            state[f"{name}.lora_B"] = found.U_WC * root
+        names = sorted(self.targets(model))
+        see_inputs(model, names, data, see)
+        for name in names:
+            module: Any = model.get_submodule(name)
+            covariance = _damped(sums.pop(name) / parts[name])
+            left, values, right = self._components(module.weight.to(torch.float32) @ covariance)
+            root = (values / self.scale).sqrt()
+            weighed = torch.linalg.solve(covariance, right, left=False)
+            state[f"{name}.lora_A"] = (root[:, None] * weighed).contiguous()
+            state[f"{name}.lora_B"] = (left * root).contiguous()
         return state
 
-    def start_off(self, policy: Policy) -> float:
-        """Return by how much weighing the components by the inputs is worse than not doing so.
-
-        That is 0 where it is better: the main components leave less of W C than those of W alone,
-        the minor ones take less.
-        """
-        name, weight = first_layer(policy)
-        covariance = torch.zeros(weight.shape[1], weight.shape[1], device=weight.device)
-        for rows in inputs_of(policy, name):
-            scaled = rows / rows.max().abs()
-            covariance += scaled.T @ scaled
-        a, b = (policy.initial[f"{name}.{part}"] for part in ("lora_A", "lora_B"))
-        left, values, right = torch.linalg.svd(weight, full_matrices=False)
+    def _components(self, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return U, S and V^T of the components of a matrix that are trained."""
+        left, values, right = torch.linalg.svd(matrix, full_matrices=False)
         rank, main = self.config.rank, self.config.components == "main"
         part = slice(0, rank) if main else slice(len(values) - rank, len(values))
-        plain, own = (left[:, part] * values[part]) @ right[part], self.scale * b @ a
-        found, other = (
-            ((weight - update if main else update) @ covariance).norm() for update in (own, plain)
-        )
-        return max(0.0, float(found / other) - 1)
+        # Copies, that the others are not kept.
+        return left[:, part].clone(), values[part].clone(), right[part].clone()
+
+    def start_off(self, policy: Policy) -> float:
+        """Return how far s B0 A0 C is from the components of W C that are trained, relatively."""
+        name, weight = first_layer(policy)
+        inputs = inputs_of(policy, name)
+        covariance = _damped(sum(map(_covariance, inputs), torch.tensor(0.0)) / len(inputs))
+        left, values, right = self._components(weight @ covariance)
+        a, b = (policy.initial[f"{name}.{part}"] for part in ("lora_A", "lora_B"))
+        expected = (left * values) @ right
+        return float((self.scale * b @ (a @ covariance) - expected).norm() / expected.norm())
+
+
+def _covariance(rows: Tensor) -> Tensor:
+    """Return the uncentred covariance of inputs (T x in) that are divided by their largest."""
+    scaled = rows / rows.max().abs()
+    return scaled.T @ scaled
+
+
+def _damped(covariance: Tensor) -> Tensor:
+    """Return a covariance with as much added to its diagonal as inverting it in fp32 needs."""
+    identity = torch.eye(len(covariance), device=covariance.device)
+    share = 0.01
+    while True:
+        damped = covariance + share * covariance.diagonal().mean() * identity
+        if torch.dist(damped @ torch.linalg.inv(damped), identity) < 0.05:
+            return damped
+        share *= 2

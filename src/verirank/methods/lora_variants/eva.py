@@ -11,7 +11,7 @@ from verirank.config import DefaultRates, InputError
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
 from verirank.methods._start_data import StartData, see_inputs
-from verirank.methods._svd_initialised import weights_to_decompose
+from verirank.methods._svd_initialised import expect_singular_values
 from verirank.methods.lora import LoRA
 from verirank.methods.lora_variants._from_data import StartConfig, first_layer, inputs_of
 from verirank.models import ModelShape
@@ -47,13 +47,20 @@ class EVA(LoRA):
         """Return A of every adapted linear.
 
         Raises:
-            InputError: the data have fewer tokens than the rank, or a weight fewer dimensions.
+            InputError: the data have fewer tokens than the rank.
         """
-        weights_to_decompose(self, model)
         gathered = _Components(self.config.rank, self._rows)
         names = sorted(self.targets(model))
         see_inputs(model, names, data, gathered.see)
         return {f"{name}.lora_A": gathered.of(name) for name in names}
+
+    def expect_shapes(self, model: nn.Module) -> None:
+        """Refuse a rank above that of an adapted matrix.
+
+        Raises:
+            InputError: it is.
+        """
+        expect_singular_values(self, model, self.config.rank)
 
     def attach(
         self,

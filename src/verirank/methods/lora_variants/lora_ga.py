@@ -6,9 +6,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from verirank.config import DefaultRates, InputError
+from verirank.config import DefaultRates
 from verirank.methods._policy import Policy
 from verirank.methods._start_data import StartData, gradients_of
+from verirank.methods._svd_initialised import expect_singular_values
 from verirank.methods.lora_variants._from_data import (
     ResidualFromData,
     StartConfig,
@@ -42,21 +43,22 @@ class LoRAGA(ResidualFromData):
         """Return the sum of in x out: the gradients of the adapted linears."""
         return sum(i * o for i, o in shape.adapted(self.config.modules))
 
+    def expect_shapes(self, model: nn.Module) -> None:
+        """Refuse a rank of which twice as much is above that of an adapted matrix.
+
+        Raises:
+            InputError: it is.
+        """
+        expect_singular_values(self, model, 2 * self.config.rank, "twice the rank, {},")
+
     def start_from(self, model: nn.Module, data: StartData) -> dict[str, Tensor]:
         """Return A0 and B0 of every adapted linear.
 
         Raises:
-            InputError: a matrix has fewer than 2 r singular values, or no gradient is left.
+            InputError: no gradient is left.
         """
         rank, state = self.config.rank, dict[str, Tensor]()
         names = sorted(self.targets(model))
-        for name in names:
-            most = min(model.get_submodule(name).weight.shape)  # pyright: ignore
-            if 2 * rank > most:
-                raise InputError(
-                    f"method {self.name!r}: twice the rank, {2 * rank}, exceeds the {most} "
-                    f"singular values of {name}"
-                )
         gradients = gradients_of(model, names, data)
         for name in names:
             gradient = gradients.pop(name)

@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from verirank.config import DefaultRates
 from verirank.methods._peft_method import ADAPTER, adapted_layers
 from verirank.methods._policy import Policy
-from verirank.methods._svd_initialised import weights_to_decompose
+from verirank.methods._svd_initialised import expect_singular_values
 from verirank.methods.lora import LoRA
 from verirank.models import ModelShape
 
 
 class MiCA(LoRA):
-    """Trains A from zero; B = U_r of the r smallest singular values (arXiv:2604.01694)."""
+    """Trains A from zero; B = U_r of the r smallest singular values (arXiv:2604.01694).
+
+    peft decomposes every weight and freezes B.
+    """
 
     name = "mica"
     family = "svd-initialised"
@@ -30,17 +33,13 @@ class MiCA(LoRA):
         """Return the sum of r x in over the adapted linears."""
         return sum(self.config.rank * i for i, _ in shape.adapted(self.config.modules))
 
-    def attach(
-        self,
-        model: nn.Module,
-        *,
-        seed: int,
-        total_steps: int,
-        initial: Mapping[str, Tensor] | None = None,
-    ) -> nn.Module:
-        """Attach LoRA; peft decomposes every weight and freezes B."""
-        weights_to_decompose(self, model)
-        return super().attach(model, seed=seed, total_steps=total_steps, initial=initial)
+    def expect_shapes(self, model: nn.Module) -> None:
+        """Refuse a rank above that of an adapted matrix.
+
+        Raises:
+            InputError: it is.
+        """
+        expect_singular_values(self, model, self.config.rank)
 
     def extra_state(self, policy: Policy) -> dict[str, Tensor]:
         """Return every frozen B: a decomposition may differ from machine to machine."""
