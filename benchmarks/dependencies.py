@@ -123,7 +123,8 @@ def rooms_of() -> dict[str, set[str]]:
     rooms: dict[str, set[str]] = {}
     for file in SOURCE.rglob("*.py"):
         for module in _imported(file):
-            if module not in sys.stdlib_module_names | {"verirank", "_typeshed"}:
+            beside = file.with_name(f"{module}.py").exists()  # of a script that runs by itself
+            if not beside and module not in sys.stdlib_module_names | {"verirank", "_typeshed"}:
                 rooms.setdefault(module, set()).add(file.relative_to(SOURCE).parts[0])
     return rooms
 

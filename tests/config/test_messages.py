@@ -16,12 +16,13 @@ def test_a_value_in_the_place_of_a_section_is_told_by_its_key(assignment: str) -
         resolve(override({"task": {"name": "jsonl"}}, [assignment]))
     key = assignment.partition("=")[0]
     assert str(refused.value).startswith(f"{key} = ")
-    assert str(refused.value).endswith(": input should be a section with settings of its own")
+    assert f": {key.rpartition('.')[2]} is a section with settings of its own" in str(refused.value)
+    assert str(refused.value).endswith("own" if key != "model" else "own; write model.name")
 
 
 @pytest.mark.parametrize("key", ["search", "race", "overrides", "axes"])
 def test_a_study_tells_it_so_too(key: str) -> None:
-    with pytest.raises(InputError, match=f"{key} = 3: input should be a section"):
+    with pytest.raises(InputError, match=f"{key} = 3: {key} is a section with"):
         make_study({"name": "one", key: 3})
 
 

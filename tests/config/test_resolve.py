@@ -111,7 +111,7 @@ def test_a_name_of_another_library_gets_the_key_that_has_its_meaning(written, me
 @pytest.mark.parametrize(
     ("assignment", "answer"),
     [
-        ("model=smollm2", r"model is a section; write model\.name"),
+        ("model=smollm2", r"model is a section with settings of its own; write model\.name"),
         ("training=20", r"training is a section"),
         ("task.template=plain", "task has no setting but its name"),
     ],

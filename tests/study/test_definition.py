@@ -156,7 +156,10 @@ def test_ranks_are_solved_for_loras_own_arm() -> None:
         ({"axes": {"lr": [1]}}, "no setting 'lr'; did you mean 'method.learning_rate'"),
         ({"trial": {"lr": 1}}, r"did you mean 'trial\.method\.learning_rate'"),
         ({"benches": ["test"]}, r"did you mean 'trial\.evaluation\.benches'"),
-        ({"steps": 9}, r"steps is a section; did you mean 'trial\.training\.steps'"),
+        (
+            {"steps": 9},
+            r"steps is a section with settings of its own; did you mean 'trial\.training\.steps'",
+        ),
         ({"methods": ["qlora"]}, r"it is 'lora' with model\.quantization"),
         ({"axes": {"model.dtype": ["float32", "bfloat16"]}}, "model.dtype cannot be an axis"),
         ({"axes": {"evaluation.problems": [8, 16]}}, "make a study of each value"),

@@ -141,6 +141,10 @@ def to_toml(config: Section) -> str:
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
+_NAMED = ("model", "task", "method", "algorithm")
+"""The sections of a trial that are chosen by a name."""
+
+
 def first_error(model: type[Section], error: ValidationError, prefix: str = "") -> str:
     """Return a validation error as one line, with the nearest valid key where one is unknown."""
     first = error.errors()[0]
@@ -158,12 +162,15 @@ def first_error(model: type[Section], error: ValidationError, prefix: str = "") 
         )
         return f"unknown key {key!r}{there}"
     if first["type"] in ("model_type", "dict_type"):
-        named = f"; write {key}.name" if path[-1] in TrialConfig.model_fields else ""
+        if not path:
+            return "input should be a section with settings of its own"
+        named = f"; write {key}.name" if key.removeprefix("trial.") in _NAMED else ""
         there = named or _elsewhere(path[-1], (), within)
-        return f"{key} = {first['input']!r}: {path[-1]} is a section{there}"
+        there = "" if f"'{key}'" in there else there
+        return (
+            f"{key} = {first['input']!r}: {path[-1]} is a section with settings of its own{there}"
+        )
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
-    if first["type"] in ("model_type", "dict_type"):  # whose message names a class
-        message = "Input should be a section with settings of its own"
     if not path:
         return message
     if first["type"] == "tuple_type" and isinstance(first["input"], str | int):
