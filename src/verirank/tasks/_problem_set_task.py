@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import astuple
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
@@ -30,7 +27,12 @@ from verirank.tasks._templates import (
     opens_thought,
     render_prompt,
 )
-from verirank.tasks._training_stream import split_problems, stream_problem
+from verirank.tasks._training_stream import (
+    bench_problems,
+    digest_of,
+    split_problems,
+    stream_problem,
+)
 from verirank.verifier import Reward, Verifier
 
 if TYPE_CHECKING:
@@ -100,8 +102,7 @@ class ProblemSetTask(Task):
 
     def bench(self, name: str, n: int) -> Sequence[Problem]:
         if name in _OWN:
-            problems = self._splits[name]
-            return Random(name).sample(problems, len(problems))[:n]
+            return bench_problems(self._splits[name], name, n)
         if name not in self.benches and find_bench(name) is None:
             raise InputError(
                 f"{self.source} has no bench {name!r}; it has {', '.join(self.benches)}"
@@ -122,9 +123,7 @@ class ProblemSetTask(Task):
         return frozenset(find_overlap(self._problems, problems).ids)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for problem in self._problems:
-            digest.update(json.dumps(astuple(problem)).encode())
+        digest = digest_of(self._problems)
         if self.config.reward:
             digest.update(reward_source(self.config.reward))
         return digest.hexdigest()

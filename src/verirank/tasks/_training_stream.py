@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import lru_cache
 from itertools import chain
 from random import Random
@@ -43,6 +46,19 @@ def stream_problem(problems: Sequence[Problem], seed: int, index: int) -> Proble
     """Return the index-th problem of a stream that shows all, in a new order every epoch."""
     epoch, offset = divmod(index, len(problems))
     return problems[_order(len(problems), seed, epoch)[offset]]
+
+
+def bench_problems(split: Sequence[Problem], name: str, n: int) -> list[Problem]:
+    """Return at most n problems of a split, in the order that its name draws."""
+    return Random(name).sample(split, len(split))[:n]
+
+
+def digest_of(problems: Sequence[Problem]) -> hashlib._Hash:
+    """Return a SHA-256 that has taken in all problems, to which more may be added."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        digest.update(json.dumps(astuple(problem)).encode())
+    return digest
 
 
 def normalised(text: str) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import astuple
 from functools import cached_property
-from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -15,7 +12,12 @@ from pydantic import Field
 from verirank.config import InputError, RunFailedError, TaskConfig, is_problem_file
 from verirank.tasks._problem import Problem, Task
 from verirank.tasks._templates import ChatTemplate, conclusion, opens_thought, render_prompt
-from verirank.tasks._training_stream import split_problems, stream_problem
+from verirank.tasks._training_stream import (
+    bench_problems,
+    digest_of,
+    split_problems,
+    stream_problem,
+)
 from verirank.tasks.data_files import read_rows
 from verirank.tasks.programs._rows import program_problems
 from verirank.tasks.programs._source import source_in
@@ -104,8 +106,7 @@ class Code(Task):
 
     def bench(self, name: str, n: int) -> Sequence[Problem]:
         if name in _OWN:
-            problems = self._splits[name]
-            return Random(name).sample(problems, len(problems))[:n]
+            return bench_problems(self._splits[name], name, n)
         if is_problem_file(name):
             return program_problems(read_rows(name), name)[:n]
         raise InputError(
@@ -117,10 +118,7 @@ class Code(Task):
         return {name: len(problems) for name, problems in self._splits.items()}
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for problem in self._problems:
-            digest.update(json.dumps(astuple(problem)).encode())
-        return digest.hexdigest()
+        return digest_of(self._problems).hexdigest()
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> str:
         instruction = self.config.instruction
