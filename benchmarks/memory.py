@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import torch
 from workload import FixedLength
 
-from verirank.config import ModelConfig, TrialConfig, resolve, usable_cores
+from verirank.config import Dtype, ModelConfig, TrialConfig, resolve, usable_cores
 from verirank.models import SHAPES, BaseModel, ModelShape, load_base
 from verirank.planning import Lengths, memory_of
 from verirank.record import package_versions, processor
@@ -65,12 +65,12 @@ class MadeUp(TransformersSampler):
 
 
 def measure(
-    model: str, checkpointing: bool, lengths: Sequence[int], method: str
+    model: str, checkpointing: bool, lengths: Sequence[int], method: str, dtype: Dtype
 ) -> list[dict[str, Any]]:
     """Return by length the bytes at the peak of a step behind the first, and those planned."""
     torch.set_num_threads(usable_cores())
-    base = load_base(ModelConfig(name=model, dtype="bfloat16")) if model != STACK else stack()
-    config, sampler, found = trial(method, checkpointing, max(lengths)), MadeUp(base), []
+    base = load_base(ModelConfig(name=model, dtype=dtype)) if model != STACK else stack(dtype)
+    config, sampler, found = trial(method, checkpointing, max(lengths), dtype), MadeUp(base), []
     with Verifier(config.verifier) as verifier:
         trainer = Trainer(config, base, sampler, verifier, task=FixedLength("arithmetic"))
         # The first step of all makes the served copy and AdamW's moments once its own peak is over:
@@ -110,11 +110,11 @@ def peak_of(work: Callable[[], T]) -> tuple[T, int]:
     return made, peak
 
 
-def trial(method: str, checkpointing: bool, length: int) -> TrialConfig:
+def trial(method: str, checkpointing: bool, length: int, dtype: Dtype) -> TrialConfig:
     """Return a step of one group, all of it in one micro-batch."""
     return resolve(
         {
-            "model": {"name": "smollm2", "dtype": "bfloat16"},
+            "model": {"name": "smollm2", "dtype": dtype},
             "method": {"name": method, "rank": _RANK, "learning_rate": 1e-4},
             # Made-up completions are not what any policy would say.
             "sampling": {"problems_per_step": 1, "group_size": _GROUP, "kl_limit": 1e9},
@@ -124,7 +124,7 @@ def trial(method: str, checkpointing: bool, length: int) -> TrialConfig:
     )
 
 
-def stack(layers: int = 2) -> BaseModel:
+def stack(dtype: Dtype, layers: int = 2) -> BaseModel:
     """Return so many layers of the 1.5B model's shape, of random weights, with its embeddings."""
     from transformers import AutoModelForCausalLM, Qwen2Config
 
@@ -138,22 +138,26 @@ def stack(layers: int = 2) -> BaseModel:
         num_key_value_heads=shape.kv_heads,
         tie_word_embeddings=shape.tied_embeddings,
     )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     model.eval().requires_grad_(False)
     tokenizer = load_base(ModelConfig(name="micro")).tokenizer
-    base = BaseModel(ModelConfig(name=STACK), "random weights", model, tokenizer)
+    base = BaseModel(ModelConfig(name=STACK, dtype=dtype), "random weights", model, tokenizer)
     assert base.shape == shape
     return base
 
 
 def in_a_process(
-    model: str, checkpointing: bool, lengths: Sequence[int], method: str = "lora"
+    model: str,
+    checkpointing: bool,
+    lengths: Sequence[int],
+    method: str = "lora",
+    dtype: Dtype = "bfloat16",
 ) -> list[dict[str, Any]]:
     """Measure in a process of its own, in which what is freed goes back to the system at once.
 
     glibc would keep pieces of up to 32 MB for later, and the peak would tell of them.
     """
-    asked = json.dumps([model, checkpointing, list(lengths), method])
+    asked = json.dumps([model, checkpointing, list(lengths), method, dtype])
     command = [sys.executable, "-W", "ignore", __file__, "--measure", asked]
     environment = os.environ | {
         "OMP_NUM_THREADS": str(usable_cores()),

@@ -194,7 +194,8 @@ def test_loss_and_every_gradient_agree_with_trl(
             "num_iterations": config.inner_updates,
         },
     )
-    # In fp64, since in fp32 the rounding of terms that cancel in a loss is over the bound.
+    # The model computes in fp64. Both losses then add terms of up to 1 in fp32, and these cancel:
+    # where little is left of them, their rounding is the error.
     model = trainer.model.double()
     inputs = scored_by_trl(trainer, config.importance_cap > 0)
     at_sampling = logprobs(model, inputs).detach()
@@ -206,7 +207,7 @@ def test_loss_and_every_gradient_agree_with_trl(
     theirs = trainer.compute_loss(model, inputs)
     ours, sums = our_loss(algorithm, model, inputs, old, reference)
 
-    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5, abs=1e-8)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5, abs=2e-7)
     expected = gradients(model, theirs)
     for parameter, gradient in gradients(model, ours).items():
         error = (gradient - expected[parameter]).norm() / expected[parameter].norm()

@@ -80,7 +80,7 @@ def test_in_bf16_packing_adds_no_error_to_that_of_plain_forward_passes(
     )
     logprobs = CompletionLogprobs(fused.model, TEMPERATURE)
     usually, packed = [], []
-    for seed in range(8):
+    for seed in range(16):  # of 8, a few improbable tokens decide
         sequences, weights = pack(families(seed)), torch.linspace(-1, 1, 6)[:, None]
         expected = plainly(exact, seed)
         with narrow.autocast():

@@ -1,7 +1,7 @@
 """Settings: frozen, torch-free descriptions of trials, resolved from TOML, presets and options."""
 
 from verirank.config._default_rates import DefaultRates, learning_rate_of
-from verirank.config._native_dtype import native_dtype
+from verirank.config._native_dtype import Dtype, native_dtype
 from verirank.config._plugins import (
     CONTENDERS,
     PROBLEM_FILES,
@@ -63,6 +63,7 @@ __all__ = [
     "CheckpointConfig",
     "Control",
     "DefaultRates",
+    "Dtype",
     "EvaluationConfig",
     "FailureKind",
     "InputError",
