@@ -208,6 +208,7 @@ def _metrics(generator: np.random.Generator, recipe: Recipe, steps: int) -> list
         "groups_used": 12,
         "truncated_fraction": 0.03125,
         "unverified": 0,
+        "verifier_failures": 0,
         "clip_fraction": 0.001,
         "kl_train_sampler": 2e-6,
         "served_changed_fraction": 0.53,

@@ -18,6 +18,7 @@ SOUND: dict[str, Any] = {
     "kl_train_sampler": 0.001,
     "samples": 64,
     "unverified": 0,
+    "verifier_failures": 3,
 }
 
 
@@ -37,6 +38,7 @@ def lines(sound: int, changes: dict[str, Any], then: int) -> list[dict[str, Any]
         ("weights do not move", {"served_changed_fraction": 0.0009}, 10),
         ("sampler drift", {"kl_train_sampler": 0.11}, 5),
         ("unverified answers", {"unverified": 13}, 3),
+        ("failing verifier", {"verifier_failures": 32}, 3),
     ],
 )
 def test_a_warning_begins_where_its_rule_holds_for_enough_steps(

@@ -16,7 +16,7 @@ def test_a_step_counts_the_answers_left_undecided() -> None:
     rewards = tuple(Reward(float(r == "exact"), r == "exact", r, 0.0) for r in REASONS)
     completions = (Completion((1,), (2,), (-1.0,), "", False, 0),) * 4
     metrics = sampling_metrics([Group(Problem("a", "", ""), completions, rewards)] * 2)
-    assert metrics["unverified"] == 2
+    assert metrics["unverified"] == metrics["verifier_failures"] == 2
     assert metrics["reward_mean"] == 0.25
 
 

@@ -46,6 +46,10 @@ def _below(key: str, limit: float) -> Callable[[Line, Sequence[Line]], bool]:
     return lambda line, before: line.get(key) is not None and line[key] < limit
 
 
+def _of_the_answers(key: str, part: float) -> Callable[[Line, Sequence[Line]], bool]:
+    return lambda line, before: line.get(key, 0) >= part * line.get("samples", float("inf"))
+
+
 def _entropy_collapses(line: Line, before: Sequence[Line]) -> bool:
     entropy = line.get("entropy")
     return entropy is not None and entropy < 0.01 and line["reward_mean"] < 0.5
@@ -86,7 +90,13 @@ _RULES = {
     "unverified answers": _Rule(
         "a fifth of the answers or more stay unverified: the machine is busy",
         3,
-        lambda line, before: line.get("unverified", 0) >= 0.2 * line.get("samples", float("inf")),
+        _of_the_answers("unverified", 0.2),
+    ),
+    "failing verifier": _Rule(
+        "half of the answers or more end at the verifier's deadline or memory limit, or its "
+        "process dies: see verifier.deadline_seconds and verifier.memory_bytes",
+        3,
+        _of_the_answers("verifier_failures", 0.5),
     ),
 }
 """A run goes on in all of these cases. It ends where a gradient, a weight or a log-probability is

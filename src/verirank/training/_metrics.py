@@ -13,7 +13,7 @@ import torch
 
 from verirank.algorithms import Group
 from verirank.processes import collect
-from verirank.verifier import UNVERIFIED
+from verirank.verifier import FAILURES, UNVERIFIED
 
 _PHASES = ("sample", "verify", "train", "publish")
 
@@ -44,8 +44,9 @@ class Clock:
 def sampling_metrics(sampled: Sequence[Group], is_whole_at_limit: bool = False) -> dict[str, float]:
     """Return the means over every completion sampled, whether or not its group was used.
 
-    `samples` counts the completions, `unverified` the answers that the verifier left undecided,
-    which earn nothing.
+    `samples` counts the completions, `unverified` the answers that the verifier left undecided on
+    a busy machine, `verifier_failures` those for which its deadline or memory was too small or its
+    process died. Neither earn anything.
     """
     completions = [c for group in sampled for c in group.completions]
     rewards = [reward for group in sampled for reward in group.rewards]
@@ -59,6 +60,7 @@ def sampling_metrics(sampled: Sequence[Group], is_whole_at_limit: bool = False) 
         else sum(c.truncated for c in completions) / n,
         "samples": n,
         "unverified": [reward.reason for reward in rewards].count(UNVERIFIED),
+        "verifier_failures": sum(reward.reason in FAILURES for reward in rewards),
     }
 
 

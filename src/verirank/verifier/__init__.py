@@ -3,7 +3,7 @@
 from verirank.verifier._direct import Verdict, decide, kind_of
 from verirank.verifier._lenient import LENIENT
 from verirank.verifier._notation import closing_brace
-from verirank.verifier._pool import UNVERIFIED
+from verirank.verifier._pool import FAILURES, UNVERIFIED
 from verirank.verifier._verifier import Reward, Verifier
 from verirank.verifier.comparing import KINDS, STRICT, Policy
 from verirank.verifier.sandbox import NO_SANDBOX, sandbox_lacks
@@ -15,6 +15,7 @@ SANDBOXED_TESTS = "verirank.verifier.sandbox:run_tests"
 """The comparison of a program with its tests, for `Verifier.verify_many`."""
 
 __all__ = [
+    "FAILURES",
     "KINDS",
     "LENIENT",
     "NO_KIND",

@@ -16,6 +16,9 @@ from verirank.verifier._fork_server import ForkServer, NoWorkerError
 UNVERIFIED = "unverified"
 """The reason of a pair that was not decided in time for want of CPU."""
 
+FAILURES = frozenset({"deadline", "memory", "crashed"})
+"""The reasons of pairs that the verifier did not decide though it had CPU for them."""
+
 _ATTEMPTS = 5
 _WAIT_SECONDS = 0.7
 """How much longer than its deadline a pair may take by the clock."""

@@ -7,6 +7,7 @@ import re
 from verirank.verifier.reading import qualifies, words
 
 _MATHEMATICS = re.compile(r"\$[^$]*\$|\\(?:(?:begin|end)\{[^{}]*\}|[A-Za-z]+\*?|.)|[^\w\s,']|[\d_]")
+_ONE_SYMBOL = re.compile(r"\$\s*([A-Za-z])\s*\$")
 _WORD = re.compile(r"[^\W\d_]{2,}(?:n't)?|[\u3040-\u9fff]")
 _COMPUTED = re.compile(
     r"\b(?:answer|result|solution|value|total|sum|number)s?\b[\s)}\]]*(?<!\*)[-+*/^](?!\*)"
@@ -36,7 +37,7 @@ _ADJECTIVES = (
     "final correct right total only minimum maximum minimal maximal least greatest smallest",
     "largest lowest highest fewest common possible required desired requested unknown missing",
     r"exact new simplified average mean combined overall real integer two three four resulting",
-    r"expected",
+    r"expected prime positive natural whole",
     r"shortest longest original surface(?=\s+area) standard(?=\s+(?:deviation|form))",
     r"units?(?=\s+(?:digit|price|vector)) [xyz](?=[\s-]+(?:coordinate|intercept)) ones(?=\s+digit)",
     r"general particular such solution(?=\s+set)",
@@ -63,13 +64,17 @@ _OF_AN_ANSWER = (
     r"|radians|meters|metres|dollars|cents|hours|minutes|seconds|inches|feet|miles|years|days))"
     rf"|\s+(?:of|for)\s+{_SYMBOLS})?"
 )
-_OF_A_QUANTITY = rf"(?:\s+{_SYMBOLS})?(?P<of>\s+(?i:of|in|for|between|on|at|from|per)\b.*)?"
+_OF_A_QUANTITY = (
+    rf"(?:\s+{_SYMBOLS})?(?:\s+(?i:with\s+(?:fractions|decimals|integers|radicals|roots|entries)))?"
+    r"(?P<of>\s+(?i:of|in|for|between|on|at|from|per)\b.*)?"
+)
 _EVENT = r"(?i:probability|chance|likelihood)\s+(?P<event>(?i:that|when)\b.*)"
 _ENGLISH = re.compile(
     rf"{_REASON}(?:{_any(*_CONNECTIVES)}[\s,]*)*"
     rf"(?:{_any('there it this that these they')}|{_SYMBOLS}"
     rf"|(?:{_any('the our my its his her their all')}\s+)?(?:{_any(*_ADJECTIVES)}[\s-]+)*"
-    rf"(?:{_any(_ANSWERS)}{_OF_AN_ANSWER}|{_EVENT}|{_any(*_QUANTITIES)}{_OF_A_QUANTITY}))?"
+    rf"(?:{_any(_ANSWERS)}{_OF_AN_ANSWER}|{_EVENT}|{_any(*_QUANTITIES)}{_OF_A_QUANTITY}"
+    rf"|(?<=[\s-]){_SYMBOL}))?"
 )
 _CLAUSE = re.compile(r"\b(?:are|is|can)\b(?!\s+be\b)", re.IGNORECASE)
 _REFERENCES = re.compile(
@@ -142,7 +147,10 @@ def names_the_answer(before: str) -> bool:
 
     A quantity may be of anything ("the number of apples") but of the answer.
     """
-    text = _MATHEMATICS.sub(" ", before)
+    lead, colon, rest = before.rpartition(":")
+    if colon and _WORD.search(_MATHEMATICS.sub(" ", rest)):
+        return names_the_answer(lead) and names_the_answer(rest)
+    text = _MATHEMATICS.sub(" ", _ONE_SYMBOL.sub(r"\1", before))
     if not _WORD.search(text):
         return True
     if _COMPUTED.search(before.partition("=")[0]):
