@@ -207,9 +207,8 @@ def test_sampling_costs_what_is_counted(model: str) -> None:
 @pytest.mark.parametrize(
     ("method", "dtype"),
     [
-        ("lora", "float32"),
+        ("lora", native_dtype("cpu")),
         ("full", "float32"),
-        pytest.param("lora", "bfloat16", marks=needs_bf16),
         pytest.param("full", "bfloat16", marks=needs_bf16),
     ],
 )
@@ -232,6 +231,7 @@ def test_memory_is_what_a_run_takes(tmp_path: Path, method: str, dtype: str) -> 
 
 
 def in_a_process_of_its_own(folder: Path) -> None:
+    import os
     import subprocess
     import sys
 
@@ -241,7 +241,9 @@ def in_a_process_of_its_own(folder: Path) -> None:
         "run = Run.open(Path(sys.argv[1]));"
         "run_trial(run, load_base(run.config.model), rung=Rung(2, 'test'))"
     )
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+    # Otherwise glibc keeps what was freed in pieces of up to 32 MB (docs/results/memory.md).
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env=environment)
 
 
 def test_the_bases_forward_pass_is_counted_once_a_step_and_updates_each() -> None:

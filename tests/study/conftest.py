@@ -68,7 +68,7 @@ def two_seeds(_two_seeds: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def long_study(small_study: Callable[..., Study]) -> Study:
     """A study that can be disturbed while both of its trials train."""
-    return small_study("lora", "ia3", steps=12)
+    return small_study("lora", "ia3", steps=30)
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ def test_a_study_goes_on_to_the_same_scores_after_ctrl_c_and_after_a_trial_that_
     tmp_path: Path, cluster: Any, small_study: Any, undisturbed: dict[str, str]
 ) -> None:
     cluster.add_node(num_cpus=1)
-    study, out = small_study("lora", steps=12), tmp_path / "ray"
+    study, out = small_study("lora", steps=30), tmp_path / "ray"
 
     def ctrl_c() -> None:
         if any(f.read_text().count("\n") > 1 for f in out.glob("trials/*/metrics.jsonl")):

@@ -42,8 +42,9 @@ def _gradient_explodes(line: Line, before: Sequence[Line]) -> bool:
     return len(norms) >= 10 and now is not None and now > 100 * median(norms)
 
 
-def _below(key: str, limit: float) -> Callable[[Line, Sequence[Line]], bool]:
-    return lambda line, before: line.get(key) is not None and line[key] < limit
+def _stands_still(line: Line, before: Sequence[Line]) -> bool:
+    changed = line.get("served_changed_fraction")
+    return changed is not None and changed < 1e-3 and line["groups_used"] > 0
 
 
 def _of_the_answers(key: str, part: float) -> Callable[[Line, Sequence[Line]], bool]:
@@ -80,7 +81,7 @@ _RULES = {
         "less than 0.1 % of the served weights differ from the base's: the learning rate is too "
         "small for their dtype",
         10,
-        _below("served_changed_fraction", 1e-3),
+        _stands_still,
     ),
     "sampler drift": _Rule(
         "the KL from sampler to trainer is above 0.1 nats a token",
