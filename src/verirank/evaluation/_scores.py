@@ -21,8 +21,6 @@ from verirank.statistics import (
 from verirank.tasks import Task
 from verirank.verifier import UNVERIFIED
 
-_BOOTSTRAP_SEED = 0
-
 
 def score(samples: pa.Table, task: Task | None = None) -> dict[str, float | int]:
     """Return Avg@k with its 95 % interval over problems and samples, Pass@k and maj@k.

@@ -21,6 +21,7 @@ from verirank.planning._work import (
     trained_tokens,
     work_of,
 )
+from verirank.statistics import fixed_generator
 from verirank.tasks import bench_settings, load_task
 
 AT_LIMIT = 0.12
@@ -144,7 +145,7 @@ def hours_by(
     work = work_of(config, shape, lengths)
     mean, limit = lengths.completion, token_limit(config)
     drawn = LengthModel.of(mean, limit, at_limit or min(AT_LIMIT, mean / limit / 4))
-    steps, generator = config.training.steps, np.random.default_rng(0)
+    steps, generator = config.training.steps, fixed_generator()
     drawings, decoding = _simulate(config, costs.engine, drawn, lengths, kept, generator)
     prompts = _prompt_flops(config, work, lengths) * drawings
     trained = work.training_flops / costs.flops

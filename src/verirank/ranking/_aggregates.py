@@ -17,11 +17,11 @@ from verirank.statistics import (
     Interval,
     bootstrap_mean,
     by_groups,
+    fixed_generator,
     macro_accuracies,
     probability_of_improvement,
 )
 
-_SEED = 0
 MOST = 40
 """Arms that are aggregated, from the top of the board."""
 
@@ -107,7 +107,7 @@ def _passed(arm: ArmRuns, bench: str) -> Interval:
         for one in benches
     ]
     values_SP = macro_accuracies(solved) if bench == AVERAGE else solved[0]
-    return bootstrap_mean(values_SP, np.random.default_rng(_SEED)).within(0.0, 1.0)
+    return bootstrap_mean(values_SP, fixed_generator()).within(0.0, 1.0)
 
 
 def _recorded(arm: ArmRuns, bench: str, name: str) -> float | None:

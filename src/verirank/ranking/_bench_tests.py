@@ -25,12 +25,12 @@ from verirank.statistics import (
     accuracy_intervals,
     collapsed_seeds,
     compare_all_pairs,
+    fixed_generator,
     mean_tests,
     noise_of_arms,
     posterior,
 )
 
-_SEED = 0
 _FloatArray = NDArray[np.float64]
 
 
@@ -173,7 +173,7 @@ def _pairs(
         return None
     values = {arm.label: arm.problem_means(bench) for arm in arms}
     seeds = {arm.label: arm.seeds for arm in arms}
-    return compare_all_pairs(values, np.random.default_rng(_SEED), seeds, collapsed, search)
+    return compare_all_pairs(values, fixed_generator(), seeds, collapsed, search)
 
 
 def _collapsed(
@@ -200,7 +200,7 @@ def _changes(values: Sequence[_FloatArray], noise: dict[int, _Noise]) -> MeanTes
     tests = MeanTests.none(len(values))
     for indices in _as_many_seeds(values):
         values_BSP = np.stack([values[m] for m in indices])
-        generator = np.random.default_rng(_SEED)
+        generator = fixed_generator()
         tests.put(np.array(indices), mean_tests(values_BSP, generator, _of(noise, indices)))
     return tests
 

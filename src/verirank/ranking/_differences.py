@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from verirank.ranking._bench_tests import BenchTests
 from verirank.ranking._leaderboard import Leaderboard
 from verirank.ranking.arms import ArmRuns
+from verirank.statistics import fixed_generator
 
 REFERENCES = ("lora", "full")
 """Methods that every other method is compared with."""
 MOST = 26
 """Arms that are compared, from the top of the board."""
-_SEED = 0
 _SHUFFLES = 400
 _BAND = (0.025, 0.975)
 _FloatArray = NDArray[np.float64]
@@ -153,7 +153,7 @@ def _band(a_SPK: NDArray[np.bool_], b_SPK: NDArray[np.bool_]) -> tuple[_FloatArr
     right_P = a_SPK.sum(axis=(0, 2)) + b_SPK.sum(axis=(0, 2))
     a, b = (one.shape[0] * one.shape[2] for one in (a_SPK, b_SPK))
     size = (_SHUFFLES, len(right_P))
-    dealt_BP = np.random.default_rng(_SEED).hypergeometric(right_P, a + b - right_P, a, size)
+    dealt_BP = fixed_generator().hypergeometric(right_P, a + b - right_P, a, size)
     sorted_BP = np.sort(dealt_BP / a - (right_P - dealt_BP) / b, axis=1)
     low_P, high_P = np.quantile(sorted_BP, _BAND, axis=0)
     return low_P, high_P

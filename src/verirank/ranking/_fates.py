@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from verirank.ranking.arms import ArmRuns, NotScored
 from verirank.record import BenchSamples, Curve, Run, mean_recorded, of_each, trailing_mean
-from verirank.statistics import Claim, Outcome, judge_runs
+from verirank.statistics import Claim, Outcome, fixed_generator, judge_runs
 
-_SEED = 0
 _AT_ONCE = 500
 """Runs tested in one batch, which bounds the memory."""
 _COULD_NOT_MOVE = 1e-3
@@ -65,7 +64,7 @@ def fates(arms: Sequence[ArmRuns], not_scored: Sequence[NotScored], bench: str) 
             np.stack([getattr(samples, stage) for *_, samples in some])
             for stage in ("after_PK", "before_PK")
         )
-        generator = np.random.default_rng(_SEED)
+        generator = fixed_generator()
         changes = judge_runs(
             Claim("above", 0.0), after_SPK, before_SPK, generator, some[0][3].groups
         )

@@ -13,6 +13,7 @@ from verirank.statistics._bootstrap import (
     Interval,
     bootstrap_mean,
     bootstrap_means,
+    fixed_generator,
     own_noise,
     variance_of_the_mean,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "decide",
     "detectable",
     "expected_runs",
+    "fixed_generator",
     "holm",
     "independent_pairs",
     "judge_runs",

@@ -26,6 +26,11 @@ _ROUNDING = 1e-12
 """A spread below it is rounding, for values are fractions of 1."""
 
 
+def fixed_generator() -> np.random.Generator:
+    """Return a new generator of the same numbers: the same runs give the same intervals."""
+    return np.random.default_rng(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A mean with the interval that covers the true one at the stated confidence.

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from verirank.statistics._bootstrap import fixed_generator
 from verirank.statistics._scores import FloatArray, as_finite
 
 _NODES = 24
 """At which each of the two unknown scales is tried."""
 _DRAWS, _MOST_NUMBERS = 20_000, 4_000_000
-_SEED = 0
 _MOST_DEGREES = 1e6
 _MIDDLES = (np.arange(_NODES) + 0.5) / _NODES
 
@@ -71,7 +71,7 @@ def posterior(
     shared_GM = grid.shrink_GM * grid.centre_sd_G[:, None]
     shrunk_M = grid.weight_G @ given_GM
     square_M = grid.weight_G @ (own_GM + shared_GM**2 + (given_GM - shrunk_M) ** 2)
-    generator = np.random.default_rng(_SEED)
+    generator = fixed_generator()
     draws = min(_DRAWS, _MOST_NUMBERS // len(mean_M) + 1)
     at_D = _in_proportion(grid.weight_G, draws)
     drawn_DM = generator.standard_normal((draws, len(mean_M)))

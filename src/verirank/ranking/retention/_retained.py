@@ -10,9 +10,7 @@ import numpy as np
 from verirank.ranking._leaderboard import Leaderboard
 from verirank.ranking.arms import ArmRuns
 from verirank.record import write_table
-from verirank.statistics import bootstrap_mean
-
-_SEED = 0
+from verirank.statistics import bootstrap_mean, fixed_generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,7 @@ def _retained(arm: ArmRuns) -> Retained | None:
         np.array([run[key] for run in runs]) for key in ("before", "after", "kl")
     )
     change, kl = (
-        bootstrap_mean(values_SP, np.random.default_rng(_SEED))
-        for values_SP in (after_SP - before_SP, kl_SP)
+        bootstrap_mean(values_SP, fixed_generator()) for values_SP in (after_SP - before_SP, kl_SP)
     )
     return Retained(
         label=arm.label,

@@ -14,9 +14,7 @@ from verirank.ranking._leaderboard import Leaderboard
 from verirank.ranking.arms import Stage
 from verirank.ranking.variants._pairs import Pair, by_group_of, differences, on_bench, pairs_of
 from verirank.record import BenchSamples, write_table
-from verirank.statistics import Ratio, accuracies, ratio_of_means
-
-_SEED = 0
+from verirank.statistics import Ratio, accuracies, fixed_generator, ratio_of_means
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +133,4 @@ def _values(samples: list[BenchSamples], stage: Stage) -> NDArray[Any]:
 def _explained_fraction(own: NDArray[Any], was: NDArray[Any], best: NDArray[Any]) -> Ratio:
     """Return the fraction of a gain that a control explains."""
     own_SP, was_SP, best_SP = map(accuracies, (own, was, best))
-    return ratio_of_means(own_SP - was_SP, best_SP - was_SP, np.random.default_rng(_SEED))
+    return ratio_of_means(own_SP - was_SP, best_SP - was_SP, fixed_generator())

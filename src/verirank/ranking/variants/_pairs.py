@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from verirank.ranking._leaderboard import Leaderboard
 from verirank.record import BenchSamples, Role, Run, TrialEntry, bench_samples, read_trial_list
-from verirank.statistics import Interval, accuracies, by_groups, paired_differences
+from verirank.statistics import Interval, accuracies, by_groups, fixed_generator, paired_differences
 
-_SEED = 0
 Key = tuple[str, str]
 """The name of a defect or a control, and the label of the fair trial's arm."""
 
@@ -81,7 +79,7 @@ def differences(
     intervals: dict[int, Interval] = {}
     for indices in together.values():
         both = [(one[index], other[index]) for index in indices]
-        tested = paired_differences(both, np.random.default_rng(_SEED))
+        tested = paired_differences(both, fixed_generator())
         intervals |= dict(zip(indices, tested, strict=True))
     return [intervals[index] for index in range(len(one))]
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
+from verirank.statistics._bootstrap import fixed_generator
 from verirank.statistics._scores import FloatArray
 
 _DRAWS, _MOST_NUMBERS = 50_000, 4_000_000
@@ -35,7 +36,7 @@ def joint_levels(arms: int, looks: tuple[int, ...], spent: tuple[float, ...]) ->
     """
     draws = max(1000, min(_DRAWS, _MOST_NUMBERS // (arms * len(looks))))
     new_L = np.diff(np.array(looks), prepend=0)
-    steps_NML = np.random.default_rng(0).standard_normal((draws, arms, len(looks)))
+    steps_NML = fixed_generator().standard_normal((draws, arms, len(looks)))
     # In units of the SD of a difference between two arms.
     mean_NML = np.cumsum(steps_NML * np.sqrt(new_L), axis=2) / np.sqrt(2.0 * np.array(looks))
     range_NML = np.maximum.accumulate(mean_NML, axis=1) - np.minimum.accumulate(mean_NML, axis=1)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from verirank.statistics._bootstrap import fixed_generator
 from verirank.statistics._pairs import contrasts
 from verirank.statistics._scores import FloatArray, as_finite
 from verirank.statistics._seed_noise import noise_of_differences
 
 _REPEATS = 2000
 """Searches that are drawn around a search's own scores."""
-_SEED = 0
 _QUARTER = 0.25
 """Of the way to the next rate, as far as a search goes from a rate that it has trained."""
 
@@ -76,7 +76,7 @@ class FinalScores:
         """
         mean_R = self.values_RSP.mean(axis=(1, 2))
         error = np.sqrt(self._noise() / 2)
-        drawn_DR = np.random.default_rng(_SEED).normal(mean_R, error, (_REPEATS, len(mean_R)))
+        drawn_DR = fixed_generator().normal(mean_R, error, (_REPEATS, len(mean_R)))
         top_D = self._on_curve(mean_R, *self._chosen(mean_R[None]))
         reached_D = self._on_curve(mean_R, *self._chosen(drawn_DR))
         return float(np.mean((top_D - reached_D) ** 2)) + self._missed(mean_R) ** 2

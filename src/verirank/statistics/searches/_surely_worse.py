@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from verirank.statistics._all_pairs import compare_all_pairs
+from verirank.statistics._bootstrap import fixed_generator
 from verirank.statistics._noise import check_chances
 from verirank.statistics._scores import as_finite
-
-_SEED = 0
 
 
 def surely_worse(values_RSP: ArrayLike, error: float = 0.05) -> NDArray[np.bool_]:
@@ -34,7 +33,7 @@ def surely_worse(values_RSP: ArrayLike, error: float = 0.05) -> NDArray[np.bool_
     if min(values_RSP.shape) == 1:
         return worse_R
     rates = {str(index): values_SP for index, values_SP in enumerate(values_RSP)}
-    tests = compare_all_pairs(rates, np.random.default_rng(_SEED))
+    tests = compare_all_pairs(rates, fixed_generator())
     for index, rate in enumerate(rates):
         pair = tests.pair(tests.arms[0], rate)
         worse_R[index] = pair is not None and pair.p_holm <= error
