@@ -36,6 +36,7 @@ def llama(folder: Path) -> ModelConfig:
     return ModelConfig(name=str(folder))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_every_method_passes_on_micro():
     done = verirank("check", "all", "--json")

@@ -43,7 +43,13 @@ class PlacelessTensors(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-@pytest.mark.parametrize("method", CONTENDERS)
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(m, marks=() if m in ("lora", "adalora", "full") else pytest.mark.thorough)
+        for m in CONTENDERS
+    ],
+)
 def test_no_tensor_of_a_step_is_made_without_saying_where(
     base: BaseModel, verifier: Verifier, method: str
 ) -> None:

@@ -62,8 +62,15 @@ def test_gradients_are_those_of_plain_forward_passes(
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("by_products", [True, False], ids=["products", "fused"])
-@pytest.mark.parametrize("method", ["lora", "full", "ln-tuning", "ia3"])
+@pytest.mark.parametrize(
+    "by_products",
+    [True, pytest.param(False, marks=pytest.mark.thorough)],
+    ids=["products", "fused"],
+)
+@pytest.mark.parametrize(
+    "method",
+    ["lora", "full", *(pytest.param(m, marks=pytest.mark.thorough) for m in ("ln-tuning", "ia3"))],
+)
 def test_in_bf16_packing_adds_no_error_to_that_of_plain_forward_passes(
     base: BaseModel, method: str, by_products: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

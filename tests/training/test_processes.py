@@ -110,7 +110,7 @@ def one_process(runs: dict[str, Path], settings: list[str]) -> Path:
 @pytest.mark.parametrize(
     ("settings", "more"),
     [
-        (["--method", "lora"], []),
+        pytest.param(["--method", "lora"], [], marks=pytest.mark.thorough),
         (["--method", "adalora"], []),
         pytest.param(["--method", "full"], [], marks=pytest.mark.thorough),
         (
@@ -121,7 +121,7 @@ def one_process(runs: dict[str, Path], settings: list[str]) -> Path:
             ],
             [],
         ),
-        (["--method", "lora", "--algorithm", "dapo"], []),
+        pytest.param(["--method", "lora", "--algorithm", "dapo"], [], marks=pytest.mark.thorough),
         (
             ["--method", "full"],
             [
