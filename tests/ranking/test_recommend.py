@@ -14,6 +14,7 @@ from verirank.cli.recommend_command import command
 from verirank.config import InputError
 from verirank.ranking import NothingToRecommendError, build_leaderboard, chance, recommend
 from verirank.record import Run, TrialEntry, write_trial_list
+from verirank.report import limits
 
 GB = 1e9
 
@@ -47,6 +48,34 @@ def test_the_command_says_method_rank_and_rate(study: Path) -> None:
     assert "learning rate 0.0003" in done.output
     told = CliRunner().invoke(command, [*arguments, "--json"], catch_exceptions=False)
     assert json.loads(told.output)["method"] in {"lora", "dora"}
+
+
+def with_load(study: Path, fractions: dict[str, float]) -> None:
+    """Record of every run of some methods for what fraction of its time it waited for a core."""
+    for folder in (path.parent for path in study.glob("*/manifest.json")):
+        run = Run(folder)
+        if run.method in fractions:
+            run.update_manifest(seconds_waited=fractions[run.method] * run.manifest["seconds"])
+
+
+def test_no_method_is_named_the_fastest_where_other_work_had_the_cores(tmp_path: Path) -> None:
+    for method, (rate, seconds) in {"dora": (0.8, 600), "lora": (0.8, 200)}.items():
+        for seed in range(3):
+            recipe = replace(METHODS[method], rate=rate, seconds=seconds)
+            write_run(tmp_path / f"{method}{seed}", method, recipe, seed=seed, problems=128)
+    unknown = recommend(build_leaderboard([tmp_path]))
+    assert (unknown.method, unknown.runners_up) == ("dora", ("lora",))
+    assert "lora is the fastest of them: 3.4 min instead of 10.0 min in total" in unknown.reason
+    assert "which is not recorded" in unknown.reason
+    with_load(tmp_path, {"dora": 0.01, "lora": 0.01})
+    quiet = recommend(build_leaderboard([tmp_path])).reason
+    assert "lora is the fastest of them" in quiet and "not recorded" not in quiet
+    with_load(tmp_path, {"lora": 0.4})
+    board = build_leaderboard([tmp_path])
+    busy = recommend(board).reason
+    assert "the fastest of them" not in busy
+    assert "None is named the fastest: other work had the cores up to 40 %" in busy
+    assert any("Other work had the cores up to 40 %" in limit for limit in limits(board))
 
 
 def test_it_refuses_beyond_the_evidence(study: Path, tmp_path: Path) -> None:

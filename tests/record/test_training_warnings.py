@@ -54,6 +54,10 @@ def test_a_policy_that_is_right_and_sure_has_not_collapsed() -> None:
     assert training_warnings(lines(0, {"entropy": 0.001, "reward_mean": 0.9}, 30)) == []
 
 
+def test_a_limit_that_right_answers_fit_into_is_no_fault() -> None:
+    assert training_warnings(lines(0, {"truncated_fraction": 1.0, "reward_mean": 0.6}, 30)) == []
+
+
 def test_where_no_group_is_used_the_rate_is_not_to_blame() -> None:
     unmoved = {"groups_used": 0, "served_changed_fraction": 0.0}
     assert [warning.kind for warning in training_warnings(lines(0, unmoved, 30))] == ["no signal"]

@@ -64,13 +64,59 @@ def test_it_counts_rewards_answers_cut_off_completions_and_groups_with_a_signal(
             "truncated": [True, True, True, False],
             "length": [3, 5, 4, 4],
         }
-    ).replace_schema_metadata({"seconds": "2.0", "prompt_tokens": "12.0"})
+    ).replace_schema_metadata({"seconds": "2.0", "waited": "0.5", "prompt_tokens": "12.0"})
     outlook = base_outlook("test", table)
-    assert outlook == BaseOutlook("test", 0.375, 0.5, 0.25, 1, 2, 4, 2.0, 12.0, 4.0)
-    assert str(outlook) == (
-        "base on test: 37.5 %, 50 % state no answer, 25 % are cut off without a right answer; "
-        "rewards differ in 1 of 2 groups"
+    assert outlook == BaseOutlook(
+        *("test", 0.375, 0.5, 0.25, 1, 2, 4, 2.0, 12.0, 4.0),
+        limit=5,
+        truncated_right=1.0,
+        waited=0.25,
     )
+    assert str(outlook) == (
+        "base on test: 37.5 %, 50 % state no answer, 25 % are wrong and as long as the limit "
+        "allows; rewards differ in 1 of 2 groups"
+    )
+
+
+@pytest.mark.parametrize(
+    ("right_at_limit", "said"),
+    [
+        (1.0, "100 % of the right completions reach the limit of 4 tokens, too: this is no fault"),
+        (0.1, "10 % of the right completions reach the limit of 4 tokens, too: if this stays so"),
+        (None, "if an answer takes more than the limit of 4 tokens, raise"),
+    ],
+)
+def test_wrong_completions_at_the_limit_are_a_fault_only_where_right_ones_are_shorter(
+    right_at_limit: float | None, said: str
+) -> None:
+    outlook = replace(OUTLOOK, truncated=0.8, limit=4, truncated_right=right_at_limit)
+    (remark,) = outlook.remarks()
+    assert remark.startswith(said) and "sampling.max_new_tokens" in remark
+    assert replace(outlook, truncated=0.1).remarks() == []
+
+
+@pytest.mark.parametrize(
+    ("waited", "assumed"),
+    [
+        (0.01, "(with no other work on its core)"),
+        (0.4, "(with the load of now: other work has its core 40 % of the time)"),
+        (None, "(with the machine as busy as it is now)"),
+    ],
+)
+def test_an_expected_time_says_which_load_it_assumes(waited: float | None, assumed: str) -> None:
+    shape = load_base(ModelConfig()).shape
+    cost = expected_cost(resolve({}), shape, replace(OUTLOOK, waited=waited))
+    assert str(cost).endswith(assumed)
+
+
+def test_measured_steps_correct_what_is_expected_and_tell_the_load() -> None:
+    cost = expected_cost(resolve({}), load_base(ModelConfig()).shape, OUTLOOK)
+    phases = ("sample", "verify", "train", "publish")
+    steps = [{f"seconds_{phase}": cost.a_step / 2 for phase in phases}] * 3
+    slower = cost.corrected([{**step, "seconds_waited": cost.a_step} for step in steps])
+    assert slower.seconds == pytest.approx(2 * cost.seconds)
+    assert slower.waited == pytest.approx(0.5)
+    assert cost.corrected(steps).waited is None
 
 
 @pytest.mark.parametrize("reward", [0.0, 0.5, 1.0])

@@ -208,7 +208,8 @@ def _say_before(config: TrialConfig, base: Any) -> Callable[[Any], None]:
     from verirank.trial import expected_cost
 
     def say(outlook: Any) -> None:
-        click.echo(outlook)
+        for line in (str(outlook), *outlook.remarks()):
+            click.echo(line)
         click.echo(f"expected: {expected_cost(config, base.shape, outlook)}")
 
     return say

@@ -10,6 +10,7 @@ import pyarrow as pa
 from verirank.config import TrialConfig
 from verirank.evaluation._votes import votes_by_text, votes_by_value
 from verirank.processes import collect, own_part
+from verirank.record import waited_seconds
 from verirank.sampling import Completion, Sampler, sample_all, sample_seed
 from verirank.tasks import Problem, Task, bench_settings, grade
 from verirank.verifier import Reward, Verifier
@@ -82,7 +83,8 @@ def sample_training_problems(
     """Sample and grade 16 training problems 8 times each, as training does; stage is `training`.
 
     They are the first of the trial's training stream; the samples have seeds of their own. The
-    table's metadata holds `seconds`, of sampling and grading, and `prompt_tokens`, their mean.
+    table's metadata holds `seconds`, of sampling and grading, `waited`, how many of them this
+    thread waited for a core (where the system tells it), and `prompt_tokens`, their mean.
     """
     asked = [
         (
@@ -91,16 +93,17 @@ def sample_training_problems(
         )
         for position in range(FIRST_PROBLEMS)
     ]
-    started = time.perf_counter()
+    started, waited_before = time.perf_counter(), waited_seconds()
     samples = _sample(
         sampler, verifier, task, asked, config, config.sampling.temperature, "training"
     )
-    seconds = time.perf_counter() - started
+    seconds, waited = time.perf_counter() - started, waited_seconds()
     prompts = [task.render(problem, sampler.tokenizer) for problem, _ in asked]
     tokens = sum(len(sampler.tokenizer(prompt)["input_ids"]) for prompt in prompts)
-    return samples.replace_schema_metadata(
-        {"seconds": str(seconds), "prompt_tokens": str(tokens / len(prompts))}
-    )
+    measured = {"seconds": str(seconds), "prompt_tokens": str(tokens / len(prompts))}
+    if waited is not None and waited_before is not None:
+        measured["waited"] = str(waited - waited_before)
+    return samples.replace_schema_metadata(measured)
 
 
 def _sample(

@@ -4,7 +4,7 @@ from verirank.ranking._aggregates import AcrossBenches, BenchScores, across_benc
 from verirank.ranking._audit import ArmAudit, RunAudit, audit_arms, audit_runs
 from verirank.ranking._bench_tests import BenchTests
 from verirank.ranking._comparisons import comparisons
-from verirank.ranking._costs import arm_costs
+from verirank.ranking._costs import arm_costs, waited_fraction
 from verirank.ranking._curves import REWARD_WINDOW, ArmCurve, reward_curves, selection_curves
 from verirank.ranking._differences import (
     REFERENCES,
@@ -105,5 +105,6 @@ __all__ = [
     "reward_curves",
     "selection_curves",
     "summary_rows",
+    "waited_fraction",
     "write_retained",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from verirank.ranking.arms import ArmRuns
-from verirank.record import Run, read_search, read_trial_list, step_seconds
+from verirank.record import Run, read_search, read_trial_list, step_seconds, total_wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,16 @@ class SearchCost:
 
 @dataclass(frozen=True, slots=True)
 class ArmCost:
-    """An arm's search, None if its learning rate was fixed, and the mean seconds of one run."""
+    """An arm's search, None if its learning rate was fixed, and the mean seconds of one run.
+
+    `waited` is the fraction of the seconds of training for which its runs waited for a core that
+    other work had; None where a run does not record it.
+    """
 
     search: SearchCost | None
     train: float
     evaluate: float
+    waited: float | None
 
     @property
     def seconds(self) -> float:
@@ -54,7 +59,15 @@ def _arm_cost(arm: ArmRuns, searches: _SearchCosts) -> ArmCost:
         search=next((searches[name] for name in names if name in searches), None),
         train=fmean(manifest["seconds"] for manifest in arm.manifests),
         evaluate=fmean(manifest.get("seconds_evaluate", 0.0) for manifest in arm.manifests),
+        waited=waited_fraction(arm),
     )
+
+
+def waited_fraction(arm: ArmRuns) -> float | None:
+    """Return for what fraction of their training an arm's runs waited for a core; None: unknown."""
+    waited = total_wait(arm.manifests)
+    seconds = sum(manifest["seconds"] for manifest in arm.manifests)
+    return None if waited is None or not seconds else waited / seconds
 
 
 def _search_costs(folders: Iterable[Path]) -> _SearchCosts:

@@ -11,7 +11,7 @@ from verirank.ranking._costs import ArmCost, arm_costs
 from verirank.ranking._formats import chance, listed, memory, percent, points
 from verirank.ranking._leaderboard import Leaderboard
 from verirank.ranking._row import Row
-from verirank.record import duration
+from verirank.record import BUSY, duration
 from verirank.statistics import EQUALITY_MARGIN
 
 _FEWEST_SEEDS = 3
@@ -174,15 +174,10 @@ def _reason(
         f"{_time(costs[best.label])} and {memory(best.peak_memory_bytes)}."
     ]
     if level:
-        cheap = min([best, *level], key=lambda row: costs[row.label].seconds)
         words.append(
             f"Its lead over {listed([row.label for row in level], _MOST_NAMED)} is not significant."
         )
-        quickest, its = (duration(costs[row.label].seconds) for row in (cheap, best))
-        if quickest != its:
-            words.append(
-                f"{cheap.label} is the fastest of them: {quickest} instead of {its} in total."
-            )
+        words += _fastest(best, level, costs)
         if equal := [row.label for row in level if row.label in equals]:
             words.append(f"{listed([best.label, *equal], _MOST_NAMED)} are equal within {_MARGIN}.")
     elif len(proven) > 1:
@@ -197,6 +192,27 @@ def _reason(
     if excluded:
         words.append(f"Over the budget: {listed([row.label for row in excluded], _MOST_NAMED)}.")
     return " ".join(words)
+
+
+def _fastest(best: Row, level: list[Row], costs: Mapping[str, ArmCost]) -> list[str]:
+    """Return which of tied arms is the fastest, or why none is named; empty where it is the best.
+
+    Seconds compare methods only where no other work had the cores.
+    """
+    tied = {row.label: costs[row.label] for row in (best, *level)}
+    waits = [cost.waited for cost in tied.values()]
+    most = max((wait for wait in waits if wait is not None), default=0.0)
+    if most >= BUSY:
+        return [
+            f"None is named the fastest: other work had the cores up to {100 * most:.0f} % of the "
+            "time, so the seconds compare little."
+        ]
+    cheap = min(tied, key=lambda label: tied[label].seconds)
+    quickest, its = (duration(tied[label].seconds) for label in (cheap, best.label))
+    if quickest == its:
+        return []
+    unknown = " (if no other work had the cores, which is not recorded)" if None in waits else ""
+    return [f"{cheap} is the fastest of them: {quickest} instead of {its} in total{unknown}."]
 
 
 def _time(cost: ArmCost) -> str:

@@ -71,7 +71,7 @@ from verirank.record._resume import (
     newest_checkpoint,
     rewind,
 )
-from verirank.record._run import Run, step_seconds
+from verirank.record._run import Run
 from verirank.record._run_index import RUN_INDEX, RunContent, RunIndex
 from verirank.record._samples import (
     SamplesIncompleteError,
@@ -83,6 +83,7 @@ from verirank.record._samples import (
     votes_PK,
     write_samples,
 )
+from verirank.record._step_seconds import BUSY, step_seconds, total_wait, waited_seconds
 from verirank.record._training_warnings import TrainingWarning, training_warnings
 from verirank.record._trial_list import (
     RACE,
@@ -96,6 +97,7 @@ from verirank.record._trial_list import (
 )
 
 __all__ = [
+    "BUSY",
     "LOOK_SECONDS",
     "NUMERIC_PACKAGES",
     "RACE",
@@ -166,10 +168,12 @@ __all__ = [
     "solve_rates",
     "source_revision",
     "step_seconds",
+    "total_wait",
     "trailing_mean",
     "training_examples",
     "training_warnings",
     "votes_PK",
+    "waited_seconds",
     "whole_file",
     "whole_folder",
     "write_csv",

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verirank.config import DURING
-from verirank.record._run import Run, step_seconds
+from verirank.record._run import Run
+from verirank.record._step_seconds import step_seconds
 
 _FloatArray = NDArray[np.float64]
 _OPTIONAL = (

@@ -28,13 +28,13 @@ from verirank.record._files import (
 from verirank.record._integrity import DamagedError
 from verirank.record._locks import LOOK_SECONDS, hold, is_held
 from verirank.record._machine import package_versions, processor, source_revision
+from verirank.record._step_seconds import step_seconds, total_wait
 from verirank.record._training_warnings import training_warnings
 from verirank.record._trial_list import read_trial_list
 
 LOCK = ".lock"
 """Held while a process writes to the run; the system lets go of it even after kill -9."""
 _OF_EVERY_TRIAL = {"seed", "method", "sampling", "training", "evaluation"}
-_SECONDS = ("seconds_sample", "seconds_verify", "seconds_train", "seconds_publish")
 
 
 class Run:
@@ -322,6 +322,7 @@ class Run:
         lines = self.metrics()
         return {
             "seconds": self.start_seconds + sum(map(step_seconds, lines)),
+            "seconds_waited": total_wait(lines),
             "peak_memory_bytes": max((line["peak_memory_bytes"] for line in lines), default=0),
             "unverified": sum(line.get("unverified", 0) for line in lines),
             "warnings": [asdict(warning) for warning in training_warnings(lines)],
@@ -377,11 +378,6 @@ class Run:
 def settings_sha256(config: TrialConfig) -> str:
     """Return the SHA-256 of all settings that decide what is trained."""
     return hashlib.sha256(json.dumps(config.identity(), sort_keys=True).encode()).hexdigest()
-
-
-def step_seconds(line: Mapping[str, Any]) -> float:
-    """Return the seconds that a step of metrics.jsonl took, all its phases together."""
-    return sum(line[key] for key in _SECONDS)
 
 
 def _with_identity(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -63,9 +63,12 @@ _RULES = {
         lambda line, before: line.get("groups_used") == 0,
     ),
     "cut off": _Rule(
-        "95 % of the completions or more are cut off at the token limit",
+        "95 % of the completions or more reach the token limit, and most rewards are missed: where "
+        "right answers need more tokens, raise sampling.max_new_tokens",
         5,
-        lambda line, before: line.get("truncated_fraction", 0.0) >= 0.95,
+        lambda line, before: (
+            line.get("truncated_fraction", 0.0) >= 0.95 and line["reward_mean"] < 0.5
+        ),
     ),
     "entropy collapse": _Rule(
         "the entropy is below 0.01 nats a token though most rewards are missed",

@@ -15,7 +15,9 @@ from verirank.ranking import (
     percent,
     points,
     recommend,
+    waited_fraction,
 )
+from verirank.record import BUSY
 from verirank.statistics import EQUALITY_MARGIN
 
 _MOST_NAMED = 6
@@ -135,7 +137,7 @@ def limits(board: Leaderboard) -> list[str]:
             f"Problems come in groups ({listed([str(count) for count in sorted(groups)])}): "
             "intervals and tests are over groups, not over single problems."
         )
-    sentences += [*notes(rows), *_searches(rows), *_training_warnings(board)]
+    sentences += [*notes(rows), *_searches(rows), *_training_warnings(board), *_load(board)]
     sentences.append(
         "Ranks differ only where a paired test at 5 %, corrected over all pairs (Holm), is "
         "significant. A tie means that no difference was found, not that there is none; methods "
@@ -160,6 +162,19 @@ def _training_warnings(board: Leaderboard) -> list[str]:
     return [
         f"Warning of training, {kind}: {listed(runs, _MOST_NAMED)}."
         for kind, runs in sorted(runs_of.items())
+    ]
+
+
+def _load(board: Leaderboard) -> list[str]:
+    """Return that seconds compare little, where runs waited for cores that other work had."""
+    known = {arm.label: waited_fraction(arm) for arm in board.ordered_arms}
+    waits = sorted(((wait, label) for label, wait in known.items() if wait is not None))
+    if not waits or waits[-1][0] < BUSY:
+        return []
+    most, label = waits[-1]
+    return [
+        f"Other work had the cores up to {100 * most:.0f} % of the time of training ({label}): "
+        "seconds compare methods only where nothing else runs."
     ]
 
 

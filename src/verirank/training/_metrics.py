@@ -13,15 +13,17 @@ import torch
 
 from verirank.algorithms import Group
 from verirank.processes import collect
+from verirank.record import waited_seconds
 from verirank.verifier import FAILURES, UNVERIFIED
 
 _PHASES = ("sample", "verify", "train", "publish")
 
 
 class Clock:
-    """Adds up the seconds of a step's phases."""
+    """Adds up the seconds of a step's phases, and those in which other work had the core."""
 
     def __init__(self) -> None:
+        self._waited = waited_seconds()
         self._seconds: dict[str, float] = dict.fromkeys(_PHASES, 0.0)
 
     @contextmanager
@@ -32,10 +34,16 @@ class Clock:
         self._seconds[phase] += time.perf_counter() - start
 
     def metrics(self, sampled: Sequence[Group]) -> dict[str, float]:
-        """Return the seconds of every phase, tokens a second, and the largest process's memory."""
+        """Return the seconds of every phase, tokens a second, and the largest process's memory.
+
+        `seconds_waited`, where the system tells them, are those of this thread without a core.
+        """
         tokens = sum(c.length for group in sampled for c in group.completions)
+        begun, now = self._waited, waited_seconds()
+        waited = {} if now is None or begun is None else {"seconds_waited": now - begun}
         return {
             **{f"seconds_{phase}": seconds for phase, seconds in self._seconds.items()},
+            **waited,
             "tokens_per_second": tokens / max(sum(self._seconds.values()), 1e-9),
             "peak_memory_bytes": max(collect([peak_memory_bytes()])),
         }

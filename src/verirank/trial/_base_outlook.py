@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +14,7 @@ import pyarrow.compute as pc
 from verirank.config import RunFailedError, TrialConfig
 from verirank.models import ModelShape
 from verirank.planning import Lengths, memory_of, work_of
-from verirank.record import duration, read_samples
+from verirank.record import BUSY, duration, read_samples, step_seconds, total_wait
 
 OUTLOOK = "training-problems"
 """The base's samples of the first training problems, beside those of the benches."""
@@ -28,9 +31,11 @@ class BaseOutlook:
     """The base's answers to some problems.
 
     `problems` names them, `reward` is the mean reward; `unanswered` is the fraction of samples that
-    state no answer, `truncated` of those that earned nothing and were cut off; `signals` of the
-    `groups` (one a problem) have rewards that differ. `seconds` is what the samples took; the mean
-    tokens of prompts and completions are beside it.
+    state no answer, `truncated` of those that earned nothing and reached the token limit, `limit`;
+    `truncated_right` is the fraction of the others that reached it, None where all earned nothing.
+    `signals` of the `groups` (one a problem) have rewards that differ. `seconds` is what the
+    samples took, of which they waited the fraction `waited` for a core that other work had, None
+    where the system does not tell; the mean tokens of prompts and completions are beside it.
     """
 
     problems: str
@@ -43,6 +48,9 @@ class BaseOutlook:
     seconds: float
     prompt_tokens: float
     completion_tokens: float
+    limit: int = 0
+    truncated_right: float | None = None
+    waited: float | None = None
 
     def __str__(self) -> str:
         """Return one line for the user, with what stands out."""
@@ -50,8 +58,21 @@ class BaseOutlook:
         if self.unanswered >= 0.2:
             line += f", {100 * self.unanswered:.0f} % state no answer"
         if self.truncated >= 0.2:
-            line += f", {100 * self.truncated:.0f} % are cut off without a right answer"
+            line += f", {100 * self.truncated:.0f} % are wrong and as long as the limit allows"
         return f"{line}; rewards differ in {self.signals} of {self.groups} groups"
+
+    def remarks(self) -> list[str]:
+        """Return what many wrong completions at the token limit mean, for the user."""
+        if self.truncated < 0.2:
+            return []
+        limit = f"the limit of {self.limit} token{'' if self.limit == 1 else 's'}"
+        act = "raise sampling.max_new_tokens"
+        if self.truncated_right is None:
+            return [f"if an answer takes more than {limit}, {act}"]
+        reached = f"{100 * self.truncated_right:.0f} % of the right completions reach {limit}, too"
+        if self.truncated_right >= 0.5:
+            return [f"{reached}: this is no fault, unless longer answers are wanted ({act})"]
+        return [f"{reached}: if this stays so in training, {act}"]
 
 
 def base_outlook(problems: str, samples: pa.Table) -> BaseOutlook:
@@ -66,6 +87,9 @@ def base_outlook(problems: str, samples: pa.Table) -> BaseOutlook:
     of_problem = samples.group_by("problem").aggregate([("reward", "min"), ("reward", "max")])
     spread = pc.subtract(of_problem["reward_max"], of_problem["reward_min"])  # type: ignore[reportAttributeAccessIssue]
     rewards, cut_off = samples["reward"].to_pylist(), samples["truncated"].to_pylist()
+    lengths, seconds = samples["length"].to_pylist(), float(measured[b"seconds"])
+    at_limit_if_right = [cut for cut, reward in zip(cut_off, rewards, strict=True) if reward]
+    waited = measured.get(b"waited")
     return BaseOutlook(
         problems,
         reward=sum(rewards) / n,
@@ -74,9 +98,12 @@ def base_outlook(problems: str, samples: pa.Table) -> BaseOutlook:
         signals=sum(value > 0 for value in spread.to_pylist()),
         groups=of_problem.num_rows,
         samples=n,
-        seconds=float(measured[b"seconds"]),
+        seconds=seconds,
         prompt_tokens=float(measured[b"prompt_tokens"]),
-        completion_tokens=sum(samples["length"].to_pylist()) / n,
+        completion_tokens=sum(lengths) / n,
+        limit=max(lengths),
+        truncated_right=fmean(at_limit_if_right) if at_limit_if_right else None,
+        waited=None if waited is None else float(waited) / seconds,
     )
 
 
@@ -138,14 +165,47 @@ def _advice(outlook: BaseOutlook, config: TrialConfig) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCost:
-    """What a trial is expected to take: seconds of training and scoring, bytes at the peak."""
+    """What a trial is expected to take: seconds of training and scoring, bytes at the peak.
+
+    `a_step` are the seconds of a training step among them; `waited` is the fraction of its time
+    for which the core had other work when this was measured, None where that is not known.
+    """
 
     seconds: float
     memory_bytes: float
+    a_step: float
+    waited: float | None
 
     def __str__(self) -> str:
         """Return one line for the user."""
-        return f"about {duration(self.seconds)}, {self.memory_bytes / 1e9:.1f} GB"
+        cost = f"about {duration(self.seconds)}, {self.memory_bytes / 1e9:.1f} GB"
+        return f"{cost} ({_assumed(self.waited)})"
+
+    def corrected(self, steps: Sequence[Mapping[str, Any]]) -> ExpectedCost:
+        """Return the cost once more, by how long steps took.
+
+        Scores are taken to be slower or faster than expected as the steps are.
+
+        Args:
+            steps: lines of metrics.jsonl, at least one.
+        """
+        a_step = fmean(map(step_seconds, steps))
+        waited = total_wait(steps)
+        return ExpectedCost(
+            self.seconds * a_step / self.a_step,
+            self.memory_bytes,
+            a_step,
+            waited=None if waited is None else waited / (len(steps) * a_step),
+        )
+
+
+def _assumed(waited: float | None) -> str:
+    """Return under which load of the machine a time was expected, for the user."""
+    if waited is None:
+        return "with the machine as busy as it is now"
+    if waited < BUSY:
+        return "with no other work on its core"
+    return f"with the load of now: other work has its core {100 * waited:.0f} % of the time"
 
 
 def expected_cost(config: TrialConfig, shape: ModelShape, outlook: BaseOutlook) -> ExpectedCost:
@@ -157,8 +217,12 @@ def expected_cost(config: TrialConfig, shape: ModelShape, outlook: BaseOutlook) 
     lengths = Lengths(
         max(1, round(outlook.prompt_tokens)), max(1, round(outlook.completion_tokens))
     )
-    work = work_of(config, shape, lengths)
-    a_step = work.sampling_flops / config.training.steps
+    work, steps = work_of(config, shape, lengths), config.training.steps
     sampled = config.sampling.problems_per_step * config.sampling.group_size
-    rate = a_step * outlook.samples / sampled / outlook.seconds
-    return ExpectedCost(work.flops / rate, memory_of(config, shape, lengths).total)
+    rate = work.sampling_flops / steps * outlook.samples / sampled / outlook.seconds
+    return ExpectedCost(
+        work.flops / rate,
+        memory_of(config, shape, lengths).total,
+        a_step=(work.sampling_flops + work.training_flops) / steps / rate,
+        waited=outlook.waited,
+    )
