@@ -11,9 +11,8 @@ import psutil
 import pytest
 
 from verirank.config import VerifierConfig, usable_cores
-from verirank.verifier import Verifier
+from verirank.verifier import Verifier, judged
 from verirank.verifier._cache import VerdictCache
-from verirank.verifier._pool import Judgement
 
 ENDLESS = "9^{9^{9^9}}"
 MEMORY_HUNGRY = ("800x", "+".join("x" * 800))
@@ -236,7 +235,7 @@ def test_a_pair_seen_before_is_answered_from_the_cache(verifier):
 def test_only_verdicts_that_another_moment_may_change_are_not_kept(reason, is_kept):
     cache, key = VerdictCache(), ("maths", "x", "y")
     assert cache.get(key) is None
-    cache.keep(key, Judgement(False, reason, "none", 0.0))
+    cache.keep(key, judged(False, reason))
     assert (cache.get(key) is not None) == is_kept
 
 

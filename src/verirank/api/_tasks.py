@@ -22,7 +22,7 @@ with a problem and an answer."""
 def define_task(
     problems: Problems,
     *,
-    reward: Callable[[Problem, str], float] | str | None = None,
+    reward: Callable[[Problem, str], float | Mapping[str, float]] | str | None = None,
     template: str = "auto",
     answer_format: str | None = None,
     **settings: Any,
@@ -35,9 +35,10 @@ def define_task(
     Args:
         problems: a file (JSON lines, JSON, CSV, Parquet), a folder, `owner/name` on the Hub, a
             DataFrame, a pyarrow table, or mappings with `problem`, `answer` and, if wanted, `id`.
-        reward: a function of a problem and a completion that returns a number, or where to find
-            one (`FILE.py:FUNCTION`, `MODULE:FUNCTION`). A function may use modules that its file
-            imports, but no other names from outside. None compares the answer with the gold answer.
+        reward: a function of a problem and a completion that returns a number, or numbers by name
+            whose sum is the reward; or where to find one (`FILE.py:FUNCTION`, `MODULE:FUNCTION`). A
+            function may use modules that its file imports, but no other names from outside. None
+            compares the answer with the gold answer.
         template: the prompt's form, see docs/problems.md.
         answer_format: `boxed`, `number`, `text` or `free`; by default `free` with a reward
             function, else `boxed`.

@@ -77,6 +77,7 @@ def _print(row: dict[str, Any], most: int | None) -> None:
 
     advantage = row.get("advantage")
     facts = [f"reward {row['reward']:g}"]
+    facts += [f"{name} {number:g}" for name, number in row.get("components") or ()]
     facts += [f"advantage {advantage:+.3f}"] if advantage is not None else []
     facts += [row["stage"]] if "stage" in row else []
     facts += [row["reason"], f"{row['length']} tokens" + (", cut off" if row["truncated"] else "")]

@@ -12,6 +12,24 @@ from verirank.config import InputError
 from verirank.record._files import PARTIAL, join_parquet, read_parquet
 from verirank.record._run import Run
 
+_ROLLOUT = pa.schema(
+    {
+        "step": pa.int64(),
+        "problem": pa.string(),
+        "prompt": pa.string(),
+        "gold": pa.string(),
+        "completion": pa.string(),
+        "reward": pa.float64(),
+        "components": pa.map_(pa.string(), pa.float64()),
+        "advantage": pa.float64(),
+        "reason": pa.string(),
+        "length": pa.int64(),
+        "own": pa.string(),
+        "truncated": pa.bool_(),
+        "seed": pa.int64(),
+    }
+)
+
 Completion = dict[str, Any]
 """A row of a rollout or sample file, by column name."""
 
@@ -75,7 +93,7 @@ def write_rollouts(run: Run, step: int, rows: list[Completion]) -> None:
     path = run.folder / "rollouts" / f"step-{step:06d}.parquet"
     path.parent.mkdir(exist_ok=True)
     scratch = path.with_name(f".{path.name}{PARTIAL}")
-    pq.write_table(pa.Table.from_pylist(rows), scratch)
+    pq.write_table(pa.Table.from_pylist(rows, schema=_ROLLOUT), scratch)
     scratch.replace(path)
 
 

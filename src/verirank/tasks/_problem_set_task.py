@@ -19,7 +19,7 @@ from verirank.tasks._overlap import find_overlap
 from verirank.tasks._problem import BenchSettings, Problem, Task
 from verirank.tasks._problem_sets import bench_names, find_bench, read_bench
 from verirank.tasks._remarks import remarks_on
-from verirank.tasks._reward_function import load_reward, reward_source, rewards_of
+from verirank.tasks._reward_function import RewardFunction
 from verirank.tasks._templates import (
     Template,
     conclusion,
@@ -46,10 +46,11 @@ class ProblemSetConfig(TaskConfig):
     """How problems are prompted, answered and rewarded, and where the named sets are read.
 
     `template` and `answer_format` are described in docs/problems.md. `reward` names a Python
-    function, `FILE.py:FUNCTION` or `MODULE:FUNCTION`, called as `reward(problem, completion)`; None
+    function, `FILE.py:FUNCTION` or `MODULE:FUNCTION`, called as `reward(problem, completion)` in
+    the verifier's workers; it returns a number, or numbers by name, whose sum is the reward. None
     compares the stated answer with the gold answer. `instruction` replaces the sentence on how to
-    answer that follows a problem; conversations have none by default. `data_dir` is a folder
-    with `train/` and `bench/` files, read instead of the Hub.
+    answer that follows a problem; conversations have none by default. `data_dir` is a folder with
+    `train/` and `bench/` files, read instead of the Hub.
     """
 
     template: Template = "chat"
@@ -73,7 +74,7 @@ class ProblemSetTask(Task):
         super().__init__(config)
         self.stop = "\n" if config.template == "few-shot" else None
         self.answers_by_value = config.reward is None
-        self._reward = load_reward(config.reward) if config.reward else None
+        self._reward = RewardFunction.named(config.reward) if config.reward else None
         self._in_thought = False
         self._remarks: dict[str, None] = {}
 
@@ -124,8 +125,8 @@ class ProblemSetTask(Task):
 
     def fingerprint(self) -> str:
         digest = digest_of(self._problems)
-        if self.config.reward:
-            digest.update(reward_source(self.config.reward))
+        if self._reward:
+            digest.update(self._reward.code())
         return digest.hexdigest()
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -149,7 +150,7 @@ class ProblemSetTask(Task):
     def grade(self, verifier: Verifier, graded: Sequence[tuple[Problem, str]]) -> list[Reward]:
         if self._reward is None:
             return super().grade(verifier, graded)
-        return rewards_of(self._reward, graded, f"task.reward {self.config.reward}")
+        return self._reward.grade(verifier, graded)
 
     def _instruction(self, problem: Problem, form: AnswerFormat) -> str:
         if self.config.instruction is not None:

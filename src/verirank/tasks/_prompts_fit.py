@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from verirank.config import InputError, TrialConfig
-from verirank.models import BaseModel, Reader
 from verirank.tasks._problem import Problem, Task
 from verirank.tasks._registry import bench_settings
+
+if TYPE_CHECKING:
+    from verirank.models import BaseModel, Reader
 
 _TOLD = 5
 _AROUND = 8

@@ -14,7 +14,7 @@ import torch
 from verirank.algorithms import Group
 from verirank.processes import collect
 from verirank.record import waited_seconds
-from verirank.verifier import FAILURES, UNVERIFIED
+from verirank.verifier import FAILURES, UNVERIFIED, Reward
 
 _PHASES = ("sample", "verify", "train", "publish")
 
@@ -54,13 +54,15 @@ def sampling_metrics(sampled: Sequence[Group], is_whole_at_limit: bool = False) 
 
     `samples` counts the completions, `unverified` the answers that the verifier left undecided on
     a busy machine, `verifier_failures` those for which its deadline or memory was too small or its
-    process died. Neither earn anything.
+    process died. Neither earn anything. Of rewards that have components, `reward_NAME_mean` is the
+    mean of each; where one is missing, it counts as 0.
     """
     completions = [c for group in sampled for c in group.completions]
     rewards = [reward for group in sampled for reward in group.rewards]
     n = len(completions)
     return {
         "reward_mean": sum(reward.value for reward in rewards) / n,
+        **_component_means(rewards),
         "groups_sampled": len(sampled),
         "completion_length_mean": sum(c.length for c in completions) / n,
         "truncated_fraction": 0.0
@@ -69,6 +71,14 @@ def sampling_metrics(sampled: Sequence[Group], is_whole_at_limit: bool = False) 
         "samples": n,
         "unverified": [reward.reason for reward in rewards].count(UNVERIFIED),
         "verifier_failures": sum(reward.reason in FAILURES for reward in rewards),
+    }
+
+
+def _component_means(rewards: Sequence[Reward]) -> dict[str, float]:
+    names = dict.fromkeys(name for reward in rewards for name in reward.components)
+    return {
+        f"reward_{name}_mean": sum(r.components.get(name, 0.0) for r in rewards) / len(rewards)
+        for name in names
     }
 
 

@@ -218,6 +218,7 @@ def _rollouts(trainer: Trainer, groups: list[Group]) -> list[dict[str, Any]]:
             "gold": group.problem.answer,
             "completion": completion.text,
             "reward": reward.value,
+            "components": list(reward.components.items()) or None,
             "advantage": advantage,
             "reason": reward.reason,
             "length": completion.length,

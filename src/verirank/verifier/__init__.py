@@ -4,7 +4,8 @@ from verirank.verifier._direct import Verdict, decide, kind_of
 from verirank.verifier._lenient import LENIENT
 from verirank.verifier._notation import closing_brace
 from verirank.verifier._pool import FAILURES, UNVERIFIED
-from verirank.verifier._verifier import Reward, Verifier
+from verirank.verifier._reward import Grader, Reward, judged
+from verirank.verifier._verifier import Verifier
 from verirank.verifier.comparing import KINDS, STRICT, Policy
 from verirank.verifier.sandbox import NO_SANDBOX, sandbox_lacks
 
@@ -23,12 +24,14 @@ __all__ = [
     "SANDBOXED_TESTS",
     "STRICT",
     "UNVERIFIED",
+    "Grader",
     "Policy",
     "Reward",
     "Verdict",
     "Verifier",
     "closing_brace",
     "decide",
+    "judged",
     "kind_of",
     "sandbox_lacks",
 ]

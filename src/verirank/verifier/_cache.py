@@ -1,11 +1,12 @@
-"""Judgements kept for pairs that come again."""
+"""Rewards kept for pairs that come again."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
 
-from verirank.verifier._pool import UNVERIFIED, Judgement
+from verirank.verifier._pool import UNVERIFIED
+from verirank.verifier._reward import Reward
 
 _LIMIT = 2**16
 _OWED_TO_THE_MOMENT = {UNVERIFIED, "crashed"}
@@ -16,24 +17,24 @@ Key = tuple[str, str, str]
 
 
 class VerdictCache:
-    """Remembers the judgements of the pairs used last; may be used from any thread."""
+    """Remembers the rewards of the pairs used last; may be used from any thread."""
 
     def __init__(self) -> None:
-        self._judgements: OrderedDict[Key, Judgement] = OrderedDict()
+        self._rewards: OrderedDict[Key, Reward] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Key) -> Judgement | None:
-        """Return the judgement of a pair, where it was settled before."""
+    def get(self, key: Key) -> Reward | None:
+        """Return the reward of a pair, where it was settled before."""
         with self._lock:
-            if key in self._judgements:
-                self._judgements.move_to_end(key)
-            return self._judgements.get(key)
+            if key in self._rewards:
+                self._rewards.move_to_end(key)
+            return self._rewards.get(key)
 
-    def keep(self, key: Key, judgement: Judgement) -> None:
-        """Remember a judgement, unless a busy machine may have caused it."""
-        if judgement.reason in _OWED_TO_THE_MOMENT:
+    def keep(self, key: Key, reward: Reward) -> None:
+        """Remember a reward, unless a busy machine may have caused it."""
+        if reward.reason in _OWED_TO_THE_MOMENT:
             return
         with self._lock:
-            self._judgements[key] = judgement
-            if len(self._judgements) > _LIMIT:
-                self._judgements.popitem(last=False)
+            self._rewards[key] = reward
+            if len(self._rewards) > _LIMIT:
+                self._rewards.popitem(last=False)

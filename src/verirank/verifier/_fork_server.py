@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any
 
 from verirank.config import RunFailedError, VerifierConfig
+from verirank.verifier._reward import Comparison
 
 _REPLY_SECONDS = 120
 _END_SECONDS = 10
@@ -81,7 +82,7 @@ class ForkServer:
         """Whether the process is there."""
         return self._process.poll() is None
 
-    def load(self, comparison: str) -> None:
+    def load(self, comparison: Comparison) -> None:
         """Import a comparison, so that workers forked from now on have it.
 
         Raises:
@@ -89,7 +90,8 @@ class ForkServer:
             EOFError, OSError: the server is gone.
         """
         with self._exchange():
-            self._control.send(("load", comparison))
+            folders = [os.path.abspath(folder) for folder in sys.path]
+            self._control.send(("load", (comparison, folders)))
             failure = self._receive()
         if failure:
             raise RuntimeError(f"an answer worker cannot load {comparison}: {failure}")
@@ -122,8 +124,8 @@ class ForkServer:
                 return self._receive()
         except (EOFError, OSError):
             # The server is gone; its workers may live on.
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
             return None
 
     def close(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from threading import BoundedSemaphore, Lock
 from time import perf_counter
+from typing import Any
 
 from verirank.config import VerifierConfig, usable_cores
+from verirank.verifier._core_wait import group_waited_for_a_core, waited_for_a_core
 from verirank.verifier._direct import EQUALITY
 from verirank.verifier._fork_server import ForkServer, NoWorkerError
+from verirank.verifier._reward import Comparison, Reward, judged
 
 UNVERIFIED = "unverified"
 """The reason of a pair that was not decided in time for want of CPU."""
@@ -25,17 +28,8 @@ _WAIT_SECONDS = 0.7
 _BATCH = 16
 """Pairs that a worker is given at once: a message a pair would cost more than most comparisons."""
 
-Pair = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict with its reason, the rule that decided, and the seconds that it took."""
-
-    correct: bool
-    reason: str
-    rule: str
-    seconds: float
+Pair = tuple[Any, str]
+"""A gold answer, or a grader's problem, and the text to judge."""
 
 
 class WorkerPool:
@@ -50,19 +44,21 @@ class WorkerPool:
         self._free = BoundedSemaphore(self._size)
         self._lock = Lock()
         self._server: ForkServer | None = None
-        self._comparisons = frozenset({EQUALITY})
+        self._comparisons: frozenset[Comparison] = frozenset({EQUALITY})
         self._workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._closed = False
 
-    def compare(self, comparison: str, pairs: Sequence[Pair]) -> list[Judgement]:
-        """Return the judgement of every pair, `_WAIT_SECONDS` after its deadline at the latest.
+    def compare(self, comparison: Comparison, pairs: Sequence[Pair]) -> list[Reward]:
+        """Return the reward of every pair, `_WAIT_SECONDS` after its deadline at the latest.
 
-        `comparison` names the function that a worker calls, as `module:function`.
+        `comparison` names the function that a worker calls, as `module:function`, or is a grader.
 
         A pair that used up its CPU seconds is wrong (deadline); one that was not decided in time
-        for another reason, such as a busy machine, is `unverified`. A pair whose worker dies
-        otherwise is tried anew, since the death need not be its doing.
+        for another reason, such as a busy machine, is `unverified`. A grader may also sleep, or
+        wait for others: its deadline then goes by the clock, without the time that it waited for a
+        core. A pair whose worker dies otherwise is tried anew, since the death need not be its
+        doing.
 
         Raises:
             NoWorkerError: workers cannot be started.
@@ -73,8 +69,8 @@ class WorkerPool:
         if len(batches) < 2:
             return self._compare_batch(comparison, pairs)
         with ThreadPoolExecutor(min(self._size, len(batches))) as threads:
-            judged = threads.map(lambda batch: self._compare_batch(comparison, batch), batches)
-            return [judgement for batch in judged for judgement in batch]
+            rewards = threads.map(lambda batch: self._compare_batch(comparison, batch), batches)
+            return [reward for batch in rewards for reward in batch]
 
     def close(self) -> None:
         """End all workers."""
@@ -91,21 +87,21 @@ class WorkerPool:
         with self._lock:
             return [worker.pid for worker in self._workers]
 
-    def _compare_batch(self, comparison: str, pairs: Sequence[Pair]) -> list[Judgement]:
-        judged: list[Judgement] = []
+    def _compare_batch(self, comparison: Comparison, pairs: Sequence[Pair]) -> list[Reward]:
+        rewards: list[Reward] = []
         deaths = 0
         with self._free:
-            while len(judged) < len(pairs):
-                before = len(judged)
+            while len(rewards) < len(pairs):
+                before = len(rewards)
                 worker = self._take(comparison)
-                judged += self._judgements(worker, comparison, pairs[before:])
-                deaths = deaths + 1 if len(judged) == before else 0
+                rewards += self._rewards(worker, comparison, pairs[before:])
+                deaths = deaths + 1 if len(rewards) == before else 0
                 if deaths == _ATTEMPTS:
-                    judged.append(Judgement(False, "crashed", "none", 0.0))
+                    rewards.append(judged(False, "crashed"))
                     deaths = 0
-        return judged
+        return rewards
 
-    def _take(self, comparison: str) -> _Worker:
+    def _take(self, comparison: Comparison) -> _Worker:
         """Return an idle worker that has a comparison, or a new one."""
         with self._lock:
             if self._closed:
@@ -120,7 +116,7 @@ class WorkerPool:
             self._workers.add(worker)
             return worker
 
-    def _new(self, comparison: str) -> _Worker:
+    def _new(self, comparison: Comparison) -> _Worker:
         """Return a new worker, of another server where the present one dies meanwhile."""
         for _ in range(_ATTEMPTS):
             try:
@@ -131,37 +127,44 @@ class WorkerPool:
                 continue
         raise NoWorkerError("an answer worker cannot start: the server of workers dies every time")
 
-    def _forked(self, comparison: str) -> _Worker:
+    def _forked(self, comparison: Comparison) -> _Worker:
         if self._server is None or not self._server.running:
-            self._server, self._comparisons = ForkServer(self._config), frozenset({EQUALITY})
+            self._server = ForkServer(self._config)
+            self._comparisons = frozenset({EQUALITY})
         if comparison not in self._comparisons:
             self._server.load(comparison)
             self._comparisons |= {comparison}
         limit = self._config.deadline_seconds + _WAIT_SECONDS
         return _Worker(self._server, self._comparisons, limit)
 
-    def _judgements(
-        self, worker: _Worker, comparison: str, pairs: Sequence[Pair]
-    ) -> Iterator[Judgement]:
-        """Yield judgements in order until all are there or the worker is gone."""
+    def _rewards(
+        self, worker: _Worker, comparison: Comparison, pairs: Sequence[Pair]
+    ) -> Iterator[Reward]:
+        """Yield rewards in order until all are there or the worker is gone."""
         healthy = False
-        start = perf_counter()
+        start, waited = perf_counter(), 0.0
         try:
             worker.send(comparison, pairs)
             for _ in pairs:
                 start = perf_counter()
-                correct, reason, rule, seconds, healthy = worker.receive()
+                waited = 0.0 if isinstance(comparison, str) else waited_for_a_core(worker.pid)
+                reward, healthy = worker.receive()
                 # A worker that got no core did not see how long its pair had waited.
-                yield Judgement(correct, reason, rule, max(seconds, perf_counter() - start))
+                yield replace(reward, seconds=max(reward.seconds, perf_counter() - start))
                 if not healthy:
                     return
         except TimeoutError:
             healthy = False
-            yield Judgement(False, UNVERIFIED, "none", perf_counter() - start)
+            seconds = perf_counter() - start
+            reason = UNVERIFIED
+            if not isinstance(comparison, str):
+                had = seconds - (group_waited_for_a_core(worker.pid) - waited)
+                reason = "deadline" if had >= self._config.deadline_seconds else UNVERIFIED
+            yield judged(False, reason, seconds=seconds)
         except (EOFError, OSError):
             healthy = False
             if worker.end() == -signal.SIGPROF:
-                yield Judgement(False, "deadline", "none", perf_counter() - start)
+                yield judged(False, "deadline", seconds=perf_counter() - start)
         except BaseException:
             # Ctrl-C ended the exchange: a late verdict must not be taken for the next pair's.
             healthy = False
@@ -182,7 +185,9 @@ class WorkerPool:
 class _Worker:
     """One process and this side of its connection; used by one thread at a time."""
 
-    def __init__(self, server: ForkServer, comparisons: frozenset[str], limit: float) -> None:
+    def __init__(
+        self, server: ForkServer, comparisons: frozenset[Comparison], limit: float
+    ) -> None:
         self._server = server
         self._limit = limit
         self._ended = False
@@ -197,12 +202,12 @@ class _Worker:
         except OSError:
             return True
 
-    def send(self, comparison: str, pairs: Sequence[Pair]) -> None:
+    def send(self, comparison: Comparison, pairs: Sequence[Pair]) -> None:
         """Hand over pairs, which the process compares one after the other."""
         self._connection.send((comparison, list(pairs)))
 
-    def receive(self) -> tuple[bool, str, str, float, bool]:
-        """Return the next verdict, reason, rule, seconds, and whether the process is still fit.
+    def receive(self) -> tuple[Reward, bool]:
+        """Return the next reward, and whether the process is still fit.
 
         Raises:
             TimeoutError: there is no verdict in time.

@@ -5,40 +5,19 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Self
+from typing import Any, Self
 
 from verirank.config import VerifierConfig
 from verirank.verifier._cache import VerdictCache
 from verirank.verifier._direct import EQUALITY, MAX_CHARACTERS, decide
-from verirank.verifier._pool import UNVERIFIED, Judgement, WorkerPool
+from verirank.verifier._pool import UNVERIFIED, WorkerPool
+from verirank.verifier._reward import Grader, Reward, judged
 
 Pair = tuple[str, str | None]
 
 _PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _SHORT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Reward:
-    """What one answer earned.
-
-    `value` is 1.0 for a right answer, else 0.0. `reason` is one of: exact, numbers equal, numbers
-    differ, several answers, different kind, equal, different, no answer, too long, unparsable gold,
-    unparsable answer, deadline, memory (where sympy does not hide it as different), crashed,
-    unverified (the machine was too busy, twice); of programs also passed, failed, no sandbox: why.
-    `seconds` is what this check took, without the start of a worker and the wait for an idle one; a
-    cached verdict keeps its own.
-    `rule` names what decided: the gold's kind (docs/verifier.md), math-verify, the task's own
-    comparison, or none.
-    """
-
-    value: float
-    correct: bool
-    reason: str
-    seconds: float
-    rule: str = ""
 
 
 class Verifier:
@@ -81,6 +60,23 @@ class Verifier:
         rewards |= self._rewards(undecided, comparison)
         return [rewards[pair] for pair in pairs]
 
+    def grade(self, grader: Grader, graded: Sequence[tuple[Any, str]]) -> list[Reward]:
+        """Return what a grader gives to many (problem, completion) pairs, in their order.
+
+        Each is called for by itself, in a worker, under the verifier's limits; one that a busy
+        machine left undecided once more, after all others.
+
+        Raises:
+            RuntimeError: worker processes cannot be started, the grader cannot be loaded, or the
+                verifier is closed.
+        """
+        rewards = self._pool.compare(grader, graded)
+        undecided = [n for n, reward in enumerate(rewards) if reward.reason == UNVERIFIED]
+        again = self._pool.compare(grader, [graded[n] for n in undecided])
+        for n, reward in zip(undecided, again, strict=True):
+            rewards[n] = reward
+        return rewards
+
     def close(self) -> None:
         """End the worker processes; the verifier cannot be used afterwards."""
         self._finalizer()
@@ -95,40 +91,30 @@ class Verifier:
         """Return the reward of every pair; workers compare what neither code nor cache decides."""
         rewards, costly = dict[Pair, Reward](), list[tuple[str, str]]()
         for gold, prediction in pairs:
-            judgement = _at_once(gold, prediction, comparison == EQUALITY)
-            if judgement is None and prediction is not None:
-                judgement = self._cache.get((comparison, gold, prediction))
-                if judgement is None:
+            reward = _at_once(gold, prediction, comparison == EQUALITY)
+            if reward is None and prediction is not None:
+                reward = self._cache.get((comparison, gold, prediction))
+                if reward is None:
                     costly.append((gold, prediction))
-            if judgement is not None:
-                rewards[gold, prediction] = _reward(judgement)
-        for pair, judgement in zip(costly, self._pool.compare(comparison, costly), strict=True):
-            self._cache.keep((comparison, *pair), judgement)
-            rewards[pair] = _reward(judgement)
+            if reward is not None:
+                rewards[gold, prediction] = reward
+        for pair, reward in zip(costly, self._pool.compare(comparison, costly), strict=True):
+            self._cache.keep((comparison, *pair), reward)
+            rewards[pair] = reward
         return rewards
 
 
-def _at_once(gold: str, prediction: str | None, by_value: bool) -> Judgement | None:
+def _at_once(gold: str, prediction: str | None, by_value: bool) -> Reward | None:
     """Decide what needs no worker: no answer, too long a one, the same text, plain numbers."""
     start = perf_counter()
     if prediction is None or not prediction.strip():
-        return Judgement(False, "no answer", "none", perf_counter() - start)
+        return judged(False, "no answer", seconds=perf_counter() - start)
     if len(prediction) > MAX_CHARACTERS:
-        return Judgement(False, "too long", "none", perf_counter() - start)
+        return judged(False, "too long", seconds=perf_counter() - start)
     is_plain = gold == prediction or (_PLAIN.fullmatch(gold) and _PLAIN.fullmatch(prediction))
     if not (by_value and is_plain and len(gold) < _SHORT):
         return None
     verdict = decide(gold, prediction)
     if verdict is None:
         return None
-    return Judgement(verdict.correct, verdict.reason, verdict.rule, perf_counter() - start)
-
-
-def _reward(judgement: Judgement) -> Reward:
-    return Reward(
-        float(judgement.correct),
-        judgement.correct,
-        judgement.reason,
-        judgement.seconds,
-        judgement.rule,
-    )
+    return judged(verdict.correct, verdict.reason, verdict.rule, perf_counter() - start)

@@ -8,16 +8,19 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from verirank.verifier._direct import EQUALITY, decide
+from verirank.verifier._reward import Comparison, Reward, judged
 
 _ORPHAN_SECONDS = 30
 _QUICK_SECONDS = 0.005
@@ -28,8 +31,6 @@ _WARM_UP = (
     ("(1,2)", r"\{2, x^2+1\}"),
     (r"[0,\pi)", "x > 2"),
 )
-
-Verdict = tuple[bool, str, str]
 
 
 def serve_forks(handle: int, deadline_seconds: float, memory_bytes: int) -> None:
@@ -43,7 +44,7 @@ def serve_forks(handle: int, deadline_seconds: float, memory_bytes: int) -> None
     logging.disable()
     control = Connection(handle)
     for gold, prediction in _WARM_UP:
-        _verdict(EQUALITY, gold, prediction)
+        _reward(EQUALITY, gold, prediction)
     _silence()
     # The workers share these pages as long as no collection writes into them.
     gc.freeze()
@@ -54,7 +55,7 @@ def serve_forks(handle: int, deadline_seconds: float, memory_bytes: int) -> None
         except (EOFError, ConnectionResetError):
             return
         if request == "load":
-            control.send(_failure_of_loading(argument))
+            control.send(_failure_of_loading(*argument))
         elif request == "fork":
             control.send(_fork(control, deadline_seconds, memory_bytes))
         else:
@@ -71,29 +72,40 @@ def _fork(control: Connection, deadline_seconds: float, memory_bytes: int) -> tu
     else:
         failure = ""
     if pid == 0 and not failure:
+        _lead_a_group(0)
         control.close()
         try:
             _serve(Connection(handle), deadline_seconds, memory_bytes)
         finally:
             os._exit(0)
+    else:
+        _lead_a_group(pid)
     os.close(handle)
     return pid, failure
 
 
+def _lead_a_group(pid: int) -> None:
+    """Have a worker lead a group of its own, with which ends what a comparison has started."""
+    with suppress(OSError):
+        os.setpgid(pid, 0)
+
+
 def _end(pid: int) -> int | None:
+    # Of a group whose worker has ended by itself, macOS says that it may not be killed.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
     try:
-        os.kill(pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except (ProcessLookupError, ChildProcessError):
+    except ChildProcessError:
         return None
 
 
 def _serve(connection: Connection, deadline_seconds: float, memory_bytes: int) -> None:
     """Answer the pairs that arrive on a connection until its other end closes.
 
-    With each verdict go its seconds, and whether this process is fit for another pair; one that is
-    not ends. The kernel ends the process when one pair has used up its CPU seconds; time spent
-    waiting for a core does not count.
+    With each reward goes whether this process is fit for another pair; one that is not ends. The
+    kernel ends the process when one pair has used up its CPU seconds; time spent waiting for a core
+    does not count.
     """
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     base_bytes = _mapped_bytes()
@@ -103,15 +115,15 @@ def _serve(connection: Connection, deadline_seconds: float, memory_bytes: int) -
             comparison, pairs = connection.recv()
         except (EOFError, ConnectionResetError):
             return
-        for gold, prediction in pairs:
+        for question, answer in pairs:
             start = perf_counter()
             with _limited(deadline_seconds):
-                verdict = _verdict(comparison, gold, prediction)
+                reward = _reward(comparison, question, answer)
             seconds = perf_counter() - start
             # What a pair left in caches must not starve the next, whose shortage sympy might hide.
             is_quick = seconds < _QUICK_SECONDS
             fit = is_quick or _mapped_bytes() - base_bytes <= memory_bytes / 2
-            connection.send((*verdict, seconds, fit))
+            connection.send((replace(reward, seconds=seconds), fit))
             if not fit:
                 return
 
@@ -129,22 +141,29 @@ def _limited(deadline_seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _verdict(comparison: str, gold: str, prediction: str) -> Verdict:
-    """Return whether an answer is right, the reason, and the rule that decided."""
+def _reward(comparison: Comparison, question: Any, answer: str) -> Reward:
+    """Return what an answer earns, without its seconds."""
     try:
-        if comparison == EQUALITY and (decided := decide(gold, prediction)):
-            return decided.correct, decided.reason, decided.rule
+        if not isinstance(comparison, str):
+            return comparison(question, answer)
+        if comparison == EQUALITY and (decided := decide(question, answer)):
+            return judged(decided.correct, decided.reason, decided.rule)
         rule = "math-verify" if comparison == EQUALITY else "the task's own"
-        return *_function(comparison)(gold, prediction), rule
+        return judged(*_function(comparison)(question, answer), rule)
     except MemoryError:
-        return False, "memory", "none"
+        return judged(False, "memory")
     except Exception:
-        return False, "unparsable answer", "none"
+        return judged(False, "unparsable answer")
 
 
-def _failure_of_loading(comparison: str) -> str:
+def _failure_of_loading(comparison: Comparison, folders: Sequence[str]) -> str:
+    """Return why a comparison cannot be imported, from the caller's folders at last; "" if it can.
+
+    They come behind this process's own, which they can therefore not hide.
+    """
+    sys.path += [folder for folder in folders if folder not in sys.path]
     try:
-        _function(comparison)
+        _function(comparison) if isinstance(comparison, str) else comparison.load()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""

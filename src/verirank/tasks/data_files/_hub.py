@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from verirank.config import InputError
-from verirank.models import why_refused
 from verirank.tasks.data_files._rows import Row, read_rows
 from verirank.tasks.data_files._split_files import README, Choice, metadata_of
 
@@ -65,6 +64,8 @@ def _said(repository: str, revision: str) -> str:
 
 def _snapshot(repository: str, revision: str, choice: Choice) -> Path:
     from huggingface_hub import HfApi, errors
+
+    from verirank.models import why_refused
 
     cause: Exception | None = None
     try:

@@ -17,6 +17,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
+from verirank.verifier._core_wait import group_waited_for_a_core
 from verirank.verifier._pool import UNVERIFIED
 
 _INSIDE = Path(__file__).parent / "inside" / "__main__.py"
@@ -92,7 +93,7 @@ def _outcome(job: dict[str, Any], *, seconds: float, memory_bytes: int, namespac
             job_file.write(json.dumps(job | {"token": token}).encode())
         end = start + seconds + _SPARE_SECONDS
         said = _said(process.stdout.fileno(), end)
-        waited = _waited_for_a_core(process.pid)
+        waited = group_waited_for_a_core(process.pid)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -124,13 +125,3 @@ def _said(descriptor: int, end: float) -> bytes | None:
             break
         said += more
     return said
-
-
-def _waited_for_a_core(leader: int) -> float:
-    """Return how long processes of a group were ready to run and had no core, in seconds."""
-    waited = 0.0
-    for status in Path("/proc").glob("[0-9]*/schedstat"):
-        with suppress(OSError, ValueError):
-            if os.getpgid(int(status.parent.name)) == leader:
-                waited += int(status.read_text().split()[1]) / 1e9
-    return waited
