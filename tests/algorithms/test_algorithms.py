@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.stats import beta
 
 from verirank.algorithms import Algorithm, BatchTotals, Group, TokenBatch
 from verirank.cli.algorithms_command import command
-from verirank.config import load_plugin
+from verirank.config import InputError, load_plugin
 from verirank.sampling import Completion
 from verirank.tasks import Problem
 from verirank.verifier import Reward
@@ -276,6 +278,36 @@ def test_reinforce_pp_divides_by_the_standard_deviation_of_the_batch() -> None:
     std = math.sqrt((2 * 0.25 + 2 * 4) / 3)
     expected_PG = torch.tensor([[0.5, -0.5], [2.0, -2.0]]) / (std + 1e-4)
     torch.testing.assert_close(algorithm("reinforce-pp").advantages(rewards_PG), expected_PG)
+
+
+@given(counts=st.lists(st.integers(0, 8), min_size=2, max_size=12).filter(lambda c: len({*c}) > 1))
+def test_bnpos_beta_normalisation_divides_by_the_density_of_its_paper(counts: list[int]) -> None:
+    rewards_PG = torch.tensor([[1.0] * count + [0.0] * (8 - count) for count in counts])
+    p_P = rewards_PG.double().mean(1).numpy()
+    mean, variance = p_P.mean(), p_P.var(ddof=1)
+    a, b = (max((mean * (1 - mean) / variance - 1) * part, 0) for part in (mean, 1 - mean))
+    if a > 0:
+        assert beta(a, b).stats() == pytest.approx((mean, variance))
+    density_P = beta(1 + a / 3, 1 + b / 3).pdf(p_P)
+    expected_PG = (rewards_PG.numpy() - p_P[:, None]) / np.maximum(density_P, 1e-6)[:, None]
+    ours_PG = algorithm("bnpo", normalisation="beta").advantages(rewards_PG)
+    torch.testing.assert_close(ours_PG, torch.tensor(expected_PG).float())
+
+
+def test_bnpos_beta_normalisation_has_reinforce_and_grpo_as_special_cases() -> None:
+    bnpo = algorithm("bnpo", normalisation="beta")
+    one = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(bnpo.advantages(one), one - 0.25)
+    # Means whose variance is 1/16 around 1/2 are those of Beta(3/2, 3/2), and so is the density.
+    p_P1 = 0.5 + torch.tensor([[1.0], [-1.0]]) / math.sqrt(32)
+    deviations_PG = torch.tensor([[0.1, -0.1], [0.2, -0.2]])
+    expected_PG = deviations_PG * math.pi / 8 / (p_P1 * (1 - p_P1)).sqrt()
+    torch.testing.assert_close(bnpo.advantages(p_P1 + deviations_PG), expected_PG)
+
+
+def test_bnpos_beta_normalisation_refuses_rewards_that_are_no_chances() -> None:
+    with pytest.raises(InputError, match="rewards between 0 and 1"):
+        algorithm("bnpo", normalisation="beta").advantages(torch.tensor([[3.0, 1.0], [0.0, 1.0]]))
 
 
 @pytest.mark.parametrize("name", sorted(SEQUENCE_RATIOS - {"rloo"}))

@@ -1,4 +1,4 @@
-"""TRL's own GRPOTrainer scores a batch and computes its loss; ours must give the same numbers."""
+"""TRL's own trainers score a batch and compute its loss; ours must give the same numbers."""
 
 from __future__ import annotations
 
@@ -106,6 +106,36 @@ def trl_trainer(folder: str, output: str, **settings):
             reward_funcs=lambda completions, **_: REWARDS,
             rollout_func=lambda prompts, trainer: completions(seed=1),
         )
+
+
+def trl_rloo_trainer(folder: str, output: str, **settings):
+    """TRL's RLOOTrainer over the same rollouts, without the KL that it takes off the rewards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from trl import RLOOConfig, RLOOTrainer
+
+        args = RLOOConfig(
+            output_dir=output,
+            per_device_train_batch_size=len(LENGTHS),
+            num_generations=GROUP_SIZE,
+            max_completion_length=MAX_NEW_TOKENS,
+            gradient_checkpointing=False,
+            beta=0.0,
+            bf16=False,
+            use_cpu=True,
+            report_to=[],
+            **settings,
+        )
+        trainer = RLOOTrainer(
+            model=folder,
+            args=args,
+            train_dataset=Dataset.from_dict({"prompt": ["w3"] * len(LENGTHS)}),
+            reward_funcs=lambda completions, **_: REWARDS,
+        )
+    drawn = completions(seed=1)
+    texts = [""] * len(LENGTHS)
+    trainer._generate = lambda prompts: (drawn["prompt_ids"], drawn["completion_ids"], texts)
+    return trainer
 
 
 def scored_by_trl(trainer, with_importance_correction: bool) -> dict[str, torch.Tensor]:
@@ -226,3 +256,39 @@ def test_advantages_agree_with_trl(name: str, model_folder: str, tmp_path) -> No
     plugin = load_plugin("algorithm", name)
     ours_PG = plugin(plugin.Config()).advantages(torch.tensor(REWARDS).view(-1, GROUP_SIZE))
     torch.testing.assert_close(ours_PG.flatten(), theirs_N, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("case", ["first update", "several inner updates", "clip-higher"])
+def test_rloos_loss_and_every_gradient_agree_with_trls_trainer(
+    case: str, model_folder: str, tmp_path
+) -> None:
+    plugin = load_plugin("algorithm", "rloo")
+    algorithm = plugin(plugin.Config(importance_cap=0, **CASES[case]))
+    trainer = trl_rloo_trainer(
+        model_folder,
+        str(tmp_path),
+        epsilon=algorithm.config.clip_low,
+        epsilon_high=algorithm.config.clip_high,
+        num_iterations=algorithm.config.inner_updates,
+    )
+    model = trainer.model.double()
+    inputs = scored_by_trl(trainer, with_importance_correction=False)
+    at_sampling = logprobs(model, inputs).detach()
+    if algorithm.config.inner_updates > 1:
+        step_away(model)
+
+    theirs = trainer.compute_loss(model, inputs)
+    inputs["sampling_per_token_logps"] = at_sampling
+    ours, _ = our_loss(algorithm, model, inputs, at_sampling, None)
+
+    ours_PG = algorithm.advantages(torch.tensor(REWARDS).view(-1, GROUP_SIZE))
+    torch.testing.assert_close(ours_PG.flatten(), inputs["advantages"], rtol=1e-6, atol=1e-7)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5, abs=2e-7)
+    expected = gradients(model, theirs)
+    for parameter, gradient in gradients(model, ours).items():
+        assert expected[parameter].norm() > 0
+        error = (gradient - expected[parameter]).norm() / expected[parameter].norm()
+        assert error < 1e-5, parameter
+    # A whole completion is clipped or not, so that the fractions are over completions here.
+    clipped = trainer._metrics["train"]["clip_ratio/region_mean"][-1]
+    assert (clipped > 0) == (algorithm.config.inner_updates > 1)
