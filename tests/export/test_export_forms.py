@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 from moved_policies import logits, moved_policy, served
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from installed_methods import METHODS
 from verirank.config import InputError, ModelConfig
@@ -150,3 +151,17 @@ def test_exporting_leaves_the_base_and_the_policy_as_they_were(method, base, tmp
     assert base.fingerprint() == fingerprint
     assert policy.state().keys() == state.keys()
     assert all(torch.equal(tensor, state[name]) for name, tensor in policy.state().items())
+
+
+def test_an_adapter_of_which_peft_would_lose_tensors_is_refused(base, tmp_path):
+    # Old checkpoints of Laguna call their shared experts by a name that is a part of today's.
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "vocab_size": 64, "num_experts": 4}
+    sizes |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    sizes |= {"head_dim": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+    config = AutoConfig.for_model("laguna", **sizes, pad_token_id=0)
+    model = AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
+    policy = moved_policy(replace(base, model=model), "lora")
+    with pytest.raises(InputError, match=r"shared_experts.*; export it as merged"):
+        write_policy(policy, "adapter", tmp_path / "adapter")
+    assert not (tmp_path / "adapter").exists()
+    write_policy(policy, "merged", tmp_path / "merged")

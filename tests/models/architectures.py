@@ -387,5 +387,22 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
             "altup_num_inputs": 2,
         },
     ),
+    "gemma4": (
+        "gemma4_text",
+        {
+            **_SIZES,
+            "head_dim": 8,
+            "global_head_dim": 16,
+            "vocab_size_per_layer_input": 64,
+            "hidden_size_per_layer_input": 8,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "sliding_window": 8,
+        },
+    ),
+    "deepseek-v3.2": ("deepseek_v32", {**_SIZES, **_DEEPSEEK, **_LATENT}),
+    "olmo-hybrid": ("olmo_hybrid", _SIZES),
+    "minimax-m2": ("minimax_m2", {**_SIZES, **_EXPERTS, "head_dim": 8, "rotary_dim": 8}),
+    "ministral3": ("ministral3", {**_SIZES, "head_dim": 8}),
+    "exaone-moe": ("exaone_moe", {**_SIZES, **_EXPERTS}),
 }
 """Further architectures, for the thorough tests and for the page."""

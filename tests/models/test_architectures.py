@@ -57,7 +57,7 @@ SLOW_STORED = [
 ]
 PACKED |= {
     *("dots1", "ernie4.5-moe", "phimoe", "glm4-moe", "hunyuan-moe", "bitnet", "persimmon"),
-    *("granitemoe", "granitemoeshared", "flex-olmo", "jetmoe"),
+    *("granitemoe", "granitemoeshared", "flex-olmo", "jetmoe", "minimax-m2", "ministral3"),
 }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
+import verirank as api
 from command_line import verirank
 from verirank.config import InputError, ModelConfig, TrainingConfig, resolve
 from verirank.export import write_policy
@@ -170,14 +173,51 @@ def test_other_quantisations_are_refused_in_one_line(tmp_path: Path) -> None:
             load_base(ModelConfig(name=str(tmp_path)))
 
 
+SIZES = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 64}
+SIZES |= {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
+
+
+def graded(problem: object, completion: str) -> float:
+    """Differ within a group: a random model solves nothing."""
+    return sum(map(ord, completion)) % 7 / 7
+
+
 @pytest.mark.slow
-def test_a_trial_over_4_bits(tmp_path: Path) -> None:
-    small = ("sampling.problems_per_step=2", "evaluation.problems=4", "model.quantization=nf4")
-    given = [part for one in small for part in ("--set", one)]
-    run = ("train", "--steps", "2", "--out", tmp_path / "run", *given)
-    done = verirank(*run, "--set", "machine.train_without_signal=true")
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        ("llama", "lora"),
+        pytest.param("qwen3", "dora", marks=pytest.mark.thorough),
+        pytest.param("qwen3", "ia3", marks=pytest.mark.thorough),
+    ],
+)
+def test_a_run_over_4_bits_is_resumed_scored_and_exported(
+    kind: str, method: str, base: BaseModel, tmp_path: Path
+) -> None:
+    config = AutoConfig.for_model(kind, **SIZES, bos_token_id=0, eos_token_id=1, pad_token_id=2)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "model")
+    base.tokenizer.save_pretrained(tmp_path / "model")
+    problems = [{"problem": f"{a}+{a}=", "answer": 2 * a} for a in range(2, 50)]
+    task = api.define_task(problems, reward=graded)
+    settings = {"model.quantization": "nf4", "checkpoint.every": 1, "checkpoint.keep": 4}
+    settings |= {"sampling.problems_per_step": 2, "sampling.max_new_tokens": 6}
+    settings |= {"evaluation.problems": 2, "evaluation.samples": 1}
+    model, straight = str(tmp_path / "model"), tmp_path / "straight"
+    api.train(task, out=straight, method=method, model=model, steps=4, settings=settings)
+
+    resumed = shutil.copytree(straight, tmp_path / "resumed")
+    for gone in ("adapter", "checkpoints/step-3", "checkpoints/step-4"):  # as of a kill in step 3
+        shutil.rmtree(resumed / gone)
+    manifest = json.loads((resumed / "manifest.json").read_text())
+    (resumed / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))
+    run = api.train(task, out=resumed, method=method, model=model, steps=4, settings=settings)
+    trained = "adapter/state.safetensors"
+    assert (resumed / trained).read_bytes() == (straight / trained).read_bytes()
+
+    assert 0 <= api.evaluate(run, samples=2)["test"]["avg_at_k"] <= 1
+    tokens, exported = torch.tensor([[3, 5, 7, 9, 4]]), tmp_path / "merged"
+    done = verirank("export", resumed, "--to", "merged", "--out", exported)
     assert done.returncode == 0, done.stderr
-    assert (
-        verirank("export", tmp_path / "run", "--to", "merged", "--out", tmp_path / "x").returncode
-        == 0
-    )
+    merged = AutoModelForCausalLM.from_pretrained(exported)
+    served = load_base(ModelConfig(name=str(exported)))
+    torch.testing.assert_close(merged(tokens).logits, served.model(tokens).logits)

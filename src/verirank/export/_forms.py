@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from pathlib import Path
 from typing import Literal, get_args
 
 from verirank.config import InputError
 from verirank.methods import Policy, adapter_of, lora_adapter, plain_model
-from verirank.models import write_base_of
+from verirank.models import BaseModel, write_base_of
 
 Form = Literal["merged", "adapter", "lora"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -26,7 +28,8 @@ def write_policy(policy: Policy, form: Form, folder: Path) -> None:
         folder: is made if missing; whoever needs an atomic write renames it afterwards.
 
     Raises:
-        InputError: the method has no such form; nothing is written.
+        InputError: the method has no such form, or peft would not find all of its tensors in this
+            architecture; nothing is written.
     """
     if form == "merged":
         plain_model(policy, policy.base.dtype).save_pretrained(folder)
@@ -37,7 +40,34 @@ def write_policy(policy: Policy, form: Form, folder: Path) -> None:
             f"the run's base is {policy.base.config.name} with the adapter {merged} merged into "
             "it, which another adapter cannot stand on; export it as merged"
         )
+    from peft import PeftType
+
     adapter = adapter_of(policy) if form == "adapter" else lora_adapter(policy)
     folder.mkdir(parents=True, exist_ok=True)
     adapter.write(folder)
+    is_lora = adapter.config.peft_type == PeftType.LORA  # the only kind that peft renames
+    if is_lora and (lost := _lost_by_peft(folder, policy.under)):
+        shutil.rmtree(folder)
+        raise InputError(
+            f"peft renames tensors of an adapter of {policy.under.model.config.model_type} and "
+            f"then misses {lost}; export it as merged"
+        )
     write_base_of(folder, policy.under)
+
+
+def _lost_by_peft(folder: Path, base: BaseModel) -> str:
+    """Return what peft says of tensors that it does not find in an adapter, or "".
+
+    It reads an adapter by the names that transformers gives to an architecture's old checkpoints,
+    and warns only where a rule for these also fits a tensor of the adapter.
+    """
+    import torch
+    from peft import PeftModel
+
+    with torch.device("meta"):
+        skeleton = type(base.model)(base.model.config)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        PeftModel.from_pretrained(skeleton, str(folder), low_cpu_mem_usage=True)
+    said = next((str(w.message) for w in caught if "missing adapter keys" in str(w.message)), "")
+    return " ".join(said.partition(":")[2].split())[:200]

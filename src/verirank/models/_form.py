@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-_ROUTERS = {"gate", "router", "shared_expert_gate", "modality_router"}
-"""Names of modules that choose experts, or that hold the linear layer which does."""
+_ROUTERS = {"gate", "router", "shared_expert_gate", "modality_router", "indexer"}
+"""Names of modules that choose experts or keys, or that hold the linear layer which does."""
 _ROUNDING = 1e-4
 """Relative error of fp32 hidden states."""
 _ROUNDING_OF_BF16 = 5e-2
@@ -183,8 +183,9 @@ def keep_distinct_layers(model: Any) -> None:
 def linears_of(model: nn.Module) -> dict[str, nn.Linear]:
     """Return the linear layers inside the decoder layers by name, but those that stay as they are.
 
-    These are routers of experts, and layers whose weight the model reads instead of calling them.
-    Conv1D and stacks of experts are among them once they are unfolded.
+    These are routers of experts, indexers of keys (DeepSeek V3.2), and layers whose weight the
+    model reads instead of calling them. Conv1D and stacks of experts are among them once they are
+    unfolded.
     """
     inside = {id(module) for module in decoder_layers(model).modules()}
     modules = dict(model.named_modules())

@@ -203,22 +203,27 @@ def counts_of(model: nn.Module, top_k: int = 1) -> Counted:
     )
 
 
-def _widest(sizes: Any) -> int | None:
-    """Return a size, of layers that differ the largest."""
-    return max(sizes) if isinstance(sizes, (list, tuple)) else sizes
+def _size(config: Any, name: str) -> int | None:
+    """Return a size by its name in a configuration; None where it has none.
+
+    Where layers differ, as Gemma 4's do in their heads, it is the largest.
+    """
+    if name in (getattr(config, "per_layer_attributes", None) or ()):
+        return max(getattr(layer, name) for layer in config.per_layer_config)
+    size = getattr(config, name, None)
+    return max(size) if isinstance(size, (list, tuple)) else size
 
 
 def _dimensions(config: Any, *, llamas_layers: bool, counted: Counted | None) -> ModelShape:
     text = config.get_text_config()
-    heads = getattr(text, "num_attention_heads", None) or 1
-    kv_heads = getattr(text, "num_key_value_heads", None) or heads
+    heads = _size(text, "num_attention_heads") or 1
     return ModelShape(
         hidden=text.hidden_size,
-        intermediate=_widest(getattr(text, "intermediate_size", None)) or 4 * text.hidden_size,
+        intermediate=_size(text, "intermediate_size") or 4 * text.hidden_size,
         layers=text.num_hidden_layers,
         heads=heads,
-        kv_heads=kv_heads,
-        head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
+        kv_heads=_size(text, "num_key_value_heads") or heads,
+        head_dim=_size(text, "head_dim") or text.hidden_size // heads,
         vocabulary=text.vocab_size,
         tied_embeddings=bool(config.tie_word_embeddings),
         qkv_bias=config.model_type == "qwen2",

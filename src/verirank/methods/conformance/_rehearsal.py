@@ -70,8 +70,12 @@ class RandomData:
 
 
 def policy_loss(model: nn.Module, tokens_NT: Tensor, advantages_N: Tensor) -> Tensor:
-    """Return the policy-gradient loss of sequences, a mean over their tokens."""
-    logits_NTV = model(input_ids=tokens_NT).logits[:, :-1].float()
+    """Return the policy-gradient loss of sequences, a mean over their tokens.
+
+    The model does not read a sequence's last token, which predicts none: an expert that had only
+    such tokens would get no gradient from them.
+    """
+    logits_NTV = model(input_ids=tokens_NT[:, :-1]).logits.float()
     targets_NT = tokens_NT[:, 1:].unsqueeze(-1)
     logprobs_NT = logits_NTV.log_softmax(-1).gather(-1, targets_NT).squeeze(-1)
     return -(advantages_N.unsqueeze(-1) * logprobs_NT).mean()
@@ -135,11 +139,11 @@ class Rehearsal:
         return experts_of(self.policy)
 
     def routed(self) -> set[str]:
-        """Return the layers of experts that the untouched base sends tokens to."""
+        """Return the layers of experts to which the untouched base sends tokens of the loss."""
         if not self.experts:
             return set()
         with tokens_sent(self.base.unfolded, self.experts) as reached:
-            self.logits(self.base.unfolded)
+            _logits(self.base.unfolded, self.tokens_NT[:, :-1])
         return reached
 
     def over_requested_base(self) -> Policy:
