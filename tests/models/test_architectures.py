@@ -88,7 +88,7 @@ def expect_equal_logprobs(base: BaseModel) -> None:
             torch.testing.assert_close(torch.tensor(one.logprobs), expected, atol=1e-5, rtol=1e-5)
 
 
-WINDOWED = ("mistral-window", "gemma3", "olmo3")
+WINDOWED = ("mistral-window", "gemma3", "gemma4", "olmo3")
 
 
 @pytest.mark.parametrize("name", WINDOWED)
