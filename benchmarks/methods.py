@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tuners import REFUSED, first_failure
+from tuners import REFUSED, failures
 
 from verirank.config import InputError, MethodConfig, ModelConfig, TrainingConfig, plugin_names
 from verirank.methods import (
@@ -164,7 +164,7 @@ def page(rows: list[list[str]], refused: list[list[str]]) -> str:
     """Return the whole page."""
     template = (Path(__file__).parent / "methods.md.in").read_text("utf-8")
     return template.replace("@METHODS@", table(HEADING, rows)).replace(
-        "@REFUSED@", table("in peft | check that fails | why", refused)
+        "@REFUSED@", table("in peft | checks that fail | why", refused)
     )
 
 
@@ -198,7 +198,7 @@ def main() -> None:
         else:
             rows.append(kept[f"`{method.name}`"])
     refused = [
-        [label, *first_failure(build)] if label in only else kept[label]
+        [label, *failures(build)] if label in only else kept[label]
         for label, build in REFUSED.items()
     ]
     arguments.out.write_text(page(rows, refused), "utf-8")
