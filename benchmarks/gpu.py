@@ -48,7 +48,7 @@ LEFT_OUT = {"pissa", "milora"}
 def random_base() -> BaseModel:
     """Return a base of the published shape with random weights in bf16 on the GPU."""
     torch.manual_seed(0)
-    base = stack(SHAPE.layers)
+    base = stack("bfloat16", SHAPE.layers)
     place: Any = device_of("cuda")
     base.model.to(place)
     return base

@@ -86,7 +86,7 @@ def failures(build: Callable[[], Any]) -> list[str]:
 def _built(base: BaseModel, build: Callable[[], Any]) -> Any:
     """Return peft's model in evaluation mode, of the same draws every time."""
     torch.manual_seed(0)
-    return get_peft_model(base.share(), build()).eval()
+    return get_peft_model(base.sharing_copy(), build()).eval()
 
 
 def _weights(model: nn.Module) -> dict[str, float]:

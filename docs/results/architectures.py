@@ -118,7 +118,7 @@ def rows() -> Iterator[tuple[str, ...]]:
         windowed = {"sliding_window": _WINDOW} if sizes.get("sliding_window") else {}
         base = tiny(name, **windowed)
         refused = refusals(base)
-        why = None if base.form is None else why_untrainable(base.share())
+        why = None if base.form is None else why_untrainable(base.sharing_copy())
         if why is not None:
             yield name, f"`{kind}`", forward_pass(base), "refused: its own backward pass fails"
             continue

@@ -30,7 +30,7 @@ def test_doctor_finds_the_system_the_packages_and_the_accelerator() -> None:
 
 
 def test_doctor_gives_the_installed_versions() -> None:
-    assert findings()["torch"]["found"] == version("torch")
+    assert findings()["torch"]["value"] == version("torch")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's core affinity")
@@ -38,7 +38,7 @@ def test_doctor_counts_only_the_cores_this_process_may_use() -> None:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        assert f"1 of {os.cpu_count()} cores usable" in findings()["cpu"]["found"]
+        assert f"1 of {os.cpu_count()} cores usable" in findings()["cpu"]["value"]
     finally:
         os.sched_setaffinity(0, before)
 
@@ -52,7 +52,7 @@ def test_doctor_warns_of_more_threads_than_cores() -> None:
 def test_doctor_tells_of_threads_that_spin_only_where_the_user_asked_for_them() -> None:
     assert "unset OMP_WAIT_POLICY" in findings(OMP_WAIT_POLICY="active")["threads"]["advice"]
     quiet = findings(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", KMP_BLOCKTIME="0")["threads"]
-    assert quiet["found"] == "OMP_NUM_THREADS=1, OMP_WAIT_POLICY=passive, KMP_BLOCKTIME=0"
+    assert quiet["value"] == "OMP_NUM_THREADS=1, OMP_WAIT_POLICY=passive, KMP_BLOCKTIME=0"
     assert "hold for `verirank train`" in quiet["advice"]
 
 
@@ -93,6 +93,6 @@ def test_doctor_names_the_install_line_that_loading_smollm2_names() -> None:
 
 def test_doctor_says_that_nobody_has_tested_several_gpus() -> None:
     one, two = gpu_finding(["Some GPU (80 GiB)"]), gpu_finding(["Some GPU (80 GiB)"] * 2)
-    assert (one.status, one.found) == ("ok", "Some GPU (80 GiB)")
-    assert (two.status, two.found) == ("warn", "Some GPU (80 GiB), Some GPU (80 GiB)")
+    assert (one.status, one.value) == ("ok", "Some GPU (80 GiB)")
+    assert (two.status, two.value) == ("warn", "Some GPU (80 GiB), Some GPU (80 GiB)")
     assert "not tested" not in one.advice and "not tested" in two.advice

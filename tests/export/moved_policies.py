@@ -28,7 +28,7 @@ def moved_policy(base: BaseModel, method: str) -> Policy:
 
 def served(policy: Policy) -> torch.Tensor:
     """Return the logits of the weights that a sampler serves."""
-    model = policy.base.share()
+    model = policy.base.sharing_copy()
     parameters = dict(model.named_parameters())
     for name, weight in policy.effective_weights():
         parameters[name].data = weight.to(policy.base.dtype)

@@ -217,7 +217,7 @@ def post_attention_norms_alone(base, config, *, seed, total_steps, data) -> Poli
 
     kind = type(create_method(config))
     method = type("LNTuning", (kind,), {"targets": half})(config)
-    model = method.attach(base.share(), seed=seed, total_steps=total_steps).eval()
+    model = method.attach(base.sharing_copy(), seed=seed, total_steps=total_steps).eval()
     return Policy(base, method, model, seed, total_steps, {})
 
 
@@ -310,7 +310,7 @@ def skip_one_experts_adapters(policy: Policy) -> None:
 
 
 def multiply_by_the_whole_stacks(policy: Policy) -> None:
-    plain = dict(policy.base.share().named_modules())
+    plain = dict(policy.base.sharing_copy().named_modules())
     for name, module in policy.model.named_modules():
         if name.endswith(".experts"):
             module.forward = plain[name.removeprefix("base_model.model.")].forward

@@ -35,7 +35,7 @@ def test_a_part_at_a_time_gives_what_a_copy_in_fp64_gives_and_leaves_every_tenso
 def test_a_plain_mixture_computes_in_fp64_what_the_policy_over_it_does(tmp_path: Path) -> None:
     model = save_mixture(tmp_path, chooses=True)
     rehearsal = Rehearsal.prepare(method_config({"name": "lora"}), model, Policy.create)
-    plain = rehearsal.base.share()
+    plain = rehearsal.base.sharing_copy()
     found = rehearsal.exact_logits(plain)
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, rehearsal.exact_logits(rehearsal.policy.model))

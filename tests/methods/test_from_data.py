@@ -48,7 +48,7 @@ def factors(model: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
 
 @pytest.mark.filterwarnings("ignore:Full backward hook")
 def test_lora_ga_has_the_directions_of_pefts_own_and_the_papers_size(toy: BaseModel) -> None:
-    model = toy.share()
+    model = toy.sharing_copy()
     config = of_peft(model, init_lora_weights="lora_ga", lora_ga_config=LoraGAConfig())
     preprocess_loraga(model, config, lambda: through(toy, model))
     state = start(toy, "lora-ga")
@@ -64,7 +64,7 @@ def test_lora_ga_has_the_directions_of_pefts_own_and_the_papers_size(toy: BaseMo
 
 @pytest.mark.parametrize(("components", "mode"), [("main", "ipm"), ("minor", "kpm")])
 def test_corda_starts_as_pefts_own(components: str, mode: str, toy: BaseModel) -> None:
-    model = toy.share()
+    model = toy.sharing_copy()
     config = of_peft(model, init_lora_weights="corda", corda_config=CordaConfig(corda_method=mode))
     preprocess_corda(model, config, lambda: through(toy, model))
     state = start(toy, "corda", components=components)
@@ -98,7 +98,7 @@ def test_conformance_tells_corda_from_the_plain_components(
 
 
 def test_evas_directions_are_those_of_pefts_own(toy: BaseModel) -> None:
-    model = toy.share()
+    model = toy.sharing_copy()
     config = of_peft(model, init_lora_weights="eva", eva_config=EvaConfig(rho=1.0))
     batch = {"input_ids": RandomData.of(toy).tokens_NT}
     batch["attention_mask"] = torch.ones_like(batch["input_ids"])

@@ -76,7 +76,7 @@ def expect_equal_logprobs(base: BaseModel) -> None:
     groups = sample_all(sampler, prompts, seeds, temperature=0.7, max_new_tokens=14, stop=None)
     families = [(group[0].prompt_tokens, [one.tokens for one in group]) for group in groups]
     completions = [one for group in groups for one in group]
-    logprobs = CompletionLogprobs(base.share(), 0.7, packed=base.form is None)
+    logprobs = CompletionLogprobs(base.sharing_copy(), 0.7, packed=base.form is None)
     with torch.no_grad():
         trained_NT = logprobs(Sequences.pack(families))
         for n, one in enumerate(completions):
@@ -148,13 +148,13 @@ def test_methods_train_and_publish_what_they_compute(name: str, method: str) -> 
         optimizer.zero_grad()
         logprobs(sequences)[0].sum().backward()
         policy.update(optimizer, step, 1.0)
-    published = base.share()
+    published = base.sharing_copy()
     weights = dict(policy.effective_weights())
     for key, parameter in published.named_parameters():
         if key in weights:
             parameter.data = weights[key]
     plain = CompletionLogprobs(published, 1.0, packed=False)
-    untrained = CompletionLogprobs(base.share(), 1.0, packed=False)
+    untrained = CompletionLogprobs(base.sharing_copy(), 1.0, packed=False)
     with torch.no_grad():
         found, expected, before = (one(sequences) for one in (logprobs, plain, untrained))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
@@ -245,7 +245,7 @@ def test_a_models_own_dropout_is_no_fault_of_a_method(tmp_path: Path) -> None:
 
 def test_experts_that_are_used_otherwise_are_refused_in_one_line() -> None:
     base = tiny("mixtral")
-    model = base.share_unfolded()
+    model = base.unfolded_copy()
     stack = model.get_submodule("model.layers.0.mlp.experts").gate_up_proj
     with pytest.raises(InputError, match=r"by einsum, .* leave them out: method.modules"):
         torch.einsum("eoi,ni->eno", stack, torch.ones(1, 32))

@@ -140,7 +140,7 @@ def test_the_pass_of_a_start_costs_what_is_counted(method: str, checkpointing: b
         most_tokens=1024,
     )
     data = StartCompletions(base, made, parts, 1.0, checkpointing)
-    model = base.share_unfolded()
+    model = base.unfolded_copy()
     names = sorted(create_method(config.method).targets(model))
     with counter() as counted:
         if method == "eva":

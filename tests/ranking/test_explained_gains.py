@@ -51,7 +51,7 @@ def rows(out: Path) -> dict[str, Explained]:
 def test_a_control_that_gains_nothing_leaves_the_whole_gain_to_right_answers(out: Path) -> None:
     row = rows(out)["random-reward"]
     assert row.control_gain_low < 0 < row.control_gain_high
-    assert row.share == pytest.approx(0, abs=0.15)
+    assert row.explained == pytest.approx(0, abs=0.15)
     assert row.rest_low > 0
     assert row.rest == pytest.approx(row.avg_at_k - row.control_avg_at_k)
 
@@ -59,10 +59,14 @@ def test_a_control_that_gains_nothing_leaves_the_whole_gain_to_right_answers(out
 def test_the_share_is_what_the_control_gains_of_the_methods_gain(out: Path) -> None:
     row = rows(out)["format-reward"]
     assert row.control_gain_low > 0
-    assert row.share == pytest.approx(row.control_gain / row.gain)
-    assert row.share is not None and row.share_low is not None and row.share_high is not None
-    assert 0.3 < row.share_low < row.share < row.share_high < 0.75
-    assert row.share_high - row.share_low > 0.05
+    assert row.explained == pytest.approx(row.control_gain / row.gain)
+    assert (
+        row.explained is not None
+        and row.explained_low is not None
+        and row.explained_high is not None
+    )
+    assert 0.3 < row.explained_low < row.explained < row.explained_high < 0.75
+    assert row.explained_high - row.explained_low > 0.05
     assert row.rest + row.control_gain == pytest.approx(row.gain)
     assert row.seeds == len(SEEDS)
 
@@ -81,8 +85,8 @@ def test_controls_are_not_ranked_neither_in_a_study_nor_in_a_bare_store(out: Pat
 def test_every_number_of_the_page_is_in_a_file_beside_it(out: Path) -> None:
     with (out / "controls.csv").open() as file:
         written = {row["control"]: row for row in csv.DictReader(file)}
-    assert float(written["format-reward"]["share"]) == pytest.approx(
-        rows(out)["format-reward"].share
+    assert float(written["format-reward"]["explained"]) == pytest.approx(
+        rows(out)["format-reward"].explained
     )
     page = (out / "report.html").read_text()
     assert "How much of the gain the controls explain" in page
@@ -103,7 +107,7 @@ def test_a_share_of_a_gain_that_is_not_proven_is_not_given(tmp_path: Path) -> No
         entries.append(TrialEntry(f"control-{seed}", "control", "lora", seed, 3e-4, 60, **pair))
     write_trial_list(tmp_path, tmp_path / "trials", entries)
     (row,) = measure_controls([tmp_path], build_leaderboard([tmp_path])).rows
-    assert (row.share, row.share_low, row.share_high) == (None, None, None)
+    assert (row.explained, row.explained_low, row.explained_high) == (None, None, None)
 
 
 def test_failed_controls_have_a_line_each_with_the_reason_though_none_was_scored(

@@ -42,13 +42,13 @@ def searched(folder: Path, **variances: float | None) -> Leaderboard:
 
 def test_a_searched_methods_interval_test_and_rank_hold_the_search(folder: Path) -> None:
     plain, lucky = searched(folder), searched(folder, lora=0.03**2, dora=0.03**2)
-    assert {row.search_share for row in plain.main} == {None}
+    assert {row.search_fraction for row in plain.main} == {None}
     before, after = ({row.label: row for row in board.main} for board in (plain, lucky))
     for label in ("lora", "dora"):
         one, other = before[label], after[label]
         assert other.low < one.low < one.high < other.high
         assert other.change_low < one.change_low < one.change_high < other.change_high
-        share = other.search_share
+        share = other.search_fraction
         assert share is not None and 0.3 < share < 1
         assert other.over == (*one.over, "searches")
         # Of the variance of the change, as far as both intervals have the same quantile of t.
@@ -57,7 +57,7 @@ def test_a_searched_methods_interval_test_and_rank_hold_the_search(folder: Path)
     assert (before["dora"].rank, after["dora"].rank) == (2, 1)
     assert after["lora"].rank_worst == 2
     # A method whose rate was set keeps its own interval, but is compared with searched ones.
-    assert (after["ia3"].low, after["ia3"].search_share) == (before["ia3"].low, None)
+    assert (after["ia3"].low, after["ia3"].search_fraction) == (before["ia3"].low, None)
     found, wider = (
         {c.label: c for c in comparisons(board) if c.reference == "lora"}
         for board in (plain, lucky)
@@ -67,7 +67,7 @@ def test_a_searched_methods_interval_test_and_rank_hold_the_search(folder: Path)
 
 def test_the_limits_say_how_much_of_the_intervals_is_the_search(folder: Path) -> None:
     said = " ".join(limits(searched(folder, lora=0.03**2, dora=None)))
-    shares = [100 * (row.search_share or 0.0) for row in searched(folder, lora=0.03**2).main]
+    shares = [100 * (row.search_fraction or 0.0) for row in searched(folder, lora=0.03**2).main]
     assert f"{max(shares):.0f} % of the variance behind a method's interval" in said
     assert "in every interval, test and rank" in said
     assert "Another search" not in " ".join(limits(searched(folder)))
@@ -76,7 +76,7 @@ def test_the_limits_say_how_much_of_the_intervals_is_the_search(folder: Path) ->
 def test_a_search_of_which_one_rate_came_to_the_end_counts_as_the_others(folder: Path) -> None:
     board = searched(folder, lora=0.02**2, dora=None)
     rows = {row.label: row for row in board.main}
-    assert rows["dora"].search_share and rows["lora"].search_share
+    assert rows["dora"].search_fraction and rows["lora"].search_fraction
     assert board.main_tests.search.variance == {"lora": 0.02**2, "dora": 0.02**2}
     assert board.main_tests.search.degrees == 4
     assert searched(folder, lora=None).main_tests.search.variance == {}

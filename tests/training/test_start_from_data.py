@@ -80,7 +80,7 @@ def test_the_gradient_is_that_of_the_first_step_of_full_fine_tuning(
     )
     full._accumulate_gradients(batch)
     names = ["model.layers.0.self_attn.k_proj", "model.layers.3.mlp.down_proj"]
-    found = gradients_of(base.share_unfolded(), names, data)
+    found = gradients_of(base.unfolded_copy(), names, data)
     for name in names:
         expected = full.policy.model.get_submodule(name).weight.grad
         assert expected is not None
@@ -98,10 +98,10 @@ def test_with_checkpointing_the_pass_keeps_less_and_has_the_same_gradient(
     ]
 
     def kept(data: StartCompletions) -> int:
-        model = base.share_unfolded()
+        model = base.unfolded_copy()
         model.get_submodule(name).weight.requires_grad_(True)  # pyright: ignore
         return kept_bytes(lambda: next(data.losses(model)), model.parameters())
 
-    found = [gradients_of(base.share_unfolded(), [name], data)[name] for data in datas]
+    found = [gradients_of(base.unfolded_copy(), [name], data)[name] for data in datas]
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-9)
     assert 0 < kept(datas[1]) < kept(datas[0]) / 3

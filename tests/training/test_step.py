@@ -82,7 +82,7 @@ def test_logprobs_equal_plain_forward_passes_with_shared_prompts(
     (part,) = batch.parts
     packed = part.sequences
     assert len(packed.tokens_M) == 30 + 4 + (5 + 9 + 4 + 8) + (6 + 2 + 3 + 7), "no token twice"
-    logprobs_NT = CompletionLogprobs(base.share(), 0.7)(packed)
+    logprobs_NT = CompletionLogprobs(base.sharing_copy(), 0.7)(packed)
     # The group whose longest completion is shorter comes first; each begins with its shortest.
     ordered = [sorted(g.completions, key=lambda c: len(c.tokens)) for g in reversed(groups)]
     for n, completion in enumerate(ordered[0] + ordered[1]):

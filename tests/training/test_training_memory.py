@@ -79,7 +79,7 @@ def test_checkpointing_keeps_a_fraction_of_the_activations(
 
 
 def test_the_layers_inside_stay_in_evaluation_mode(base: BaseModel) -> None:
-    model = CompletionLogprobs(base.share(), 1.0)
+    model = CompletionLogprobs(base.sharing_copy(), 1.0)
     model.eval()
     model.checkpoint_layers()
     layers = set(model.model.get_decoder().layers)

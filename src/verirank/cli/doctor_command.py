@@ -39,7 +39,7 @@ class Finding:
 
     name: str
     status: Literal["ok", "warn"]
-    found: str
+    value: str
     advice: str = ""
 
 
@@ -60,7 +60,7 @@ def command(as_json: bool) -> None:
         mark = click.style(
             f"{finding.status:<4}", fg="green" if finding.status == "ok" else "yellow"
         )
-        click.echo(f"{mark}  {finding.name:<{width}}  {finding.found}")
+        click.echo(f"{mark}  {finding.name:<{width}}  {finding.value}")
         if finding.advice:
             click.echo(f"{'':<{width + 8}}{finding.advice}")
 

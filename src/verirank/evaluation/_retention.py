@@ -50,7 +50,7 @@ def measure_retention(
         return None
     text, families = _held_out(sampler.tokenizer)
     own = _completions(sampler, task, config)
-    base, temperature = policy.base.share(), config.sampling.temperature
+    base, temperature = policy.base.sharing_copy(), config.sampling.temperature
     after, before = (_means(policy, model, families, 1.0) for model in (policy.model, base))
     ours, theirs = (_means(policy, model, own, temperature) for model in (policy.model, base))
     return {

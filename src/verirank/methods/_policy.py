@@ -90,7 +90,7 @@ class Policy:
         if initial is not None:
             initial = {name: tensor.to(base.device) for name, tensor in initial.items()}
         # The other methods adapt no linear layers, or the model's own parameters as they are.
-        plain = under.share_unfolded() if method.serves == "linears" else under.share()
+        plain = under.unfolded_copy() if method.serves == "linears" else under.sharing_copy()
         model: Any = method.attach(plain, seed=seed, total_steps=total_steps, initial=initial)
         if config.start is not None:
             locations = under.locations if method.serves == "linears" else {}
@@ -127,7 +127,7 @@ class Policy:
     @property
     def reference(self) -> PreTrainedModel:
         """A model that a KL penalty pulls towards: the base itself, never an adapter put off."""
-        return self.base.share()
+        return self.base.sharing_copy()
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Return the tensors that require a gradient, by name; tied ones once."""
@@ -240,7 +240,7 @@ def _from_data(method: Method, base: BaseModel, data: StartData | None) -> dict[
             f"method {method.name!r} starts from a pass over training completions, which a trial "
             "takes before its first step; none are given here"
         )
-    model = base.share_unfolded()
+    model = base.unfolded_copy()
     method.expect_shapes(model)
     with deterministic(base.device):
         return method.start_from(model, data)

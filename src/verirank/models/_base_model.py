@@ -72,7 +72,7 @@ class BaseModel:
     def form(self) -> str | None:
         """Why the model needs transformers' own forward pass; None where the kernels serve it."""
         reason = unknown_form(self.model, self.longest)
-        if reason is None and not attends_packed(self.share()):
+        if reason is None and not attends_packed(self.sharing_copy()):
             return "layers that do not use the attention they are given"
         return reason
 
@@ -87,7 +87,7 @@ class BaseModel:
         Raises:
             InputError: it does; the message says why.
         """
-        if self.form is not None and (why := why_untrainable(self.share())) is not None:
+        if self.form is not None and (why := why_untrainable(self.sharing_copy())) is not None:
             kind = self.model.config.model_type
             raise InputError(
                 f"model {self.name!r} cannot be trained: transformers' own computation of {kind} "
@@ -137,7 +137,7 @@ class BaseModel:
 
     def share_plain(self) -> PreTrainedModel:
         """Return what `share` returns, with plain linear layers in the place of 4-bit ones."""
-        model = self.share()
+        model = self.sharing_copy()
         dequantise(model)
         return model
 
@@ -153,16 +153,16 @@ class BaseModel:
 
     @cached_property
     def _unfolded(self) -> tuple[PreTrainedModel, dict[str, Location]]:
-        model = self.share()
+        model = self.sharing_copy()
         return model, unfold(model)
 
-    def share_unfolded(self) -> PreTrainedModel:
+    def unfolded_copy(self) -> PreTrainedModel:
         """Return what `share` returns, with Conv1D and experts as linear layers (`unfold`)."""
-        model = self.share()
+        model = self.sharing_copy()
         unfold(model)
         return model
 
-    def share(self) -> PreTrainedModel:
+    def sharing_copy(self) -> PreTrainedModel:
         """Return a new frozen model whose parameters use the base's storage.
 
         To change weights, replace a parameter's `data`; never write into it.

@@ -54,7 +54,7 @@ class BenchTests:
     pairs: AllPairs | None
     search: SearchNoise = UNSEARCHED
 
-    def search_share(self, label: str) -> float | None:
+    def search_fraction(self, label: str) -> float | None:
         """Return how much of the variance of an arm's change from the base its search makes up.
 
         None where the learning rate was set, or one seed tells no variance between runs.

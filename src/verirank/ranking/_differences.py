@@ -111,7 +111,7 @@ def _rows(difference: Difference) -> Iterator[dict[str, Any]]:
         yield {
             "method": difference.label,
             "reference": difference.reference,
-            "place": position,
+            "position": position,
             "problem": problem,
             "difference": value,
             "low": low,

@@ -34,8 +34,8 @@ class Row:
     the benches with equal weights; `k` is the least of theirs and `n` their problems together.
     `groups` counts the groups that the problems come in, over which intervals and tests then are.
     `over` names the sources of variation in the intervals; with one seed they are problems and
-    samples only. `search_share` is how much of the variance of `change` the search of the learning
-    rate makes up; None where the rate was set.
+    samples only. `search_fraction` is how much of the variance of `change` the search of the
+    learning rate makes up; None where the rate was set.
     `remaining_parameters` are those of `trainable_parameters` that still act at the end, fewer
     where a schedule prunes as AdaLoRA's does; None in records that do not tell.
     `seconds` is the mean training time of a run and `peak_memory_bytes` the largest of any;
@@ -80,7 +80,7 @@ class Row:
     seconds: float
     peak_memory_bytes: int
     proven: bool
-    search_share: float | None
+    search_fraction: float | None
 
     @property
     def gained(self) -> bool:
@@ -137,7 +137,7 @@ def row_of(
     of_base = {name: getattr(tests.changes, f"{name}_N")[index] for name in ("mean", "low", "high")}
     standing = _Standing() if shared is None else _standing(label, tests)
     failed_as_base, failed_as_zero = _with_failed(arm, marks)
-    of_search = tests.search_share(label)
+    of_search = tests.search_fraction(label)
     return Row(
         method=arm.method,
         label=label,
@@ -179,7 +179,7 @@ def row_of(
         total_parameters=arm.manifests[0].get("total_parameters"),
         seconds=_mean([manifest["seconds"] for manifest in arm.costs]),
         peak_memory_bytes=max(manifest["peak_memory_bytes"] for manifest in arm.costs),
-        search_share=of_search,
+        search_fraction=of_search,
         proven=all((m.get("conformance") or {}).get("passed", False) for m in arm.manifests),
     )
 

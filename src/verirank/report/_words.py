@@ -181,7 +181,7 @@ def _load(board: Leaderboard) -> list[str]:
 def _searches(rows: list[Row]) -> list[str]:
     """Return how much of the intervals the searches of learning rates make up."""
     fractions = sorted(
-        ((row.search_share, row.label) for row in rows if row.search_share is not None),
+        ((row.search_fraction, row.label) for row in rows if row.search_fraction is not None),
         reverse=True,
     )
     if not fractions:

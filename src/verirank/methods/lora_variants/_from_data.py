@@ -64,6 +64,6 @@ def first_layer(policy: Policy) -> tuple[str, Tensor]:
 def inputs_of(policy: Policy, name: str) -> list[Tensor]:
     """Return what the base gives a layer in a pass over the policy's data, a part at a time."""
     parts: list[Tensor] = []
-    model = policy.base.share_unfolded()
+    model = policy.base.unfolded_copy()
     see_inputs(model, [name], data_of(policy), lambda _, rows: parts.append(rows.clone()))
     return parts

@@ -74,7 +74,7 @@ class LoRAGA(ResidualFromData):
     def start_off(self, policy: Policy) -> float:
         """Return how far G A0^T and B0^T G are from the first 2 r singular values of G, over c."""
         name, _ = first_layer(policy)
-        model, rank = policy.base.share_unfolded(), self.config.rank
+        model, rank = policy.base.unfolded_copy(), self.config.rank
         gradient = gradients_of(model, [name], data_of(policy))[name]
         a, b = (policy.initial[f"{name}.{part}"] for part in ("lora_A", "lora_B"))
         lengths = torch.cat([(gradient @ a.T).norm(dim=0), (b.T @ gradient).norm(dim=1)])

@@ -23,7 +23,7 @@ class Explained:
 
     `control_gain` is the control's Avg@k minus the base's on the same problems, `rest` the method's
     minus the control's on the same problems and seeds: what right answers alone explain. Each has a
-    95 % interval, `low` and `high`, over problems, samples and seeds. `share` is
+    95 % interval, `low` and `high`, over problems, samples and seeds. `explained` is
     control_gain / gain, with a 95 % interval over the same resamples; all three are None where the
     method's gain is not proven, or its own interval holds 0, for then they mean nothing.
     """
@@ -41,9 +41,9 @@ class Explained:
     rest: float
     rest_low: float
     rest_high: float
-    share: float | None
-    share_low: float | None
-    share_high: float | None
+    explained: float | None
+    explained_low: float | None
+    explained_high: float | None
     seeds: int
 
 
@@ -117,9 +117,9 @@ def _on_bench(pairs: list[Pair], bench: str, board: Leaderboard) -> Iterator[Exp
             rest=rest.mean,
             rest_low=rest.low,
             rest_high=rest.high,
-            share=explained and explained.ratio,
-            share_low=explained and explained.low,
-            share_high=explained and explained.high,
+            explained=explained and explained.ratio,
+            explained_low=explained and explained.low,
+            explained_high=explained and explained.high,
             seeds=len(each),
         )
 
