@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -171,3 +173,8 @@ def test_a_name_that_leads_nowhere_is_an_input_error(folder, monkeypatch, name, 
     monkeypatch.chdir(folder)
     with pytest.raises(InputError, match=message):
         task(folder, name)
+
+
+def test_what_a_worker_imports_of_the_package_holds_no_torch():
+    code = "import sys, verirank.tasks; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,7 @@
 """Is this answer right? Compared by kind, else by math-verify in workers that can be killed."""
 
 from verirank.verifier._direct import Verdict, decide, kind_of
+from verirank.verifier._functions import load_function
 from verirank.verifier._lenient import LENIENT
 from verirank.verifier._notation import closing_brace
 from verirank.verifier._pool import FAILURES, UNVERIFIED
@@ -33,5 +34,6 @@ __all__ = [
     "decide",
     "judged",
     "kind_of",
+    "load_function",
     "sandbox_lacks",
 ]

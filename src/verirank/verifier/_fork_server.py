@@ -90,8 +90,7 @@ class ForkServer:
             EOFError, OSError: the server is gone.
         """
         with self._exchange():
-            folders = [os.path.abspath(folder) for folder in sys.path]
-            self._control.send(("load", (comparison, folders)))
+            self._control.send(("load", comparison))
             failure = self._receive()
         if failure:
             raise RuntimeError(f"an answer worker cannot load {comparison}: {failure}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from verirank.verifier._direct import EQUALITY, decide
+from verirank.verifier._functions import load_function
 from verirank.verifier.comparing import Policy
 
 LENIENT = "verirank.verifier._lenient:compare_leniently"
@@ -18,5 +17,4 @@ def compare_leniently(gold: str, prediction: str) -> tuple[bool, str]:
     """
     if verdict := decide(gold, prediction, Policy(rounded_decimals=True, bare_percent=True)):
         return verdict.correct, verdict.reason
-    module, _, name = EQUALITY.partition(":")
-    return getattr(import_module(module), name)(gold, prediction)
+    return load_function(EQUALITY)(gold, prediction)

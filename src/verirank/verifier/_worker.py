@@ -8,11 +8,9 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cache
-from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
@@ -20,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from verirank.verifier._direct import EQUALITY, decide
+from verirank.verifier._functions import load_function
 from verirank.verifier._reward import Comparison, Reward, judged
 
 _ORPHAN_SECONDS = 30
@@ -55,7 +54,7 @@ def serve_forks(handle: int, deadline_seconds: float, memory_bytes: int) -> None
         except (EOFError, ConnectionResetError):
             return
         if request == "load":
-            control.send(_failure_of_loading(*argument))
+            control.send(_failure_of_loading(argument))
         elif request == "fork":
             control.send(_fork(control, deadline_seconds, memory_bytes))
         else:
@@ -149,30 +148,20 @@ def _reward(comparison: Comparison, question: Any, answer: str) -> Reward:
         if comparison == EQUALITY and (decided := decide(question, answer)):
             return judged(decided.correct, decided.reason, decided.rule)
         rule = "math-verify" if comparison == EQUALITY else "the task's own"
-        return judged(*_function(comparison)(question, answer), rule)
+        correct, reason = load_function(comparison)(question, answer)
+        return judged(correct, reason, rule)
     except MemoryError:
         return judged(False, "memory")
     except Exception:
         return judged(False, "unparsable answer")
 
 
-def _failure_of_loading(comparison: Comparison, folders: Sequence[str]) -> str:
-    """Return why a comparison cannot be imported, from the caller's folders at last; "" if it can.
-
-    They come behind this process's own, which they can therefore not hide.
-    """
-    sys.path += [folder for folder in folders if folder not in sys.path]
+def _failure_of_loading(comparison: Comparison) -> str:
     try:
-        _function(comparison) if isinstance(comparison, str) else comparison.load()
+        load_function(comparison) if isinstance(comparison, str) else comparison.load()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-@cache
-def _function(comparison: str) -> Callable[[str, str], tuple[bool, str]]:
-    module, _, name = comparison.partition(":")
-    return getattr(import_module(module), name)
 
 
 def _silence() -> None:
