@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import unescape
 from itertools import product
 from pathlib import Path
@@ -28,7 +29,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
     "--enable-logging=stderr",
-    "--window-size=1280,2400",
 ]
 WHEN_READY = """<script>
 new MutationObserver(() => {
@@ -74,10 +74,11 @@ pytestmark = [
 ]
 
 
-def opened(address: str, profile: Path) -> tuple[str, list[str]]:
+def opened(address: str, profile: Path, width: int = 1280) -> tuple[str, list[str]]:
     """Open a page; return its document once drawn, and what it wrote to the console."""
+    window = f"--window-size={width},2400"
     done = subprocess.run(
-        [BROWSER, *QUIET, f"--user-data-dir={profile}", "--dump-dom", address],
+        [BROWSER, *QUIET, window, f"--user-data-dir={profile}", "--dump-dom", address],
         check=True,
         capture_output=True,
         text=True,
@@ -86,14 +87,16 @@ def opened(address: str, profile: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
-def asked(page: Path, steps: str, tmp_path: Path, link: str = "") -> dict[str, str]:
+def asked(
+    page: Path, steps: str, tmp_path: Path, link: str = "", width: int = 1280
+) -> dict[str, str]:
     """Take steps in a page once it is ready; return what they said, and the document as `all`."""
     # The page's policy would refuse this test's script, so the copy does without a policy.
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text("utf-8"))
     copy = tmp_path / "copy.html"
     script = WHEN_READY.replace("STEPS", steps)
     copy.write_text(text.replace("</head>", script, 1), encoding="utf-8")
-    document, console = opened(copy.as_uri() + link, tmp_path / "profile")
+    document, console = opened(copy.as_uri() + link, tmp_path / "profile", width)
     assert console == []
     root = document.partition("<html")[2].partition(">")[0]
     return dict(re.findall(r'data-(\w+)="([^"]*)"', root)) | {"all": document}
@@ -105,7 +108,8 @@ def test_the_page_shows_every_chart_without_a_word_on_the_console(
     document, console = opened((report / "report.html").as_uri(), tmp_path / "profile")
     assert console == []
     assert 'data-ready="true"' in document
-    assert len(re.findall(r'<svg [^>]*class="marks"', document)) == 6
+    # Each is drawn for a wide screen and for a phone.
+    assert len(re.findall(r'<svg [^>]*class="marks"', document)) == 2 * 6
 
 
 def test_the_page_sorts_by_a_heading_and_tells_what_the_pointer_is_on(
@@ -124,8 +128,8 @@ def test_the_page_sorts_by_a_heading_and_tells_what_the_pointer_is_on(
 def test_the_page_is_filtered_by_method_family_and_bench(report: Path, tmp_path: Path) -> None:
     told = asked(report / "report.html", FILTER, tmp_path)
     assert set(told["named"].split()) == {"dora", "ia3"}
-    # Eleven methods, two benches and their average, an interval, a dot and a number each.
-    assert int(told["faded"]) == 11 * 3 * 3
+    # Eleven methods, two benches and their average, an interval, a dot and a number each, twice.
+    assert int(told["faded"]) == 11 * 3 * 3 * 2
     assert told["told"] == "2 of 13 methods"
     assert set(told["family"].split()) == {"pissa", "milora"}
     assert told["bench"] == "ood"
@@ -147,6 +151,79 @@ def test_a_link_opens_the_view_that_it_was_taken_from(report: Path, tmp_path: Pa
     link = asked(report / "report.html", VIEW, tmp_path)["link"]
     again = asked(report / "report.html", VIEW, tmp_path, unescape(link))
     assert again["view"].split() == ["ia3", "dora"]
+
+
+MEASURE = """
+  const scrolls = [...document.querySelectorAll("figure .scroll")]
+    .filter((part) => part.scrollWidth > part.clientWidth + 1);
+  say("scrolling", scrolls.map((part) => part.ariaLabel).join("; "));
+  const shown = (part) => part.getClientRects().length > 0;
+  const over = [];
+  let texts = 0;
+  for (const svg of [...document.querySelectorAll(".chart svg")].filter(shown)) {
+    const words = [...svg.querySelectorAll("text")]
+      .filter((text) => text.textContent && getComputedStyle(text).opacity > 0)
+      .map((text) => [text.textContent, text.getBoundingClientRect()]);
+    texts += words.length;
+    words.forEach(([one, a], place) => words.slice(place + 1).forEach(([other, b]) => {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      const covers = across > 1 && down > 0.4 * Math.min(a.height, b.height);
+      if (covers) over.push(`${one} over ${other}`);
+    }));
+    const frame = svg.getBoundingClientRect();
+    for (const [word, box] of words) {
+      const outside = box.left < frame.left - 1 || box.right > frame.right + 1;
+      if (outside) over.push(`${word} over the edge`);
+    }
+  }
+  say("over", over.join("; "));
+  say("texts", texts);
+  say("wide", document.documentElement.scrollWidth - window.innerWidth);
+"""
+
+
+def arms_of(folder: Path, arms: int) -> Path:
+    """Write the page of so many arms, of more than thirteen with long names."""
+    rates = (None, 0.000123456, 0.01)
+    named = [(method, rate) for rate in rates for method in METHODS][:arms]
+    for place, (method, rate) in enumerate(named):
+        settings = {"name": method} | ({} if rate is None else {"learning_rate": rate})
+        write_run(
+            folder / "study" / f"{place}",
+            method,
+            replace(METHODS[method], seconds=20 + 3 * place),
+            problems=24,
+            samples=2,
+            steps=12,
+            settings={"method": settings},
+        )
+    write_report([folder / "study"], folder / "out")
+    return folder / "out" / "report.html"
+
+
+@pytest.mark.parametrize("arms", [2, 5, 13, 30])
+def test_no_chart_scrolls_sideways_and_no_words_cover_others(arms: int, tmp_path: Path) -> None:
+    page = arms_of(tmp_path, arms)
+    for width in (360, 768, 1280, 1920):
+        told = asked(page, MEASURE, tmp_path, width=width)
+        assert int(told["texts"]) > 20
+        assert (width, told["scrolling"], told["over"]) == (width, "", "")
+        assert int(told["wide"]) <= 0
+
+
+def test_arms_that_collapsed_leave_the_others_the_axis_and_are_named_below_it(
+    tmp_path: Path,
+) -> None:
+    for method in METHODS:
+        rate = 0.02 if method in ("full", "lora-plus") else max(0.7, METHODS[method].rate)
+        write_run(tmp_path / "study" / method, method, replace(METHODS[method], rate=rate))
+    write_report([tmp_path / "study"], tmp_path / "out")
+    told = asked(tmp_path / "out" / "report.html", MEASURE, tmp_path)
+    assert told["over"] == ""
+    picture = (tmp_path / "out" / "figures" / "parameters.svg").read_text("utf-8")
+    assert re.search(r">lora-plus \d\.\d ↓<", picture) and re.search(r">full \d\.\d ↓<", picture)
+    assert ">0<" not in picture
 
 
 def test_a_hundred_runs_fit_5_megabytes_and_are_interactive_within_a_second(

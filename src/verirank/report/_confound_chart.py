@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from verirank.ranking import Confounds
-from verirank.report._palette import SAID, Palette, described, names_axis
+from verirank.report._layout import Layout
+from verirank.report._names import row_names
+from verirank.report._palette import SAID, Palette, described
 from verirank.report._vega_lite import Spec, estimates, layers, mark, nominal, quantitative, values
 
 _MOVED, _NOT_RESOLVED = "moved", "not resolved"
@@ -27,7 +29,7 @@ def confound_rows(confounds: Confounds) -> list[dict[str, Any]]:
     ]
 
 
-def confound_chart(confounds: Confounds, palette: Palette) -> Spec:
+def confound_chart(confounds: Confounds, palette: Palette, layout: Layout) -> Spec:
     """Draw the panels below each other on one scale."""
     rows = confound_rows(confounds)
     ends = [0.0, *(row[end] for row in rows for end in ("low", "high"))]
@@ -35,21 +37,30 @@ def confound_chart(confounds: Confounds, palette: Palette) -> Spec:
     defects = dict.fromkeys(row["defect"] for row in rows)
     last = list(defects)[-1]
     panels = [
-        _panel([row for row in rows if row["defect"] == defect], scale, palette, defect == last)
+        _panel(
+            *([row for row in rows if row["defect"] == defect], scale, palette, layout),
+            is_last=defect == last,
+        )
         for defect in defects
     ]
     return {"vconcat": panels, "spacing": 16}
 
 
-def _panel(rows: list[dict[str, Any]], scale: Spec, palette: Palette, is_last: bool) -> Spec:
+def _panel(
+    rows: list[dict[str, Any]], scale: Spec, palette: Palette, layout: Layout, *, is_last: bool
+) -> Spec:
     order = [row["method"] for row in sorted(rows, key=lambda row: row["difference"])]
-    y_axis = names_axis(order, palette)
-    each = {"description": SAID, "y": nominal("method", sort=order, title=None, axis=y_axis)}
+    names = row_names(order, palette, layout, step=20)
+    width = (layout.plot if layout.is_narrow else 620) - names.taken
+    each = {"description": SAID, "y": names.y}
     domain, colours = [_MOVED, _NOT_RESOLVED], [palette.no_gain, palette.behind]
     colour = nominal("verdict", scale={"domain": domain, "range": colours})
     shape = nominal("verdict", scale={"domain": domain, "range": ["diamond", "square"]})
-    title = "score with the defect minus the fair one, points" if is_last else None
-    x = quantitative("low", title=title, scale=scale, axis={"tickCount": 10, "labels": is_last})
+    words = "score with the defect minus the fair one, points"
+    title = ["score with the defect", "minus the fair one, points"] if layout.is_narrow else words
+    title = title if is_last else None
+    axis = {"tickCount": width // 60, "labels": is_last}
+    x = quantitative("low", title=title, scale=scale, axis=axis)
     zero = mark(
         "rule",
         {"x": quantitative("zero")},
@@ -62,11 +73,11 @@ def _panel(rows: list[dict[str, Any]], scale: Spec, palette: Palette, is_last: b
         each, x, "difference", colour, looks, format="+.1f", muted=palette.muted
     )
     return layers(
-        *(zero, interval, dot, value),
+        *(zero, interval, dot, value, *names.marks),
         data=described(rows, _in_words),
         title=rows[0]["defect"].replace("-", " "),
-        width=620,
-        height={"step": 20},
+        width=width,
+        height={"step": names.step},
     )
 
 

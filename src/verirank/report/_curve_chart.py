@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from verirank.ranking import ArmCurve, Leaderboard
+from verirank.report._layout import Layout
 from verirank.report._palette import (
     STANDINGS,
     Palette,
@@ -19,7 +20,6 @@ from verirank.report._palette import (
 from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
 
 MOST_POINTS = 150
-COLUMNS = 5
 
 
 def curve_rows(curves: list[ArmCurve], measure: str) -> list[dict[str, Any]]:
@@ -45,7 +45,11 @@ def _thinned(curve: ArmCurve, measure: str) -> list[dict[str, Any]]:
 
 
 def curve_chart(
-    rows: list[dict[str, Any]], measure: str, board: Leaderboard, palette: Palette
+    rows: list[dict[str, Any]],
+    measure: str,
+    board: Leaderboard,
+    palette: Palette,
+    layout: Layout,
 ) -> Spec:
     """Draw a small panel a method, best first; grey is the range of all methods."""
     span = _range_of_all(rows, measure)
@@ -60,11 +64,11 @@ def curve_chart(
             palette.rule,
             own.get(method, palette.behind),
             top=float(top),
-            first=index % COLUMNS == 0,
+            first=index % layout.columns == 0,
         )
         for index, method in enumerate(methods)
     ]
-    return small_panels(panels, COLUMNS, data=values(span))
+    return small_panels(panels, layout.columns, data=values(span))
 
 
 def _range_of_all(rows: list[dict[str, Any]], measure: str) -> list[dict[str, Any]]:

@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 
 from verirank.ranking import Difference, points
+from verirank.report._layout import Layout
 from verirank.report._palette import Palette, panel_title, said
 from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
 
-COLUMNS = 5
 MOST_POINTS = 64
 
 
-def difference_chart(pairs: Sequence[Difference], palette: Palette) -> Spec:
+def difference_chart(pairs: Sequence[Difference], palette: Palette, layout: Layout) -> Spec:
     """Draw a panel a method: differences from the most lost to the most won problem.
 
     A colour says on which side the interval of the mean lies; grey lines hold 0.
     """
     furthest = max(float(np.abs(d.difference_P).max()) for d in pairs)
     end = 20.0 * max(1.0, np.ceil(5 * furthest))
-    panels = [_panel(d, end, palette, first=index % COLUMNS == 0) for index, d in enumerate(pairs)]
-    return small_panels(panels, COLUMNS)
+    panels = [
+        _panel(d, end, palette, first=index % layout.columns == 0) for index, d in enumerate(pairs)
+    ]
+    return small_panels(panels, layout.columns)
 
 
 def _panel(d: Difference, end: float, palette: Palette, *, first: bool) -> Spec:

@@ -28,7 +28,7 @@ def difference_figure(name: str, pairs: list[Difference]) -> Figure:
         "moved draw alike from the same random streams, so they lie nearer to zero.",
         f"A small panel a method with its sorted differences from {reference} on {bench}. "
         f"{_in_words(pairs)}",
-        lambda palette: difference_chart(pairs, palette),
+        lambda palette, layout: difference_chart(pairs, palette, layout),
         difference_rows(pairs),
     )
 
@@ -52,7 +52,7 @@ def geometry_figures(geometry: GeometryReport) -> list[Figure]:
                 "of the same norm without preferred directions. Dotted: the base's own weight. The "
                 "left directions are in the data.",
                 "A small panel a method; the data beside the page has every curve.",
-                lambda palette: energy_panels(energy, palette),
+                lambda palette, layout: energy_panels(energy, palette, layout),
                 energy,
             )
         )
@@ -64,7 +64,7 @@ def geometry_figures(geometry: GeometryReport) -> list[Figure]:
                 "Norm of the update over that of the weights, in percent, at the kept checkpoints "
                 "and the end; mean over seeds.",
                 "A small panel a method; the data beside the page has every point.",
-                lambda palette: growth_panels(growth, palette),
+                lambda palette, layout: growth_panels(growth, palette, layout),
                 growth,
             )
         )

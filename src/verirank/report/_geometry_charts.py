@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from verirank.ranking import GeometryReport, group_means
+from verirank.report._layout import Layout
 from verirank.report._palette import Palette, panel_title, said
 from verirank.report._vega_lite import Spec, layers, mark, quantitative, small_panels, values
 
-COLUMNS = 5
 _SIZE = {"width": 146, "height": 104}
 
 
@@ -23,15 +23,17 @@ def energy_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
     ]
 
 
-def energy_panels(rows: list[dict[str, Any]], palette: Palette) -> Spec:
+def energy_panels(rows: list[dict[str, Any]], palette: Palette, layout: Layout) -> Spec:
     """Draw the update's energy over the base's right directions, its isotropic null, the base's."""
     right = [row for row in rows if row["side"] == "right"]
     methods = list(dict.fromkeys(row["method"] for row in right))
     panels = [
-        _energy_panel([r for r in right if r["method"] == m], palette, first=p % COLUMNS == 0)
+        _energy_panel(
+            [r for r in right if r["method"] == m], palette, first=p % layout.columns == 0
+        )
         for p, m in enumerate(methods)
     ]
-    return small_panels(panels, COLUMNS)
+    return small_panels(panels, layout.columns)
 
 
 def _energy_panel(rows: list[dict[str, Any]], palette: Palette, *, first: bool) -> Spec:
@@ -71,15 +73,17 @@ def growth_rows(geometry: GeometryReport) -> list[dict[str, Any]]:
     ]
 
 
-def growth_panels(rows: list[dict[str, Any]], palette: Palette) -> Spec:
+def growth_panels(rows: list[dict[str, Any]], palette: Palette, layout: Layout) -> Spec:
     """Draw the norm of the update over that of the weight by step, a panel a method."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     most = max(row["relative_norm"] for row in rows)
     panels = [
-        _growth_panel([r for r in rows if r["method"] == m], most, palette, first=p % COLUMNS == 0)
+        _growth_panel(
+            [r for r in rows if r["method"] == m], most, palette, first=p % layout.columns == 0
+        )
         for p, m in enumerate(methods)
     ]
-    return small_panels(panels, COLUMNS)
+    return small_panels(panels, layout.columns)
 
 
 def _growth_panel(

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from verirank.ranking import Leaderboard, Row
+from verirank.report._layout import NARROW, Layout, layout_for
+from verirank.report._names import Names, row_names
 from verirank.report._palette import (
-    FEW,
-    NARROW_PLOT,
     SAID,
     Palette,
     described,
     gain,
-    names_axis,
     score_in_words,
     standing,
     standing_encodings,
@@ -21,7 +20,7 @@ from verirank.report._palette import (
 from verirank.report._vega_lite import Spec, estimates, layers, mark, nominal, quantitative, values
 
 WIDTHS = {1: 720, 2: 370}
-NARROW = 240
+_NARROWEST = 240
 
 
 def interval_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -42,25 +41,27 @@ def interval_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def interval_chart(board: Leaderboard, palette: Palette) -> Spec:
+def interval_chart(board: Leaderboard, palette: Palette, layout: Layout) -> Spec:
     """Draw a column a bench: dots with 95 % intervals, best first, and the base as a line.
 
-    Of few arms, benches stand below each other.
+    Of few arms, and where the room is narrow, benches stand below each other.
     """
     order = [row.label for row in board.main]
     order += sorted({row.label for row in board.rows}.difference(order))
-    few = len(order) <= FEW
-    width = NARROW_PLOT if few else WIDTHS.get(len(board.benches), NARROW)
-    columns = [
-        _column(board.of_bench(bench), order, palette, width, named=few or index == 0)
+    stacked = layout_for(len(order), layout).is_narrow
+    width = NARROW.plot if stacked else WIDTHS.get(len(board.benches), _NARROWEST)
+    panels = [
+        _panel(
+            *(board.of_bench(bench), palette, width),
+            row_names(order, palette, layout, step=23, shown=stacked or index == 0),
+        )
         for index, bench in enumerate(board.benches)
     ]
-    return {"vconcat" if few else "hconcat": columns}
+    return {"vconcat" if stacked else "hconcat": panels}
 
 
-def _column(
-    rows: list[Row], order: list[str], palette: Palette, width: int, *, named: bool
-) -> Spec:
+def _panel(rows: list[Row], palette: Palette, width: int, names: Names) -> Spec:
+    width -= names.taken
     x = quantitative(
         "low",
         title=f"Avg@{rows[0].k} {rows[0].on}, %",
@@ -68,22 +69,28 @@ def _column(
         # Flush labels shift the last tick's into the one before it.
         axis={"tickCount": width // 60, "labelFlush": False, "labelSeparation": 8},
     )
-    y_axis = {**names_axis(order if named else [], palette), "labels": named}
-    each = {"y": nominal("method", sort=order, title=None, axis=y_axis), "description": SAID}
+    each = {"y": names.y, "description": SAID}
     colour, looks = standing_encodings(rows, palette)
     data = described(interval_rows(rows), _in_words)
     interval, dot, value = estimates(
         each, x, "avg_at_k", colour, looks, format=".1f", muted=palette.muted
     )
-    base = _base_line(rows, palette)
-    return layers(interval, base, dot, value, data=data, width=width, height={"step": 23})
+    views = (
+        interval,
+        _base_line(rows, palette, raised=bool(names.marks)),
+        dot,
+        value,
+        *names.marks,
+    )
+    return layers(*views, data=data, width=width, height={"step": names.step})
 
 
 def _in_words(row: dict[str, Any]) -> str:
     return f"{score_in_words(row)}, {row['standing']}, {row['gain']}"
 
 
-def _base_line(rows: list[Row], palette: Palette) -> Spec:
+def _base_line(rows: list[Row], palette: Palette, *, raised: bool) -> Spec:
+    """Draw the base and its score, `raised` above a name that stands above the first row."""
     mean = sum(row.base_avg_at_k for row in rows) / len(rows)
     data = values([{"base": 100 * mean, "text": f"base {100 * mean:.1f}"}])
     x = quantitative("base")
@@ -92,7 +99,7 @@ def _base_line(rows: list[Row], palette: Palette) -> Spec:
         "text",
         {"x": x, "y": {"value": 0}, "text": nominal("text")},
         align="center",
-        dy=-6,
+        dy=-14 if raised else -6,
         baseline="bottom",
         fontSize=11,
         color=palette.muted,

@@ -49,11 +49,8 @@ _VARIABLES = {
 
 STANDINGS: tuple[str, ...] = ("level with the best", "behind the best", "not ranked")
 UNPROVEN_GAIN = "gain not proven"
-FEW = 4
-"""Arms up to which charts are drawn for a phone's screen: narrow, and below each other."""
-NARROW_PLOT = 310
-"""Pixels of such a chart's plot; names and numbers stand beside it."""
 _NARROWEST = 680
+_BROAD = 950
 _SMALLEST = 0.8
 """To so many pixels, or of its size, a picture shrinks on a narrow screen; then it scrolls."""
 _WIDEST_GLYPH = 7.4
@@ -159,6 +156,12 @@ def for_page(svg: str, name: str) -> str:
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda match: _VARIABLES.get(match[0], match[0]), svg)
     svg = svg.replace(f' font-family="{FILE.font}"', "")
     return re.sub(r'( id="|url\(#)', rf"\1{name}-", svg)
+
+
+def is_broad(svg: str) -> bool:
+    """Return whether a picture's text would be too small on a tablet."""
+    width = re.search(r' width="([\d.]+)"', svg)
+    return width is not None and float(width[1]) > _BROAD
 
 
 def _sized(size: re.Match[str]) -> str:

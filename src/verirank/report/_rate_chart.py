@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from verirank.report._layout import Layout
 from verirank.report._palette import SAID, Palette, described
 from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative
 
 
-def rate_chart(rows: list[dict[str, Any]], palette: Palette) -> Spec:
+def rate_chart(rows: list[dict[str, Any]], palette: Palette, layout: Layout) -> Spec:
     """Draw a panel a method: score on the selection bench by learning rate, a line a rung."""
     steps = sorted({row["steps"] for row in rows})
     rung = {"field": "steps", "type": "ordinal"}
@@ -32,8 +33,8 @@ def rate_chart(rows: list[dict[str, Any]], palette: Palette) -> Spec:
     return {
         "data": described(rows, _in_words),
         "facet": nominal("method", title=None),
-        "columns": 4,
-        "spec": layers(line, won, width=175, height=110),
+        "columns": 2 if layout.is_narrow else 4,
+        "spec": layers(line, won, width=130 if layout.is_narrow else 175, height=110),
     }
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from verirank.ranking import Leaderboard, Row, pareto_frontier
 from verirank.report._labels import place_labels
+from verirank.report._layout import FEW, Layout, layout_for
 from verirank.report._palette import (
-    FEW,
-    NARROW_PLOT,
     SAID,
     Palette,
     described,
@@ -22,10 +21,15 @@ from verirank.report._palette import (
 from verirank.report._vega_lite import Spec, layers, mark, nominal, quantitative, values
 
 HEIGHT = 380
-_HEIGHT_OF_FEW = 250
+_HEIGHTS_IF_NARROW = {True: 250, False: 320}
+"""Of few arms, and of more."""
+_AXIS = 45
+"""Pixels beside a panel for its scores."""
 MOST_NAMED = 16
 """Points up to which each has a label; more labels could not be placed without overlaps."""
 _NAMED_OF_MANY = 8
+_BASE_GLYPH = 6
+"""Pixels of a character of the words about the base."""
 _LONGEST_NAME = 24
 """Characters of a label, which fits on one side of any point of the narrowest panel."""
 
@@ -77,16 +81,19 @@ def scatter_rows(board: Leaderboard, costs: tuple[Cost, ...]) -> list[dict[str, 
 
 
 def scatter_chart(
-    board: Leaderboard, costs: tuple[Cost, ...], palette: Palette, width: int
+    board: Leaderboard, costs: tuple[Cost, ...], palette: Palette, layout: Layout
 ) -> Spec:
     """Draw a panel a cost, each with the score on the main bench going up.
 
-    Of few arms, panels are small and stand below each other.
+    Of few arms, and where the room is narrow, panels are small and stand below each other.
     """
-    few = len(board.main) <= FEW
-    size = (NARROW_PLOT, _HEIGHT_OF_FEW) if few else (width, HEIGHT)
+    layout = layout_for(len(board.main), layout)
+    if layout.is_narrow:
+        size = (layout.plot, _HEIGHTS_IF_NARROW[len(board.main) <= FEW])
+    else:
+        size = (layout.plot // len(costs) - _AXIS * (len(costs) - 1), HEIGHT)
     panels = [_panel(board, cost, palette, *size) for cost in costs]
-    return {"vconcat" if few else "hconcat": panels}
+    return {"vconcat" if layout.is_narrow else "hconcat": panels}
 
 
 def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int, height: int) -> Spec:
@@ -94,9 +101,9 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int, height:
     x_domain = _domain([row[cost.field] for row in rows], cost.log)
     base = 100 * sum(row.base_avg_at_k for row in board.main) / len(rows)
     y_domain = _score_domain(rows, base)
-    named = _named(rows, cost)
-    labels = _labels(named, cost, x_domain, y_domain, width, height)
-    placed = [{**row, **label} for row, label in zip(named, labels, strict=True)]
+    rows = _inside(rows, y_domain[0])
+    frame = _Frame(cost, x_domain, y_domain, width, height)
+    placed = _labelled(rows, frame, base)
     main = board.main[0]
     x = quantitative(
         cost.field,
@@ -109,7 +116,7 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int, height:
         "scale": {"domain": y_domain, "nice": False, "zero": False},
         "axis": {"tickCount": 6, "domain": False, "ticks": False},
     }
-    low, score = quantitative("low", **y), quantitative("avg_at_k", **y)
+    low, score = quantitative("from", **y), quantitative("at", **y)
     each = {"x": x, "description": SAID}
     colour, looks = standing_encodings(board.main, palette)
     ahead = [row for row in rows if row[f"{cost.field}_frontier"]]
@@ -126,7 +133,7 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int, height:
     )
     interval = mark(
         "rule",
-        {**each, "y": low, "y2": {"field": "high"}, "color": colour},
+        {**each, "y": low, "y2": {"field": "to"}, "color": colour},
         strokeWidth=1.5,
         opacity=0.3,
     )
@@ -158,22 +165,38 @@ def _panel(board: Leaderboard, cost: Cost, palette: Palette, width: int, height:
     )
 
 
-def _named(rows: list[dict[str, Any]], cost: Cost) -> list[dict[str, Any]]:
-    """Return the rows that have labels: all where they are few, else the frontier and the best."""
-    if len(rows) <= MOST_NAMED:
-        return rows
-    return sorted(rows, key=lambda row: not row[f"{cost.field}_frontier"])[:_NAMED_OF_MANY]
+def _inside(rows: list[dict[str, Any]], bottom: float) -> list[dict[str, Any]]:
+    """Return the rows with where they are drawn; one below the axis stands on its end."""
+    at = {"at": "avg_at_k", "from": "low", "to": "high"}
+    return [row | {drawn: max(bottom, row[true]) for drawn, true in at.items()} for row in rows]
 
 
-def _shortened(name: str) -> str:
-    """Return a name that fits beside a point."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+def _ordered_to_name(rows: list[dict[str, Any]], cost: Cost) -> list[dict[str, Any]]:
+    """Return the rows that may have labels, those that need one first.
+
+    All may where they are few; of many those below the axis, the frontier and the best.
+    """
+    ordered = sorted(
+        rows, key=lambda row: (row["at"] == row["avg_at_k"], not row[f"{cost.field}_frontier"])
+    )
+    return ordered if len(rows) <= MOST_NAMED else ordered[:_NAMED_OF_MANY]
+
+
+def _label_of(row: dict[str, Any]) -> str:
+    """Return a name that fits beside a point, with the score of one that stands below the axis."""
+    name = row["method"].replace("learning_rate", "lr")
+    name = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return name if row["at"] == row["avg_at_k"] else f"{name} {row['avg_at_k']:.1f} ↓"
+
+
+def _base_words(base: float, bottom: float) -> str:
+    below = ", below this axis" if base < bottom else ""
+    return f"base {base:.1f}{below}"
 
 
 def _base_line(base: float, bottom: float, palette: Palette) -> Spec:
     below = base < bottom
-    text = f"base {base:.1f}, below this axis" if below else f"base {base:.1f}"
-    data = values([{"base": max(base, bottom), "text": text}])
+    data = values([{"base": max(base, bottom), "text": _base_words(base, bottom)}])
     y = quantitative("base")
     line = mark("rule", {"y": y}, strokeDash=[4, 4], color=palette.muted, opacity=0 if below else 1)
     words = mark(
@@ -204,13 +227,29 @@ def _names(data: list[dict[str, Any]], palette: Palette) -> Spec:
 
 
 def _score_domain(rows: list[dict[str, Any]], base: float) -> tuple[float, float]:
-    """Return the ends of the score's axis; a base far below the scores stays out of it."""
-    least, most = min(row["low"] for row in rows), max(row["high"] for row in rows)
+    """Return the ends of the score's axis.
+
+    A base far below the scores stays out of it, and so do few arms that would leave the others less
+    than half of the axis.
+    """
+    kept = _near_the_best(rows)
+    least, most = min(row["low"] for row in kept), max(row["high"] for row in kept)
     if base >= least - (most - least) / 2:
         least, most = min(least, base), max(most, base)
     # At least 5 points high: where every sample is wrong, or right, there is no interval.
     bottom = min(95.0, max(0.0, 5 * math.floor(least / 5)))
     return bottom, max(bottom + 5, min(100.0, 5 * math.ceil(most / 5)))
+
+
+def _near_the_best(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows without a last quarter or less that lies far below them."""
+    ordered = sorted(rows, key=lambda row: -row["avg_at_k"])
+    for number in range(math.ceil(0.75 * len(ordered)), len(ordered)):
+        kept = ordered[:number]
+        least, most = min(row["low"] for row in kept), max(row["high"] for row in kept)
+        if least - ordered[number]["avg_at_k"] > most - least:
+            return kept
+    return ordered
 
 
 def _domain(values: list[float], log: bool) -> tuple[float, float]:
@@ -221,33 +260,54 @@ def _domain(values: list[float], log: bool) -> tuple[float, float]:
     return max(0.0, min(values) - margin), max(values) + margin
 
 
-def _labels(
-    rows: list[dict[str, Any]],
-    cost: Cost,
-    x_domain: tuple[float, float],
-    y_domain: tuple[float, float],
-    width: int,
-    height: int,
-) -> list[dict[str, Any]]:
-    warp = math.log if cost.log else float
-    unwarp = math.exp if cost.log else float
-    left, right = (warp(end) for end in x_domain)
-    bottom, top = y_domain
-    names = [_shortened(row["method"]) for row in rows]
-    points = [
-        (
-            name,
-            (warp(row[cost.field]) - left) / (right - left) * width,
-            (top - row["avg_at_k"]) / (top - bottom) * height,
-        )
-        for name, row in zip(names, rows, strict=True)
-    ]
+@dataclass(frozen=True)
+class _Frame:
+    """A panel's axes and its size in pixels."""
+
+    cost: Cost
+    x_domain: tuple[float, float]
+    y_domain: tuple[float, float]
+    width: int
+    height: int
+
+    def place(self, cost: float, score: float) -> tuple[float, float]:
+        """Return pixels from the top left."""
+        left, right = map(self._warp, self.x_domain)
+        bottom, top = self.y_domain
+        across = (self._warp(cost) - left) / (right - left)
+        return across * self.width, (top - score) / (top - bottom) * self.height
+
+    def value(self, x: float, y: float) -> tuple[float, float]:
+        """Return the cost and the score at a place."""
+        left, right = map(self._warp, self.x_domain)
+        bottom, top = self.y_domain
+        cost = left + x / self.width * (right - left)
+        return math.exp(cost) if self.cost.log else cost, top - y / self.height * (top - bottom)
+
+    def _warp(self, cost: float) -> float:
+        return math.log(cost) if self.cost.log else cost
+
+
+def _labelled(rows: list[dict[str, Any]], frame: _Frame, base: float) -> list[dict[str, Any]]:
+    """Return the rows that have a label, with its place; one without room has none.
+
+    Labels avoid the other rows' points, and the words about the base.
+    """
+    field, bottom = frame.cost.field, frame.y_domain[0]
+    named = _ordered_to_name(rows, frame.cost)
+    points = [(_label_of(row), *frame.place(row[field], row["at"])) for row in named]
+    _, line = frame.place(frame.x_domain[0], max(base, bottom))
+    words = range(0, _BASE_GLYPH * len(_base_words(base, bottom)), _BASE_GLYPH)
+    others = [(float(frame.width - x), line - 6) for x in words]
+    others += [frame.place(row[field], row["at"]) for row in rows if row not in named]
+    labels = place_labels(points, frame.width, frame.height, others)
     return [
         {
+            **row,
             "name": label.text,
-            "label_x": unwarp(left + label.x / width * (right - left)),
-            "label_y": top - label.y / height * (top - bottom),
+            **dict(zip(("label_x", "label_y"), frame.value(label.x, label.y), strict=True)),
             "side": "left" if label.to_the_right else "right",
         }
-        for label in place_labels(points, width, height)
+        for row, label in zip(named, labels, strict=True)
+        if label is not None
     ]

@@ -74,5 +74,6 @@ def layers(*views: Spec, **properties: Any) -> Spec:
 
 def small_panels(panels: Sequence[Spec], columns: int, **properties: Any) -> Spec:
     """Return small panels in rows of so many."""
+    columns = min(columns, len(panels))
     spacing = {"row": 18, "column": 4}
     return {"concat": list(panels), "columns": columns, "spacing": spacing, **properties}

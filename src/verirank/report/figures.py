@@ -23,11 +23,11 @@ from verirank.report._confound_chart import confound_chart, confound_rows
 from verirank.report._curve_chart import curve_chart, curve_rows
 from verirank.report._energy_chart import energy_chart, energy_rows
 from verirank.report._interval_chart import interval_chart, interval_rows
+from verirank.report._layout import FEW, NARROW, WIDE, Layout
 from verirank.report._palette import FILE, Palette, chart_config
 from verirank.report._rate_chart import rate_chart
 from verirank.report._scatter_chart import (
     MEMORY,
-    MOST_NAMED,
     PARAMETERS,
     SECONDS,
     scatter_chart,
@@ -57,7 +57,7 @@ MOST_DRAWN = 40
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: `draw` returns its chart in a palette, `rows` are its data.
+    """One figure: what draws its chart in a palette and a layout, and its data, `rows`.
 
     `alternative` is its text alternative.
     """
@@ -66,16 +66,21 @@ class Figure:
     title: str
     caption: str
     alternative: str
-    draw: Callable[[Palette], Spec]
+    draw: Callable[[Palette, Layout], Spec]
     rows: list[dict[str, Any]]
 
-    def specification(self, palette: Palette) -> Spec:
+    def specification(self, palette: Palette, layout: Layout = WIDE) -> Spec:
         """Return the Vega-Lite specification."""
-        return _specification(self.draw(palette), palette)
+        return _specification(self.draw(palette, layout), palette)
 
     def drawn(self, artist: Artist) -> Future[str]:
         """Return the figure's future SVG, on white."""
         return artist.draw(self.specification(FILE))
+
+    def drawn_narrow(self, artist: Artist) -> Future[str] | None:
+        """Return the same for a phone; None where it would be the same picture."""
+        narrow = self.specification(FILE, NARROW)
+        return None if narrow == self.specification(FILE) else artist.draw(narrow)
 
     def write(self, folder: Path, svg: str) -> None:
         """Write NAME.svg, the same as NAME.pdf, and the data as NAME.csv."""
@@ -102,7 +107,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
     )
     hidden = len(board.main) - len(drawn.main)
     note = f" The best {len(drawn.main)} of {len(board.main):,} are drawn." if hidden else ""
-    unnamed = "" if len(drawn.main) <= MOST_NAMED else " Point at a mark to see its name."
+    unnamed = "" if len(drawn.main) <= FEW else " Point at a mark to see its name."
     curves = curve_rows(reward_curves(board), "reward")
     key = _KEY if best.rank is not None else _KEY_WITHOUT_RANKS
     return [
@@ -112,7 +117,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             f"{key} The dashed line is the base model before training.{note}",
             f"Dots with intervals, best first: {range_in_words} The leaderboard has every "
             f"number.{note}",
-            lambda palette: interval_chart(drawn, palette),
+            lambda palette, layout: interval_chart(drawn, palette, layout),
             interval_rows(board.rows),
         ),
         Figure(
@@ -121,7 +126,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             "Each method at its number of trainable parameters. Marks as above. "
             f"{_FRONTIER}{unnamed}{note}",
             f"Scores against trainable parameters on a log scale: {range_in_words}{note}",
-            lambda palette: scatter_chart(drawn, (PARAMETERS,), palette, width=840),
+            lambda palette, layout: scatter_chart(drawn, (PARAMETERS,), palette, layout),
             scatter_rows(board, (PARAMETERS,)),
         ),
         Figure(
@@ -130,7 +135,7 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             "Mean training time of a run, and the largest resident memory of any. "
             f"Up and to the left is better. {_FRONTIER}{unnamed}{note}",
             f"Scores against seconds and memory: {range_in_words}{note}",
-            lambda palette: scatter_chart(drawn, (SECONDS, MEMORY), palette, width=375),
+            lambda palette, layout: scatter_chart(drawn, (SECONDS, MEMORY), palette, layout),
             scatter_rows(board, (SECONDS, MEMORY)),
         ),
         Figure(
@@ -141,8 +146,8 @@ def build_figures(board: Leaderboard, searches: Searches) -> list[Figure]:
             f"seeds.{note}",
             "A small panel a method with its mean training reward by step; the data beside the "
             "page has every point.",
-            lambda palette: curve_chart(
-                curve_rows(reward_curves(drawn), "reward"), "reward", drawn, palette
+            lambda palette, layout: curve_chart(
+                curve_rows(reward_curves(drawn), "reward"), "reward", drawn, palette, layout
             ),
             curves,
         ),
@@ -164,8 +169,8 @@ def _selection_figures(board: Leaderboard, drawn: Leaderboard, note: str) -> lis
             f"all methods. A band around a line: the range of its seeds.{note}",
             "A small panel a method with its score by step; the data beside the page has every "
             "point.",
-            lambda palette: curve_chart(
-                curve_rows(selection_curves(drawn), "score"), "score", drawn, palette
+            lambda palette, layout: curve_chart(
+                curve_rows(selection_curves(drawn), "score"), "score", drawn, palette, layout
             ),
             curve_rows(curves, "score"),
         )
@@ -180,7 +185,7 @@ def _rate_figure(searches: Searches) -> Figure:
         + " Paler lines are earlier rungs, the blue dot is the rate that was ranked.",
         "A small panel a method: its score by learning rate; the data beside the page has every "
         "point.",
-        lambda palette: rate_chart(searches.rows, palette),
+        lambda palette, layout: rate_chart(searches.rows, palette, layout),
         searches.rows,
     )
 
@@ -196,7 +201,7 @@ def confound_figure(confounds: Confounds) -> Figure:
         "squares: not significant. Bars are 95 % intervals.",
         f"A panel a defect with a dot a method: {moved} of {len(confounds.main)} are moved. The "
         "table beside the page has every number.",
-        lambda palette: confound_chart(confounds, palette),
+        lambda palette, layout: confound_chart(confounds, palette, layout),
         confound_rows(confounds),
     )
 
@@ -211,7 +216,7 @@ def energy_figure(geometry: Geometry) -> Figure:
         "leading singular directions of the base, mean over all matrices. An update without "
         "preferred directions follows the dashed line.",
         "Cumulative energy of the update, of an isotropic one and of the base, by direction.",
-        lambda palette: energy_chart(geometry, palette),
+        lambda palette, layout: energy_chart(geometry, palette),
         energy_rows(geometry),
     )
 

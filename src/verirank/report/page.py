@@ -45,7 +45,7 @@ from verirank.ranking import (
 from verirank.record import RUN_INDEX, as_row, duration, write_file, write_json
 from verirank.report._artist import Artist
 from verirank.report._evidence import Evidence, gather_evidence
-from verirank.report._palette import STANDINGS, UNPROVEN_GAIN, for_page, gain, standing
+from verirank.report._palette import STANDINGS, UNPROVEN_GAIN, for_page, gain, is_broad, standing
 from verirank.report._words import advice, answer, limits, rank_set, ranks, trainable
 from verirank.report.figures import Figure, build_figures, confound_figure
 from verirank.statistics import EQUALITY_MARGIN
@@ -80,6 +80,8 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
             "confounds": [confound_figure(confounds)] if confounds.effects else [],
         }
         drawings |= {f.name: f.drawn(artist) for f in chain.from_iterable(beside.values())}
+        every = list(chain.from_iterable((figures | beside).values()))
+        narrow = {figure.name: figure.drawn_narrow(artist) for figure in every}
         verdicts = judge(board)
         views = Views(at_equal_time(board), at_equal_parameters(board))
         board.write(out)
@@ -92,13 +94,14 @@ def write_report(folders: Iterable[Path], out: Path) -> Leaderboard:
         write_retained(retained := measure_retained(board), out)
         figures |= beside
         drawn = {name: svg.result() for name, svg in drawings.items()}
-    for figure in chain.from_iterable(figures.values()):
+        on_phones = {name: svg.result() for name, svg in narrow.items() if svg is not None}
+    for figure in every:
         figure.write(out / "figures", drawn[figure.name])
     races = read_races(folders)
     study = next((Path(f) for f in folders if (Path(f) / "study.toml").is_file()), None)
     recommendation = advice(board, list(map(Path, folders)))
     page = _render(
-        *(board, figures, drawn, verdicts, views, evidence, controls, retained, study),
+        *(board, figures, drawn, on_phones, verdicts, views, evidence, controls, retained, study),
         *(searches.edge, races, recommendation),
     )
     write_file(out / "report.html", page)
@@ -109,6 +112,7 @@ def _render(
     board: Leaderboard,
     figures: dict[str, list[Figure]],
     drawn: dict[str, str],
+    on_phones: dict[str, str],
     verdicts: Verdicts,
     views: Views,
     evidence: Evidence,
@@ -128,7 +132,7 @@ def _render(
     )
     formats = (percent, points, count, duration, memory, digits)
     environment.filters |= {format_.__name__: format_ for format_ in formats}
-    environment.filters["typed"] = _typed
+    environment.filters |= {"typed": _typed, "named": _named}
     # Only this script may run, by its hash: text of a model or a name never can.
     script = (_ROOM / "page.js").read_text("utf-8")
     return environment.get_template("page.html.jinja").render(
@@ -165,8 +169,26 @@ def _render(
         style=Markup((_ROOM / "page.css").read_text("utf-8")),
         script=Markup(script),
         script_hash=_hash(script),
-        inline=lambda figure: Markup(for_page(drawn[figure.name], figure.name)),
+        inline=lambda figure: _pictures(figure.name, drawn, on_phones),
     )
+
+
+def _named(label: str) -> Markup:
+    """Return an arm's name, its settings below its method."""
+    method, opened, settings = label.partition(" (")
+    if not opened:
+        return Markup.escape(label)
+    return Markup('{} <small class="settings">({}</small>').format(method, settings)
+
+
+def _pictures(name: str, drawn: Mapping[str, str], on_phones: Mapping[str, str]) -> Markup:
+    """Return a figure's picture, or two of which the page shows the one that fits the screen."""
+    picture = for_page(drawn[name], name)
+    if name not in on_phones:
+        return Markup(picture)
+    narrow = for_page(on_phones[name], f"{name}-narrow")
+    width = "wide broad" if is_broad(drawn[name]) else "wide"
+    return Markup(f'<div class="{width}">{picture}</div><div class="narrow">{narrow}</div>')
 
 
 def _typed(path: Path) -> str:
