@@ -402,9 +402,7 @@ falls by a parabola over the log10 of the rate, from a best rate anywhere within
 the middle of five rates half a decade apart; seeds move it by SD 1.5 points. Columns: the best
 score of one search seed wins, and the search is not counted; the search of the fair protocol with
 3 seeds, not counted; and counted, as reports do. The last two are root mean squares,
-in points: what the chosen rate falls short of the best one, and what the search says of that.
-Measured before the search was held to a quarter of the way to the next rate; the first row of the
-next table is newer."""
+in points: what the chosen rate falls short of the best one, and what the search says of that."""
 
 
 _ACCURACIES = """## Low and high accuracies
