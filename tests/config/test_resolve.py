@@ -94,6 +94,8 @@ def test_every_method_has_a_default_learning_rate_that_can_be_overridden() -> No
         ("lr", "method.learning_rate"),
         ("r", "method.rank"),
         ("lora_alpha", "method.alpha"),
+        ("template", "task.template"),
+        ("answer_format", "task.answer_format"),
         ("kl_coef", "algorithm.kl_coefficient"),
         ("beta", "algorithm.kl_coefficient"),
         ("num_generations", "sampling.group_size"),

@@ -55,6 +55,8 @@ def test_a_hub_that_cannot_be_reached_may_be_another_time(
         with pytest.raises(InputError, match="is no folder here") as caught:
             load_base(ModelConfig(name=name))
         assert may_pass(caught.value) is passes
+    with pytest.raises(InputError, match="did you mean 'smollm2'"):
+        load_base(ModelConfig(name="smollm"))
 
 
 def test_faults_of_a_gpu_pass() -> None:

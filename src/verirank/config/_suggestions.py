@@ -49,6 +49,9 @@ _KEYS = {
     "model_name_or_path": "model.name",
     "dataset": "task.name",
     "dataset_name": "task.name",
+    "template": "task.template",
+    "chat_template": "task.template",
+    "answer_format": "task.answer_format",
     "reward_funcs": "task.reward",
     "gradient_checkpointing": "machine.gradient_checkpointing",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -75,7 +76,9 @@ def sample_bench(
         for problem in problems
     ]
     asked = list(zip(problems, seeds_PK, strict=True))
-    return _sample(sampler, verifier, task, asked, config, settings.temperature, stage)
+    mine = own_part(asked)
+    completions = _complete(sampler, task, mine, config, settings.temperature)
+    return _graded(verifier, task, mine, completions, stage)
 
 
 def sample_training_problems(
@@ -84,7 +87,7 @@ def sample_training_problems(
     """Sample and grade 16 training problems 8 times each, as training does; stage is `training`.
 
     They are the first of the trial's training stream; the samples have seeds of their own. The
-    table's metadata holds `seconds`, of sampling and grading, `waited`, how many of them this
+    table's metadata holds `seconds`, of sampling alone, `waited`, how many of them this
     thread waited for a core (where the system tells it), and `prompt_tokens`, their mean.
     """
     asked = [
@@ -95,10 +98,10 @@ def sample_training_problems(
         for position in range(FIRST_PROBLEMS)
     ]
     started, waited_before = time.perf_counter(), waited_seconds()
-    samples = _sample(
-        sampler, verifier, task, asked, config, config.sampling.temperature, "training"
-    )
+    mine = own_part(asked)
+    completions = _complete(sampler, task, mine, config, config.sampling.temperature)
     seconds, waited = time.perf_counter() - started, waited_seconds()
+    samples = _graded(verifier, task, mine, completions, "training")
     prompts = [task.render(problem, sampler.tokenizer) for problem, _ in asked]
     tokens = sum(len(sampler.tokenizer(prompt)["input_ids"]) for prompt in prompts)
     measured = {"seconds": str(seconds), "prompt_tokens": str(tokens / len(prompts))}
@@ -107,27 +110,34 @@ def sample_training_problems(
     return samples.replace_schema_metadata(measured)
 
 
-def _sample(
-    sampler: Sampler,
-    verifier: Verifier,
-    task: Task,
-    asked: list[tuple[Problem, list[int]]],
-    config: TrialConfig,
-    temperature: float,
-    stage: str,
-) -> pa.Table:
-    """Return a row a sample of the problems, each with the seeds of its samples."""
-    mine = own_part(asked)
-    problems = [problem for problem, _ in mine]
-    completions = sample_all(
+_Asked = Sequence[tuple[Problem, list[int]]]
+"""Problems, each with the seeds of its samples."""
+
+
+def _complete(
+    sampler: Sampler, task: Task, asked: _Asked, config: TrialConfig, temperature: float
+) -> list[list[Completion]]:
+    """Return a group of completions a problem."""
+    return sample_all(
         sampler,
-        [task.render(problem, sampler.tokenizer) for problem in problems],
-        [seeds for _, seeds in mine],
+        [task.render(problem, sampler.tokenizer) for problem, _ in asked],
+        [seeds for _, seeds in asked],
         temperature=temperature,
         max_new_tokens=config.sampling.max_new_tokens or task.max_new_tokens,
         stop=task.stop,
         reply=task.reply,
     )
+
+
+def _graded(
+    verifier: Verifier,
+    task: Task,
+    asked: _Asked,
+    completions: list[list[Completion]],
+    stage: str,
+) -> pa.Table:
+    """Return a row a completion, of all processes."""
+    problems = [problem for problem, _ in asked]
     texts = [[completion.text for completion in group] for group in completions]
     rewards = grade(task, verifier, problems, texts)
     answers = [[task.extract(text) for text in group] for group in texts]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from verirank.config import InputError
 
+BUILT_IN = ("micro", "smollm2")
+"""Models that are named without a folder or the Hub."""
 _SECONDS = 10
 
 
@@ -49,4 +53,6 @@ def expect_on_hub(name: str, revision: str | None) -> None:
         reason = why_refused(error, revision) or (
             f"is not in the Hub's cache and cannot be downloaded ({first_line})"
         )
-        raise InputError(f"model {name!r} is no folder here, and {reason}") from error
+        meant = get_close_matches(name, BUILT_IN, n=1)
+        hint = f"; did you mean {meant[0]!r}?" if meant else ""
+        raise InputError(f"model {name!r} is no folder here, and {reason}{hint}") from error

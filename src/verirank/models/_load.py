@@ -17,7 +17,7 @@ from verirank.models._adapter_folder import adapter_settings, read_adapter
 from verirank.models._base_model import BaseModel, Reader, context_of
 from verirank.models._device import device_of
 from verirank.models._four_bit import adopt, expect_bitsandbytes, quantise
-from verirank.models._hub import expect_on_hub
+from verirank.models._hub import BUILT_IN, expect_on_hub
 from verirank.models._merge_adapter import merge_adapter
 from verirank.models._shape import HUB_SHAPES, SHAPES, ModelShape, shape_of
 from verirank.models._weights import (
@@ -206,7 +206,7 @@ def is_local(config: ModelConfig) -> bool:
     """Return whether a model is on this machine, so that loading it downloads nothing."""
     from huggingface_hub import try_to_load_from_cache
 
-    if config.name in ("micro", "smollm2") or Path(config.name).expanduser().is_dir():
+    if config.name in BUILT_IN or Path(config.name).expanduser().is_dir():
         return True
     try:
         cached = try_to_load_from_cache(config.name, "config.json", revision=config.revision)
