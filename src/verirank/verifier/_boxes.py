@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from verirank.verifier._notation import closing_brace
+from verirank.verifier.reading import trails, words
 
+_NUMBERS_OF = words("hundred thousand million billion trillion dozen percent % \\%")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _DELIMITERS = re.compile(r"\$|\\[()\[\]]|\\q?quad(?![a-z])|\\[,;: ]|~|[{}]|\\text|\s")
 _JOINED = {"or": " or ", "and": " and ", ",": ", ", ";": "; ", ",and": " and ", ",or": " or "}
@@ -20,9 +22,30 @@ _CHANGED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _CHANGED_AFTER = re.compile(
-    r"[\s$]*(?:\\[)\]]\s*)?(?:,\s*\$?[-\d]|(?:\\text\s*\{)?\s*"
-    r"(?:(?:is|was|are)\s+)?(?:not|wrong|incorrect|false|or|squared|cubed|doubled|halved|tripled"
-    r"|less|more|minus|plus|times|isn't|wasn't|cannot)\b)",
+    r"[\s$]*(?:\\[)\]]\s*)?(?:,\s*\$?[-\d]|\.\d|\.\.|…|,?\s*\\[lcd]?dots|[\s.,!$]*(?:a\s+)?contradiction\b"
+    r"|(?:\\text\s*\{)?,?\s*(?:but\s+)?(?:(?:that|this|which|it)\s+)?"
+    r"(?:(?:is|was|are|ist|sind|est|es|è)\s+)?(?:an?\s+)?"
+    r"(?:not|wrong|incorrect|false|or|squared|cubed|doubled|halved|tripled|less|more|minus|plus|times"
+    r"|isn't|wasn't|cannot|can't|at\s+(?:most|least)|fails?|does(?:\s+not|n't)|no\s+wait|wait"
+    r"|falsch|faux|falso|sbagliato|errad[oa]|неверн\w*|неправильн\w*|nicht|错误?的?|不[对是])(?![^\W\u3400-\u9fff]))",
+    re.IGNORECASE,
+)
+_CHANGED_IN_OTHER_WORDS = re.compile(
+    r"(?:\b(?:nicht|pas|no es|non è|não é|не|höchstens|mindestens|etwa|ungefähr|au (?:moins|plus)"
+    r"|environ|al menos|como máximo|aproximadamente|не (?:менее|более)|около|примерно"
+    r"|approximately|about|around|roughly|almost|nearly|were|reject"
+    r"|(?:doppelte|hälfte|dreifache) (?:von|der)|(?:double|moitié) de"
+    r"|(?:doble|mitad) de|(?:удвоенное|половина))"
+    r"|不是|并非|不等于|至少|至多|最多|不超过|不少于|大约|约为?"
+    r"|[<>≈≠≤≥]|\\(?:cdot|times|div|pm|mp|ln|log|lg|exp|sin|cos|tan|neq?|approx|sim|leq?|geq?|lt|gt))"
+    r"[\s:$]*(?:\\[(\[]\s*)?$"
+    r"|\b(?:don't|do not|doesn't|does not|can't|cannot) (?:think|believe|mean|say)\b[^.]*$"
+    r"|\bsome (?:would|might|may) (?:say|think)\b[^.]*$",
+    re.IGNORECASE,
+)
+_SCALED = re.compile(
+    r"[\s$]*(?:\\[)\]]\s*)?(?:\\text\s*\{)?\s*(?P<scale>(?:hundred|thousand|million|billion|trillion"
+    r"|dozen|per\s?cent|\\?%|[^\W\d_]+))",
     re.IGNORECASE,
 )
 
@@ -44,10 +67,18 @@ def boxed_only(text: str) -> str:
         return text
     if len(contents) == 1:
         is_whole = _BEFORE.search(gaps[0]) and _AFTER.match(text[at:])
-        if _CHANGED_BEFORE.search(gaps[0]) or _CHANGED_AFTER.match(text[at:]):
+        changed = _CHANGED_BEFORE.search(gaps[0]) or _CHANGED_IN_OTHER_WORDS.search(gaps[0])
+        if changed or _CHANGED_AFTER.match(text[at:]):
             return text
+        if (behind := _SCALED.match(text[at:])) and _scales(behind["scale"]):
+            return f"{contents[0]} {behind['scale']}"
         return contents[0] if is_whole else text
     return _joined(contents, [*gaps, text[at:]]) or text
+
+
+def _scales(word: str) -> bool:
+    """Tell whether a word behind a box changes its number: 12 million, 12 percent."""
+    return word.lower() in _NUMBERS_OF or trails(word)
 
 
 def _joined(contents: list[str], gaps: list[str]) -> str:

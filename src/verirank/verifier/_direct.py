@@ -46,7 +46,10 @@ MAX_CHARACTERS = 20_000
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _DECIMALS = re.compile(r"\.(\d+)", re.ASCII)
-_ROUGH = re.compile(r"[\s$]*~\s*[\d.]")
+_ROUGH = re.compile(
+    r"[\s$]*(?:~|(?:ca|approx)\b\.?|(?:circa|environ|etwa|ungefähr|около|примерно)\b|[约約약])\s*[\d.]",
+    re.IGNORECASE,
+)
 """About so much; elsewhere the sign is a space."""
 _ROUNDED = re.compile(r"(?:\\approx|≈)\s*(?=[\d.$-])")
 _COMMAND = re.compile(r"\\[A-Za-z]")

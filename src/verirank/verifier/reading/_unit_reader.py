@@ -34,6 +34,11 @@ from verirank.verifier.reading._vocabulary import (
     trails,
 )
 
+_PER_CENT = {("per", "cent"), ("pour", "cent"), ("por", "ciento"), ("por", "cento")}
+_PERCENT = (
+    *("percent", "pct", "percentage", "Prozent", "percento", "procent", "процент", "процента"),
+    *("процентов", "퍼센트"),
+)
 _BEFORE_UNITS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 
 
@@ -44,11 +49,11 @@ class UnitReader(TokenReader):
         """Read what a number is a number of, or None where no unit follows."""
         if self.is_ordinal_ending():
             raise RefusedError("an ordinal")
-        if self.word() == "per" and self.word(1) == "cent":
+        if (self.word(), self.word(1)) in _PER_CENT:
             self.at += 1
             self.take()
             return Node("percent", (node,))
-        if self.accept("%") or self.accept_words("percent", "pct", "percentage"):
+        if self.accept("%") or self.accept_words(*_PERCENT):
             return Node("percent", (node,))
         if self.is_degree():
             self.take_degree()

@@ -97,7 +97,12 @@ _PRODUCTS = {"mph": ("mile", "hour"), "kph": ("km", "hour"), "kmh": ("km", "hour
 SCALES = {"tens": 10, "dozen": 12, "gross": 144, "hundred": 100,
           "thousand": 10**3, "million": 10**6, "billion": 10**9,
           "trillion": 10**12, "hundreds": 100, "thousands": 10**3, "millions": 10**6,
-          "billions": 10**9, "万": 10**4, "亿": 10**8}  # fmt: skip
+          "billions": 10**9, "万": 10**4, "亿": 10**8,
+          "Tausend": 10**3, "Million": 10**6, "Millionen": 10**6, "Milliarden": 10**9,
+          "mille": 10**3, "milliards": 10**9, "millones": 10**6, "milhões": 10**6,
+          "milioni": 10**6, "miliardi": 10**9, "тысяч": 10**3, "тысячи": 10**3, "млн": 10**6,
+          "миллиона": 10**6, "миллионов": 10**6, "млрд": 10**9,
+          "миллиардов": 10**9}  # fmt: skip
 """Words that multiply the number before them."""
 
 CURRENCIES = "$€£¥₹¢"

@@ -44,10 +44,42 @@ _TRAILING = words(
     "más moins weniger mehr неверно неправильно примерно около раза раз больше меньше",
 )
 _TRAILING_SIGNS = re.compile(
-    "^[多的]|[不非错錯超余餘半]|以上|以下|以内|以內|左右|上下|之间|未満|未满|程度|前後|前后"
-    "|ぐらい|くらい|ほど|違|이상|이하|미만|초과|정도|쯤|아니|틀"
+    "^[多的等否百億亿万兆打成折]|^千(?![克米瓦卡焦赫帕伏安吨])|[不非错錯超余餘半又]|以上|以下|以内|以內|左右|上下|之间|未満|未满"
+    "|程度|前後|前后|分之|次方|平方$|立方$|ぐらい|くらい|ほど|違|ない|ません|かも"
+    "|^[만천백억조할]|이상|이하|미만|초과|정도|쯤|아니|아닙|않|틀|절반|제곱|퍼센트"
 )
-"""In Chinese, Japanese and Korean: 42以上 is 42 or more."""
+"""In Chinese, Japanese and Korean: 42以上 is 42 or more, 42千 are 42,000."""
+_SCALES = re.compile(
+    r"(?:"
+    r"tausend|hundert|million(?:en)?|milliarden?|dutzend|prozent|mille|milliers?|centaines?|dizaines?"
+    r"|douzaines?|vingtaines?|milliards?|pourcents?|mil|miles|millón|millones|millardos?|cientos?"
+    r"|centenas?|decenas?|docenas?|milh(?:ão|ões)|milhares|bilh(?:ão|ões)|dezenas?|dúzias?|mila"
+    r"|milion[ei]|miliard[oi]|centinaia|decine|dozzin[ae]|percento|por ?ciento|тысяч\w*|тыс|млн"
+    r"|млрд|миллион\w*|миллиард\w*|сот(?:ен|ни|ня)|десят(?:ок|ков|ка)|дюжин\w*|процент\w*|tysi\w+"
+    r"|milion\w*|miliard\w*|setek|procent\w*|duizend|honderd|miljoen|miljard|dozijn|tusen|hundra"
+    r"|miljon(?:er)?|miljarder|dussin|bin|yüz|milyon|milyar|düzine|yüzde|nghìn|ngàn|triệu|tỷ|trăm"
+    r"|ribu|juta|miliar|ratus|persen|lusin|lakhs?|crores?|score|gross"
+    r"|ألف|آلاف|مليون|ملايين|مليار|مئة|مائة|عشرات|אלף|אלפים|מיליון|מיליארד|אחוז(?:ים)?"
+    r"|हज़ार|हजार|लाख|करोड़|अरब|प्रतिशत)"
+)
+"""Thousands, millions, dozens and percent, as other languages count them."""
+_FRACTIONS = re.compile(
+    r"(?:"
+    r"drittel|viertel|(?:fünf|sechs|sieben|sieb|acht|neun|zehn|elf|zwölf|hunderts|tausends)tel|halbe?[nrs]?"
+    r"|einhalb|anderthalb|tiers|demie?s?|cinquièmes?|sixièmes?|septièmes?|huitièmes?|dixièmes?"
+    r"|centièmes?|millièmes?|tercios?|cuartos?|medios?|quintos?|sextos?|décimos?|centésimos?|milésimos?"
+    r"|terços?|meios?|terzi|quarti|mezz[oi]|decimi|centesimi|трет(?:ь|и|ей|ьих|ья)|четверт\w*|половин\w*"
+    r"|десят(?:ых|ая|ые)|сотых|тысячных|квадрате|кубе|факториал\w*|kwadratu|kwadraat|połow\w+|derden?"
+    r"|tredjedelar|yarım|çeyrek|setengah|fakultät|factorielle|fatorial|fattoriale)"
+)
+"""Parts and powers, as other languages name them."""
+_DENIED = re.compile(
+    r"(?:"
+    r"nicht|kein\w*|ungültig|nope|pas|non|erróne[oa]|errad[oa]|sbagliat[oa]|inválid[oa]|нет|не|нельзя"
+    r"|nie|niet|inte|değil\w*|yanlış|bukan|salah|fails|contradict\w*|impossible|invalid|extraneous|bogus"
+    r"|rejected|excluded|لا|ليس|خطأ|לא|नहीं|गलत)"
+)
+"""Denials that follow a number."""
 ADJECTIVES = words(
     "negative positive imaginary ordered unordered colored coloured shaded unshaded closed",
     "numbered labeled labelled marked",
@@ -70,8 +102,10 @@ def qualifies(word: str) -> bool:
 
 def trails(word: str) -> bool:
     """Tell whether a word changes the value of the number that it follows: 42 maximum, 42以上."""
-    is_trailing = word.lower() in _TRAILING or _TRAILING_SIGNS.search(word) is not None
-    return is_trailing or qualifies(word)
+    small = word.lower()
+    if small in _TRAILING or _TRAILING_SIGNS.search(word) or qualifies(word):
+        return True
+    return any(words.fullmatch(small) for words in (_SCALES, _FRACTIONS, _DENIED))
 
 
 ORDINAL_ENDINGS = words("st nd rd th")
