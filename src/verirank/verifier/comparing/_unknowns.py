@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import reduce
 
+from verirank.verifier.comparing._called import with_roles
 from verirank.verifier.comparing._exact import exact_value
 from verirank.verifier.comparing._symbolic import equal_expressions, substituted
 from verirank.verifier.reading import Node, UnreadError, is_expression, number, symbol, symbols
@@ -27,6 +28,7 @@ def without_unknowns(gold: Node, answer: Node) -> tuple[Node, Node, bool]:
 
     The names of equations stay: `f(x)` in f(x) = x^2.
     """
+    gold, answer = with_roles(gold, answer)
     known: list[Node] = []
     sides = [_replaced(_written_out(side), known) for side in (gold, answer)]
     names = {_name(at) for at, node in enumerate(known) if node.head in _OPEN}

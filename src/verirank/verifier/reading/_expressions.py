@@ -40,7 +40,6 @@ class ExpressionReader(SymbolReader):
         super().__init__(scanned, tight_units=tight_units)
         self._depth = 0
         self._bars = 0
-        self._in_call = 0
 
     def sum(self) -> Node:
         r"""Read terms joined by + - \pm \mp, perhaps modulo another sum."""
@@ -211,8 +210,8 @@ class ExpressionReader(SymbolReader):
             self.take()
             return self._function(text.removeprefix("\\"))
         if text in CONSTANTS:
-            self.take()
-            return constant(CONSTANTS[text])
+            before, name = self.tokens[self.at - 1].text if self.at else "", self.take()
+            return (name == r"\pi" and self.called_pi(before)) or constant(CONSTANTS[text])
         if text in (r"\frac", r"\binom"):
             self.take()
             return self._two_arguments(text)

@@ -27,8 +27,13 @@ _TOKEN = re.compile(
 _SEPARATOR = re.compile(r",\\! ?|\{,\}|\\,|\\!|\\ |,| |~")
 _AMBIGUOUS = re.compile(r"\d{1,3}(?:,[1-9]\d\d)+")
 _LONE_GROUP = re.compile(r"(?<=[(\[{])(\s*)(\d{1,3}(?:,\d{3})+)(?=\s*(?:\)|\]|\\?\}))")
+_VECTOR = (
+    r"\\(?:vec|overrightarrow|mathbf|boldsymbol|bm|textbf|hat|widehat|pmb)\s*"
+    r"(?:\{\s*\\?[A-Za-z]+\s*\}|[A-Za-z](?![A-Za-z])|\\[A-Za-z]+)(?:_(?:\w|\{[^{}]*\}))?"
+)
 _CROSS_PRODUCT = re.compile(
-    r"\\(?:vec|overrightarrow)\s*\{?\w+\}?\s*(?:\\times(?![a-z])|×)\s*\\(?:vec|overrightarrow)"
+    rf"(?:{_VECTOR}|\))\s*(?:\\times(?![a-z])|×)\s*{_VECTOR}"
+    rf"|{_VECTOR}\s*(?:\\times(?![a-z])|×)\s*(?:\\left\s*)?\("
 )
 _POINT = re.compile(r"\(([^()|]*\d)\s*\|\s*([-\d][^()|]*)\)")
 """The point (3|-1), as German schools write it."""

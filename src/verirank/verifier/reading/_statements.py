@@ -12,6 +12,8 @@ from verirank.verifier.reading._tree import EMPTY, Node, UnreadError, symbol
 _RELATIONS = ("=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\approx", r"\notin", r"\equiv")
 _OPENING, _CLOSING = ("(", "[", r"\{", "]", r"\langle"), (")", "]", r"\}", r"\rangle")
 _SET_OPERATORS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "difference"}
+_OPERATORS = ("E", "P")
+"""Of the letters with double strokes: expectation and probability."""
 _SET_WORDS = {"U": "union"}
 _ENVIRONMENT = re.compile(r"\\begin\{(\w*matrix|array)\*?\}")
 _PROGRAM = re.compile(
@@ -123,7 +125,8 @@ class StatementReader(ExpressionReader):
         if self.accept(r"\emptyset"):
             return EMPTY
         if self.next().startswith(r"\mathbb"):
-            return Node("numbers", leaf=self.take().removeprefix(r"\mathbb"))
+            name = self.take().removeprefix(r"\mathbb")
+            return (name in _OPERATORS and self.called(name)) or Node("numbers", leaf=name)
         return super().atom()
 
     def group(self) -> Node:

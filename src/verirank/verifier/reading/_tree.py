@@ -23,7 +23,8 @@ class Node:
     Expressions: number (a Fraction), symbol (a name), constant (i, e, pi, infinity, degree),
     + * / ^ - with their operands, root (radicand, index), call (arguments; the function's name),
     +- and -+ (one operand or two), percent, quantity (value; its Unit), applied (arguments;
-    the name of an unknown function), sum and product (variable, first, last, term), derivative
+    the name of an unknown function), called (argument; a name that is a function's or a factor),
+    sum and product (variable, first, last, term), derivative
     (d of what, d of what).
     Statements: list, bracket (members; opening and closing sign), relation (members; its signs),
     union, intersection, difference, matrix (rows), row, builder (variable, condition), ratio,
