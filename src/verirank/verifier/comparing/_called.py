@@ -2,8 +2,8 @@ r"""Names before parentheses: functions, as in \phi(n), or factors, as in \lambd
 
 A name is a function wherever an argument of it is no sum: nobody writes \phi(2n) for a product.
 Where all are sums, it is a factor if it stands alone elsewhere in the pair, as \lambda in
-\lambda a+\lambda b; a Latin capital is one anyway, as in P(1+r)^2. The number pi is a function, which
-counts primes, only where both sides write it before parentheses and neither without.
+\lambda a+\lambda b; a Latin capital is one anyway, as in P(1+r)^2. The number pi is a function,
+which counts primes, only where both sides write it so before one term and neither alone.
 """
 
 from __future__ import annotations
