@@ -70,6 +70,8 @@ LOOK_SECONDS = 0.5
 ENDING_SECONDS = 20
 """What is left of a round's processes may take so long to end."""
 FULL_AT_BYTES = 4_096
+NO_ROOM = "a file may not grow as large as it must"
+"""What a command says where `no_room` met its own files, with the exit code of a refusal."""
 DAY_SECONDS = 86_400
 
 Fault = Callable[["Round", psutil.Process], bool]
@@ -108,7 +110,7 @@ class Round:
                 self.log = log.read()[-2_000:]
             if code == 0:
                 return
-            if code == 2:
+            if code == 2 and NO_ROOM not in self.log:
                 sys.exit(f"{self.out.name}: the study is refused: {self.log}")
 
     def _disturb(self, study: psutil.Process) -> None:
