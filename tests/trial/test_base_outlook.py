@@ -67,14 +67,15 @@ def test_it_counts_rewards_answers_cut_off_completions_and_groups_with_a_signal(
     ).replace_schema_metadata({"seconds": "2.0", "waited": "0.5", "prompt_tokens": "12.0"})
     outlook = base_outlook("test", table)
     assert outlook == BaseOutlook(
-        *("test", 0.375, 0.5, 0.25, 1, 2, 4, 2.0, 12.0, 4.0),
+        *("test", 0.375, 0.25, 0.25, 1, 2, 4, 2.0, 12.0, 4.0),
         limit=5,
         truncated_right=1.0,
         waited=0.25,
+        graded=True,
     )
     assert str(outlook) == (
-        "base on test: 37.5 %, 50 % state no answer, 25 % are wrong and as long as the limit "
-        "allows; rewards differ in 1 of 2 groups"
+        "base on test: mean reward 0.375, 25 % state no answer, 25 % earn nothing and are as long "
+        "as the limit allows; rewards differ in 1 of 2 groups"
     )
 
 

@@ -11,6 +11,9 @@ import click
 from verirank.cli._new_package import new_command
 from verirank.config import load_plugin, plugin_names
 
+_LONGEST = 4000
+"""Characters of a prompt that are shown."""
+
 
 @click.group("tasks", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
@@ -74,8 +77,10 @@ def _print_preview(preview: Any) -> None:
     from verirank.report import readable
 
     for prompt in preview.prompts:
-        click.secho(readable(f"{prompt.id}  ({prompt.tokens} tokens)"), bold=True)
-        click.echo(readable(f"{prompt.text}\ngold: {prompt.gold}\n"))
+        click.secho(readable(f"problem {prompt.id}  ({prompt.tokens} tokens)"), bold=True)
+        text, more = prompt.text[:_LONGEST], len(prompt.text) - _LONGEST
+        text += f"\n[{more:,} more characters]" if more > 0 else ""
+        click.echo(readable(f"{text}\ngold: {prompt.gold}\n"))
     sizes = ", ".join(f"{name} {size}" for name, size in preview.splits.items())
     click.echo(f"problems: {sizes}")
     for name, lengths in (("prompts", preview.prompt_tokens), ("golds", preview.gold_tokens)):

@@ -16,6 +16,7 @@ from verirank.cli.tables import progress
 from verirank.config import (
     InputError,
     MethodConfig,
+    TrainingConfig,
     TrialConfig,
     by_dotted_key,
     expect_settings,
@@ -188,6 +189,8 @@ def _run(folder: Path, opened: Callable[[], Run], base: Any) -> None:
         for remark in load_task(run.config.task).remarks():
             click.echo(f"note: {remark}")
         click.echo(_what_comes(run))
+        if remark := _short_warmup(run.config.training):
+            click.echo(remark)
         base = within_reach(run.config, base)
         if base.form:
             reason = f"{base.name} has {base.form}"
@@ -219,7 +222,19 @@ def _what_comes(run: Run) -> str:
     config = run.config
     vllm = ["vLLM starts, which takes about a minute"] * (config.sampling.sampler == "vllm")
     parts = [f"{config.method.name} is proved on this model", *vllm, "the base is scored", "then"]
-    return f"{', '.join(parts)} {config.training.steps} training steps"
+    steps = config.training.steps
+    return f"{', '.join(parts)} {steps} training step{'' if steps == 1 else 's'}"
+
+
+def _short_warmup(training: TrainingConfig) -> str:
+    """Return what to know of a warm-up that the run does not outlast, or ""."""
+    if training.warmup_steps <= training.steps:
+        return ""
+    reached = 100 * training.steps / training.warmup_steps
+    return (
+        f"the warm-up of {training.warmup_steps} steps is longer than the run: the learning rate "
+        f"ends at {reached:.0f} % of method.learning_rate (training.warmup_steps)"
+    )
 
 
 def _print_scores(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
@@ -62,6 +63,11 @@ def expect_plugin(kind: Kind, name: str) -> str:
     points = _entry_points(kind)
     if kind == "task" and name not in points and (is_problem_file(name) or "/" in name):
         name = "jsonl"
+    if kind == "task" and name not in points and os.path.exists(name):
+        if os.path.isdir(name):
+            return "jsonl"
+        ends = ", ".join(PROBLEM_FILES)
+        raise InputError(f"{name} is no file of problems: these end with {ends}, or these and .gz")
     if name not in points:
         raise InputError(f"unknown {kind} {name!r}{nearest_plugin(name, points)}")
     return name

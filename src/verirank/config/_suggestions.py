@@ -78,6 +78,8 @@ def nearest_plugin(name: str, known: Iterable[str]) -> str:
         known: the names that are offered.
     """
     meant = {
+        "lora+": "; did you mean 'lora-plus'?",
+        "sft": "; this trains by RL: start from an adapter of fine-tuning by model.adapter",
         "qlora": "; it is 'lora' with model.quantization = \"nf4\"",
         "ppo": "; there is no value model here: use 'grpo'",
     }

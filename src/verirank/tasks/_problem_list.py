@@ -71,6 +71,8 @@ def problems_of(
         on_remark(
             f"{len(faults)} of {len(kept)} rows cannot be used and are left out: {_some(faults)}"
         )
+    elif len(faults) == len(kept) > 1:
+        raise InputError(f"none of the {len(kept)} rows can be used: {_some(_alike(faults))}")
     elif faults:
         raise InputError(
             f"{len(faults)} of {len(kept)} rows cannot be used: {_some(faults)}. Mend them, or "
@@ -115,6 +117,12 @@ def _read(
 def _group(value: Any) -> str | None:
     """Return what stands in the column `group`, None where nothing does."""
     return None if value is None or str(value).strip() == "" else str(value)
+
+
+def _alike(faults: list[str]) -> list[str]:
+    """Return the one fault that all rows have, or the faults as they are."""
+    reasons = {fault.partition(": ")[2] for fault in faults}
+    return sorted(reasons) if len(reasons) == 1 else faults
 
 
 def _some(faults: list[str]) -> str:

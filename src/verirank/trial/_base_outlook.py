@@ -30,9 +30,10 @@ class NothingToLearnError(RunFailedError):
 class BaseOutlook:
     """The base's answers to some problems.
 
-    `problems` names them, `reward` is the mean reward; `unanswered` is the fraction of samples that
-    state no answer, `truncated` of those that earned nothing and reached the token limit, `limit`;
-    `truncated_right` is the fraction of the others that reached it, None where all earned nothing.
+    `problems` names them, `reward` is the mean reward, `graded` whether rewards are others than 0
+    and 1. Of the samples that earned nothing, `unanswered` is the fraction of all that state no
+    answer, `truncated` of those that reached the token limit, `limit`; `truncated_right` is the
+    fraction of the others that reached it, None where all earned nothing.
     `signals` of the `groups` (one a problem) have rewards that differ. `seconds` is what the
     samples took, of which they waited the fraction `waited` for a core that other work had, None
     where the system does not tell; the mean tokens of prompts and completions are beside it.
@@ -51,14 +52,17 @@ class BaseOutlook:
     limit: int = 0
     truncated_right: float | None = None
     waited: float | None = None
+    graded: bool = False
 
     def __str__(self) -> str:
         """Return one line for the user, with what stands out."""
-        line = f"base on {self.problems}: {100 * self.reward:.1f} %"
+        earned = f"mean reward {self.reward:.3g}" if self.graded else f"{100 * self.reward:.1f} %"
+        line = f"base on {self.problems}: {earned}"
         if self.unanswered >= 0.2:
             line += f", {100 * self.unanswered:.0f} % state no answer"
         if self.truncated >= 0.2:
-            line += f", {100 * self.truncated:.0f} % are wrong and as long as the limit allows"
+            wrong = "earn nothing and are" if self.graded else "are wrong and"
+            line += f", {100 * self.truncated:.0f} % {wrong} as long as the limit allows"
         return f"{line}; rewards differ in {self.signals} of {self.groups} groups"
 
     def remarks(self) -> list[str]:
@@ -69,7 +73,10 @@ class BaseOutlook:
         act = "raise sampling.max_new_tokens"
         if self.truncated_right is None:
             return [f"if an answer takes more than {limit}, {act}"]
-        reached = f"{100 * self.truncated_right:.0f} % of the right completions reach {limit}, too"
+        right = "rewarded" if self.graded else "right"
+        reached = (
+            f"{100 * self.truncated_right:.0f} % of the {right} completions reach {limit}, too"
+        )
         if self.truncated_right >= 0.5:
             return [f"{reached}: this is no fault, unless longer answers are wanted ({act})"]
         return [f"{reached}: if this stays so in training, {act}"]
@@ -88,12 +95,14 @@ def base_outlook(problems: str, samples: pa.Table) -> BaseOutlook:
     spread = pc.subtract(of_problem["reward_max"], of_problem["reward_min"])  # type: ignore[reportAttributeAccessIssue]
     rewards, cut_off = samples["reward"].to_pylist(), samples["truncated"].to_pylist()
     lengths, seconds = samples["length"].to_pylist(), float(measured[b"seconds"])
+    answers = samples["answer"].to_pylist()
+    unanswered = [a is None and not r for a, r in zip(answers, rewards, strict=True)]
     at_limit_if_right = [cut for cut, reward in zip(cut_off, rewards, strict=True) if reward]
     waited = measured.get(b"waited")
     return BaseOutlook(
         problems,
         reward=sum(rewards) / n,
-        unanswered=samples["answer"].null_count / n,
+        unanswered=sum(unanswered) / n,
         truncated=sum(cut and not reward for cut, reward in zip(cut_off, rewards, strict=True)) / n,
         signals=sum(value > 0 for value in spread.to_pylist()),
         groups=of_problem.num_rows,
@@ -104,6 +113,7 @@ def base_outlook(problems: str, samples: pa.Table) -> BaseOutlook:
         limit=max(lengths),
         truncated_right=fmean(at_limit_if_right) if at_limit_if_right else None,
         waited=None if waited is None else float(waited) / seconds,
+        graded=not {0.0, 1.0}.issuperset(rewards),
     )
 
 
