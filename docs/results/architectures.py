@@ -22,7 +22,8 @@ sys.path[:0] = [str(ROOT / "tests" / "models"), str(ROOT / "docs" / "results")]
 
 HEAD = """# Architectures
 
-Any causal language model of transformers trains. Where VeriRank's kernels know the form of
+Nearly any causal language model of transformers trains; one whose own forward or backward pass
+fails (RWKV) is refused. Where VeriRank's kernels know the form of
 attention and head, prompts are shared and nothing is padded (packed); any other model runs by
 transformers' own forward pass, which is slower. A sliding window that no sequence of your problems
 reaches is full attention. The methods are the thirteen that a study trains by default; what one

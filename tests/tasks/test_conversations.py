@@ -1,5 +1,6 @@
 """Prompts that are conversations: read from any form, and rendered once by the chat template."""
 
+import csv
 import json
 
 import pytest
@@ -120,3 +121,15 @@ def test_problems_are_told_apart_by_all_their_turns(tmp_path):
     asked = {"name": str(tmp_path / "t.jsonl"), "instruction": "Box it."}
     other = load_task(resolve({"task": asked}).task)
     assert other.render(problem, tokenizer(CHATML)).endswith("that?\nBox it.<assistant>")
+
+
+def test_a_conversation_stored_as_json_text_is_read_as_one(tmp_path):
+    file = tmp_path / "chats.csv"
+    with file.open("w", newline="") as opened:
+        write = csv.writer(opened)
+        write.writerow(["prompt", "answer"])
+        for n in range(30):
+            turns = [{"role": "system", "content": "Add."}, {"role": "user", "content": f"{n}+1="}]
+            write.writerow([json.dumps(turns), n + 1])
+    task = load_task(TaskConfig(name=str(file)))
+    assert [turn.role for turn in task.training_problem(0, 0).turns] == ["system", "user"]

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -56,3 +57,25 @@ def test_it_warns_of_golds_that_are_no_numbers_where_numbers_are_read(tmp_path):
 
 def test_a_generators_task_shows_its_benches():
     assert "problems: test 256, selection 256" in show("arithmetic")
+
+
+def test_it_warns_of_text_that_the_tokenizer_drops(tmp_path):
+    rows = [{"problem": f"What is {n}+{n}?", "answer": 2 * n} for n in range(40)]
+    rows[0]["answer"] = "who knows"
+    file = tmp_path / "spoken.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    output = show(str(file))
+    assert re.search(
+        r"prompts hold characters that the tokenizer drops \(problem \d+: '.*W", output
+    )
+    assert "1 of" in output and "cannot write (ids 1): no sample can be right there" in output
+
+
+def test_prompts_that_fill_the_model_are_named_and_cut(tmp_path):
+    rows = [{"problem": "1+" * (3000 + n) + "1=", "answer": 3001 + n} for n in range(40)]
+    file = tmp_path / "long.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    output = show(str(file), "-n", "1")
+    assert "more characters]" in output and len(output) < 6_000
+    assert re.search(r"warning: (\d+) of \1 prompts fill the model's \d+ tokens by them", output)
+    assert "lower sampling.max_new_tokens" not in output

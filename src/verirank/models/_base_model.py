@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import torch
@@ -91,7 +92,8 @@ class BaseModel:
             kind = self.model.config.model_type
             raise InputError(
                 f"model {self.name!r} cannot be trained: transformers' own computation of {kind} "
-                f"fails: {why[:300]}"
+                f"fails ({shorten(why.partition('. ')[0], 160, placeholder=' ...')}); use another "
+                "model"
             )
 
     @property

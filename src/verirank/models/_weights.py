@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from verirank.config import InputError, ModelConfig
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _LFS = b"version https://git-lfs"
+_PEFT_PREFIX = "base_model.model."
+_TOKENIZERS = (
+    *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt"),
+    *("spiece.model", "sentencepiece.bpe.model", "tekken.json"),
+)
+"""Of which a tokenizer has one at least."""
 _NAMED = 3
 """Tensors that a message names."""
 
@@ -43,6 +50,24 @@ def expect_model_folder(name: str, folder: Path) -> None:
         )
     for file in (*weights, *sorted(folder.glob("*.json"))):
         expect_no_pointer(file, f"model folder {name!r}")
+    for file in weights:
+        _expect_whole(file, f"model folder {name!r}")
+    if not any((folder / file).is_file() for file in _TOKENIZERS):
+        raise InputError(
+            f"model folder {name!r} holds no tokenizer; save it there with "
+            "tokenizer.save_pretrained()"
+        )
+
+
+def _expect_whole(file: Path, source: str) -> None:
+    """Refuse a file of tensors that is cut off or no such file."""
+    try:
+        with safe_open(file, "pt"):
+            pass
+    except SafetensorError as error:
+        raise InputError(
+            f"{file.name} of {source} is cut off or damaged ({error}); download or save it again"
+        ) from error
 
 
 def expect_no_pointer(file: Path, source: str) -> None:
@@ -126,9 +151,13 @@ def expect_all_weights(name: str, info: Mapping[str, Any]) -> None:
     said = [f"{len(keys)} {fault}: {named(keys)}" for fault, keys in faults.items() if keys]
     if said or info["error_msgs"]:
         said += [" ".join(str(message).split()) for message in info["error_msgs"][:1]]
+        wrapped = any(key.startswith(_PEFT_PREFIX) for key in info["unexpected_keys"])
+        advice = "save the model again with save_pretrained()"
+        if wrapped:
+            advice = "they are a peft wrapper's: save what its merge_and_unload() returns"
         raise InputError(
             f"the weights of model {name!r} are not those of its config.json: {'; '.join(said)}; "
-            "save the model again with save_pretrained()"
+            f"{advice}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -43,6 +44,17 @@ def read_conversation(value: Any, column: str) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
+def unpacked(value: Any) -> Any:
+    """Return a conversation that is stored as JSON text, as tables hold it, or the value itself."""
+    if not (isinstance(value, str) and value.lstrip()[:2] in ("[{", '{"')):
+        return value
+    try:
+        read = json.loads(value)
+    except ValueError:
+        return value
+    return read if is_conversation(read) else value
+
+
 def is_conversation(value: Any) -> bool:
     """Return whether a value is meant as a conversation: a message or a list of them."""
     if isinstance(value, Mapping):
@@ -52,6 +64,7 @@ def is_conversation(value: Any) -> bool:
 
 def ends_with_an_answer(value: Any) -> bool:
     """Return whether a value is a conversation whose last turn is the assistant's."""
+    value = unpacked(value)
     last = value[-1] if isinstance(value, list) and value else None
     return isinstance(last, Mapping) and (last.get("role") or last.get("from")) in (
         "assistant",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SAMPLED = 256
+_TOLD = 5
+"""Problems that a warning names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,10 @@ def preview_task(
         gold_tokens=_lengths(golds),
         max_new_tokens=limit,
         prompts=tuple(prompts[:shown]),
-        warnings=tuple(_warnings(task, tokenizer, lengths, golds, limit, context)),
+        warnings=(
+            *_unwritable(task, problems, prompts, tokenizer),
+            *_warnings(task, tokenizer, prompts, golds, limit, context),
+        ),
         remarks=task.remarks(),
     )
 
@@ -107,19 +112,59 @@ def _lengths(counts: Sequence[int]) -> Lengths:
     return Lengths(min(counts), round(median(counts)), max(counts))
 
 
+def _named(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_TOLD]) + (" ..." if len(ids) > _TOLD else "")
+
+
+def _unwritable(
+    task: Task,
+    problems: Sequence[Problem],
+    prompts: Sequence[RenderedPrompt],
+    tokenizer: PreTrainedTokenizerBase,
+) -> Iterator[str]:
+    """Yield what the tokenizer drops of prompts and golds, which the model then never sees."""
+    lost = [prompt.id for prompt in prompts if _dropped(prompt.text, tokenizer)]
+    if lost:
+        first = next(prompt for prompt in prompts if prompt.id == lost[0])
+        signs = "".join(sorted(_dropped(first.text, tokenizer)))
+        yield (
+            f"{len(lost)} of {len(prompts)} prompts hold characters that the tokenizer drops "
+            f"(problem {lost[0]}: {signs[:40]!r}): the model does not see them"
+        )
+    golds = [problem.id for problem in problems if _dropped(problem.answer, tokenizer)]
+    if task.answers_by_value and golds:
+        yield (
+            f"{len(golds)} of {len(problems)} gold answers hold characters that the tokenizer "
+            f"cannot write (ids {_named(golds)}): no sample can be right there"
+        )
+
+
+def _dropped(text: str, tokenizer: PreTrainedTokenizerBase) -> set[str]:
+    """Return the characters of a text that are in none of its tokens, but for spaces."""
+    known = "".join(str(tokenizer.decode(tokenizer(text).input_ids)).split())
+    return {sign for sign in text if not sign.isspace()} - set(known)
+
+
 def _warnings(
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[int],
+    prompts: Sequence[RenderedPrompt],
     golds: Sequence[int],
     limit: int,
     context: int | None,
 ) -> Iterator[str]:
-    if context is not None and max(prompts) + limit > context:
-        long = sum(tokens + limit > context for tokens in prompts)
+    alone = [p.id for p in prompts if context is not None and p.tokens >= context]
+    if alone:
         yield (
-            f"{long} of {len(prompts)} prompts and {limit} new tokens exceed the model's "
-            f"{context} tokens: lower sampling.max_new_tokens, or leave out long problems"
+            f"{len(alone)} of {len(prompts)} prompts fill the model's {context} tokens by "
+            f"themselves (ids {_named(alone)}): leave these problems out"
+        )
+    with_answers = [p for p in prompts if context is not None and p.tokens + limit > context]
+    if len(with_answers) > len(alone):
+        yield (
+            f"{len(with_answers) - len(alone)} of {len(prompts)} prompts and {limit} new tokens "
+            f"exceed the model's {context} tokens: lower sampling.max_new_tokens, or leave out "
+            "long problems"
         )
     if task.answers_by_value and max(golds) > limit:
         yield (

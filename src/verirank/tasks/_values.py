@@ -17,6 +17,7 @@ from verirank.tasks._conversation import (
     Turn,
     is_conversation,
     read_conversation,
+    unpacked,
 )
 
 AnswerForm = Literal["value", "boxed", "hashes"]
@@ -70,7 +71,7 @@ def prompt_in(row: Mapping[str, Any], column: str) -> str | tuple[Turn, ...]:
     Raises:
         RowError: there is neither, or it cannot be written in UTF-8.
     """
-    value = present(row, column)
+    value = unpacked(present(row, column))
     if is_conversation(value):
         return tuple(
             Turn(role, _whole(text, column)) for role, text in read_conversation(value, column)
