@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from verirank.cli.data_command import command
 from verirank.config import VerifierConfig
 from verirank.tasks import Problem, find_confusion, read_bench
-from verirank.tasks._rewritings import rewritings
+from verirank.tasks.golds._rewritings import rewritings
 from verirank.verifier import Verifier
 
 SIX = ("aime24", "aime25", "amc23", "hmmt25", "math-500", "minerva")

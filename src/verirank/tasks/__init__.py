@@ -1,7 +1,5 @@
 """Where problems come from: prompts, answer extraction, training streams and benches."""
 
-from verirank.tasks._confusion import Confusion, find_confusion
-from verirank.tasks._gold_kinds import GoldKinds, gold_kinds
 from verirank.tasks._grading import grade
 from verirank.tasks._overlap import Overlap, find_overlap
 from verirank.tasks._preview import Lengths, RenderedPrompt, TaskPreview, preview_task
@@ -13,6 +11,7 @@ from verirank.tasks._registry import bench_settings, load_task
 from verirank.tasks._splits import split_of
 from verirank.tasks._templates import conclusion
 from verirank.tasks.arithmetic import draw_chain
+from verirank.tasks.golds import Confusion, GoldKinds, find_confusion, gold_kinds
 
 __all__ = [
     "BenchSettings",

@@ -9,7 +9,7 @@ from typing import Literal
 
 from verirank.tasks._boxed import stated_answer
 from verirank.tasks._problem import Problem
-from verirank.tasks._rewritings import rewritings
+from verirank.tasks.golds._rewritings import rewritings
 from verirank.verifier import Verifier
 
 Kind = Literal["self", "rewriting", "neighbour"]
