@@ -20,6 +20,7 @@ from verirank.verifier._unread import states_other_values
 from verirank.verifier._words import (
     choice,
     date,
+    digits_of_date,
     is_content,
     is_text,
     ordinal,
@@ -111,7 +112,7 @@ def kind_of(gold: str) -> str:
         return "other"
     if in_base(gold):
         return "base"
-    if date(gold):
+    if date(gold) or digits_of_date(gold):
         return "date"
     if ordinal(gold):
         return "integer"
@@ -132,6 +133,10 @@ def _by_notation(gold: str, prediction: str) -> Verdict | None:
         return _compare_in_base(base, other, prediction)
     if (day := date(gold)) and (other := date(prediction)):
         return _verdict(same_dates(day, other), "date")
+    if digits := digits_of_date(gold):
+        return _verdict(digits == digits_of_date(prediction), "date")
+    if day is None and len(digits_of_date(prediction)) == 3:
+        return _verdict(False, kind_of(gold))
     if (place := ordinal(gold)) or ordinal(prediction):
         return _compare_ordinals(gold, place, prediction)
     time, other = time_of_day(gold), time_of_day(prediction)

@@ -17,7 +17,11 @@ _YEAR = r"(?:,?\s+(?P<year>\d{4}))?"
 _DATES = (
     re.compile(rf"{_MONTH}\s+(?:the\s+)?{_DAY}{_YEAR}"),
     re.compile(rf"(?:the\s+)?{_DAY}\s+(?:of\s+)?{_MONTH}{_YEAR}"),
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"),
+    re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})", re.ASCII),
+)
+_DAY_AND_MONTH = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", re.ASCII)
+_DATE_IN_DIGITS = re.compile(
+    r"\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}|\d{4}-(?:0\d|1[0-2])", re.ASCII
 )
 _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?\s*([AaPp])?\.?(?(4)[Mm]\.?|)")
 _HOUR = re.compile(r"(\d{1,2})\s*([AaPp])\.?[Mm]\.?")
@@ -193,6 +197,9 @@ def ordinal(text: str) -> str:
 def date(text: str) -> tuple[int, int, str] | None:
     """Return the month, the day and the year ("" where none is given) of a date."""
     words = " ".join(_undressed(text).split()).strip(" .")
+    if (digits := _DAY_AND_MONTH.fullmatch(words)) and max(int(digits[1]), int(digits[3])) > 12:
+        month, day = sorted((digits[1], digits[3]), key=int)
+        words = f"{digits[4]}-{month}-{day}"
     for pattern in _DATES:
         if match := pattern.fullmatch(words):
             month = match["month"]
@@ -200,6 +207,13 @@ def date(text: str) -> tuple[int, int, str] | None:
             if 1 <= named <= 12 and 1 <= int(match["day"]) <= 31:
                 return named, int(match["day"]), match["year"] or ""
     return None
+
+
+def digits_of_date(text: str) -> list[int]:
+    """Return the numbers of a date in digits, if it is one: 2021-06-20, 5/6/2020, 2020-10."""
+    words = " ".join(_undressed(text).split()).strip(" .")
+    is_date = _DATE_IN_DIGITS.fullmatch(words) is not None
+    return [int(part) for part in re.split("[-/.]", words)] if is_date else []
 
 
 def same_dates(gold: tuple[int, int, str], answer: tuple[int, int, str]) -> bool:

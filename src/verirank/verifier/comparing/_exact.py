@@ -12,6 +12,8 @@ from verirank.verifier.reading import Node, UnreadError
 
 _MAX_BITS = 160_000
 _MAX_FACTORIAL = 5_000
+_MAX_OF_MANY = 1_000
+"""Members that are chosen of more than so many as have a factorial here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,13 @@ def _natural(value: Fraction) -> int:
     return natural
 
 
+def _binomial(n: Fraction, k: int) -> int:
+    of = n.numerator if k <= _MAX_OF_MANY and n >= 0 else _natural(n)
+    if n.denominator != 1 or of.bit_length() * min(k, of) > _MAX_BITS:
+        raise UnreadError("binomial")
+    return comb(of, k)
+
+
 def _modulo(a: Fraction, modulus: Fraction) -> Fraction:
     if modulus <= 0:
         raise UnreadError("modulus")
@@ -101,7 +110,7 @@ def _modulo(a: Fraction, modulus: Fraction) -> Fraction:
 
 _CALLS: dict[str, Callable[..., Any]] = {
     "factorial": lambda n: factorial(_natural(n)),
-    "binomial": lambda n, k: comb(_natural(n), _natural(k)),
+    "binomial": lambda n, k: _binomial(n, _natural(k)),
     "floor": floor, "ceil": ceil, "abs": abs, "max": max, "min": min, "mod": _modulo,
     "gcd": lambda *numbers: gcd(*map(_integer, numbers)),
     "lcm": lambda *numbers: lcm(*map(_integer, numbers)),

@@ -38,8 +38,9 @@ def measure(node: Node) -> tuple[Node, str, Unit]:
 def same_measures(gold: Node, answer: Node) -> bool:
     """Tell whether two values agree with their units.
 
-    A unit may be added or left out; two units must convert. A gold in percent also accepts its bare
-    number and its value; a gold without a sign accepts a percentage by its value only.
+    A unit may be added, but none that only divides, or left out; two units must convert. A gold in
+    percent also accepts its bare number and its value; a gold without a sign accepts a percentage
+    by its value only.
 
     Raises:
         UnreadError: a side has no value that can be computed.
@@ -51,6 +52,8 @@ def same_measures(gold: Node, answer: Node) -> bool:
         return not (unit != NONE or other_unit != NONE) and _same_percent(gold, answer)
     if "degree" in (sign, other_sign):
         return _same_angles(gold, answer, sign == other_sign)
+    if unit == NONE and other_unit.dimensions and all(p < 0 for _, p in other_unit.dimensions):
+        return False
     if NONE in (unit, other_unit):
         return equal_expressions(_scaled(value, unit, other_unit), other)
     factors = {a.factor / b.factor for a, b in in_common(unit, other_unit)}

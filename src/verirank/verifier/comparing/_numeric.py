@@ -22,9 +22,12 @@ from verirank.verifier.comparing._exact import exact_value
 from verirank.verifier.reading import Node, RefusedError, UnreadError, difference
 
 _FIRST_PRECISION, _MAX_PRECISION = 96, 12_288
+_PRECISION_TO_DIFFER = 3_072
 _TRANSCENDENTAL_BITS = 512
 _GUARD = 64
 _MAX_MAGNITUDE = 64
+_MAX_MAGNITUDE_NEAR_ONE = 4_000
+"""Bits of the exponent of a number that is nearly one."""
 _local = threading.local()
 
 
@@ -70,12 +73,15 @@ def _is_zero(node: Node) -> bool:
             return False
         if precision > decisive:
             return bool(abs(now) < _context().mpf(2) ** -separation)
-        if precision >= _MAX_PRECISION:
+        # Where no precision shows that two values are equal, a moderate one shows that they differ.
+        limit = _MAX_PRECISION if decisive <= _MAX_PRECISION else _PRECISION_TO_DIFFER
+        if precision >= limit:
             raise RefusedError("too near to decide")
         # What vanishes up to rounding is decided at once by as many digits as that takes.
         vanishes = abs(now) < _context().mpf(2) ** (spread + _GUARD - precision)
-        precision, before = max(2 * precision, decisive + _GUARD if vanishes else 0), now
-        precision = min(precision, _MAX_PRECISION)
+        enough = decisive + _GUARD if vanishes and decisive <= limit else 0
+        precision, before = max(2 * precision, enough), now
+        precision = min(precision, limit)
 
 
 def _is_finite(value: Any) -> bool:
@@ -130,7 +136,7 @@ class _Evaluation:
         if head == "percent":
             return operands[0] / 100
         if head == "^":
-            return self._power(*operands)
+            return self._power(node, *operands)
         if head == "root":
             return self._root(*operands)
         if head == "call":
@@ -145,14 +151,28 @@ class _Evaluation:
             raise UnreadError(name)
         return {"pi": +context.pi, "e": +context.e, "i": context.mpc(0, 1)}[name]
 
-    def _power(self, base: Any, exponent: Any) -> Any:
+    def _power(self, node: Node, base: Any, exponent: Any) -> Any:
         if not base:
             if exponent.real <= 0:
                 raise ZeroDivisionError
             return base
         if self._magnitude(exponent) > _MAX_MAGNITUDE:
-            raise UnreadError("power too large")
+            return self._power_of_nearly_one(node, base, exponent)
         return self._context.power(base, exponent)
+
+    def _power_of_nearly_one(self, node: Node, base: Any, exponent: Any) -> Any:
+        """Return a power such as (1 + 10^-200)^(10^200), its base in as many more digits."""
+        context, bits = self._context, int(self._magnitude(exponent))
+        if abs(base - 1) > 0.5:
+            raise UnreadError("power too large")
+        if bits > _MAX_MAGNITUDE_NEAR_ONE:
+            raise RefusedError("exponent too large")
+        context.prec += bits
+        logarithm = exponent * context.ln(self.value(node.parts[0]))
+        context.prec -= bits
+        if self._magnitude(logarithm) > _MAX_MAGNITUDE:
+            raise RefusedError("power too large")
+        return context.exp(logarithm)
 
     def _magnitude(self, value: Any) -> float:
         return float(self._context.mag(value)) if value else 0.0
@@ -168,7 +188,8 @@ class _Evaluation:
 
     def _call(self, name: str, operands: list[Any]) -> Any:
         context = self._context
-        if any(self._magnitude(operand) > 13 for operand in operands) and name not in _TAME:
+        largest = _MAX_MAGNITUDE if name == "factorial" else 13
+        if any(self._magnitude(operand) > largest for operand in operands) and name not in _TAME:
             raise UnreadError("argument too large")
         if name in ("ln", "log", "log10"):
             base = (
@@ -207,6 +228,10 @@ _FUNCTIONS = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"} | {
     name: name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "exp")
 }
 _FUNCTIONS["cis"] = "expj"
+
+
+_MANY = 10**100
+"""Stands for any larger exponent in a bound, which then is beyond every precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +302,13 @@ def _size_of_power(node: Node, base: _Size, radicals: Any, transcendental: bool)
         exponent = exact_value(node.parts[1])
     except UnreadError:
         return _Size(base.numerator + 128, base.denominator + 128, radicals, True)
-    if exponent.imaginary or abs(exponent.real) > 2**_MAX_MAGNITUDE:
+    if exponent.imaginary:
         raise UnreadError("exponent")
+    if abs(exponent.real) > 2**_MAX_MAGNITUDE_NEAR_ONE:
+        raise RefusedError("exponent")
     power, index = exponent.real.as_integer_ratio()
-    top, bottom = base.numerator * abs(power), base.denominator * abs(power)
+    times = min(abs(power), _MANY)
+    top, bottom = base.numerator * times, base.denominator * times
     size = _Size(*((top, bottom) if power >= 0 else (bottom, top)), radicals, transcendental)
     return size if index == 1 else _size_of_root(node, size, index, radicals, transcendental)
 

@@ -88,6 +88,11 @@ class ExpressionReader(SymbolReader):
         while not self._ends_product() and not self._ends_argument(node):
             if self.accept("*"):
                 node = Node("*", (node, self._signed_power()))
+            elif self.is_per_unit(node):
+                united = self.with_divisor(node)
+                if currency:
+                    return Node("quantity", united.parts, unit_named(currency) * united.leaf)
+                return united
             elif self.accept("/"):
                 node, divided = Node("/", (node, self._signed_power())), True
             elif self._ends_here():
@@ -185,7 +190,9 @@ class ExpressionReader(SymbolReader):
         if self.next() == "^" and not self.is_degree():
             self.take()
             node = Node("^", (node, self._exponent()))
-            if self.next() in ("^", "!"):
+            if self.next() == "!":
+                raise RefusedError("the factorial of an exponent, or of a power")
+            if self.next() == "^":
                 raise UnreadError("tower of powers")
         if self._in_call and self.is_degree():
             self.take_degree()

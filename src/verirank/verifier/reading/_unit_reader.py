@@ -135,6 +135,22 @@ class UnitReader(TokenReader):
             powers[:2] == ["^", "-"] or powers == ["^", "{", "-"]
         )
 
+    def is_per_unit(self, node: Node) -> bool:
+        """Tell whether what divides a number without a unit is one: `6 /mol`, `$3 per pound`."""
+        word = self.word(1)
+        if symbols(node) or self.kind(1) != "word" or word == "cent":
+            return False
+        if word in FUNCTIONS and (word != "min" or self.next(2) == "("):
+            return False
+        if self.word() == "per":
+            return True
+        named = unit_named(word) is not None and (len(word) > 1 or self.next(1) != word)
+        return self.next() == "/" and (named or (self.next(1) != word and len(word) > 1))
+
+    def with_divisor(self, node: Node) -> Node:
+        """Read a unit that starts with its divisor."""
+        return Node("quantity", (node,), self._unit())
+
     def _unit(self) -> Unit:
         unit, power, sign, noun = NONE, 1, 1, ""
         while True:
