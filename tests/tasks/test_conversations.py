@@ -133,3 +133,16 @@ def test_a_conversation_stored_as_json_text_is_read_as_one(tmp_path):
             write.writerow([json.dumps(turns), n + 1])
     task = load_task(TaskConfig(name=str(file)))
     assert [turn.role for turn in task.training_problem(0, 0).turns] == ["system", "user"]
+
+
+@pytest.mark.parametrize("template", ["\n" + CHATML, CHATML])
+def test_a_bos_behind_a_line_break_is_not_doubled(template):
+    made = tokenizer(template, adds_bos=True)
+    tokens = made(render_prompt(read(TURNS), "auto", made, "")).input_ids
+    assert tokens.count(made.bos_token_id) == 1
+
+
+def test_a_bos_that_a_plain_problem_holds_is_not_doubled():
+    made = tokenizer(None, adds_bos=True)
+    tokens = made(render_prompt(Problem("1", "<bos>1+1=", "2"), "plain", made, "")).input_ids
+    assert tokens.count(made.bos_token_id) == 1

@@ -177,9 +177,18 @@ class BaseModel:
 
 
 def context_of(config: PretrainedConfig) -> int | None:
-    """Return the most tokens that a model takes; None where it has no limit."""
+    """Return the most tokens that a model takes; None where it has no limit.
+
+    Where the angles of rope change with the length of what is read (longrope), it is the length up
+    to which they do not: beyond it a token's keys would depend on what is read after it.
+    """
     text = config.get_text_config()
-    return getattr(text, "max_position_embeddings", None) or getattr(text, "max_seq_len", None)
+    longest = getattr(text, "max_position_embeddings", None) or getattr(text, "max_seq_len", None)
+    rope = getattr(text, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        own = getattr(text, "original_max_position_embeddings", None)
+        return rope.get("original_max_position_embeddings") or own or longest
+    return longest
 
 
 def sha256_of(tensors: Mapping[str, Tensor]) -> str:

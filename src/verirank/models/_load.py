@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from verirank.config import InputError, ModelConfig
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+_UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError)
+
+
 @contextmanager
 def _reading(what: str) -> Iterator[None]:
     """Turn what transformers raises about unreadable files into one line."""
@@ -39,7 +43,7 @@ def _reading(what: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+    except (*_UNREADABLE, StrictDataclassError, SafetensorError) as error:
         reason = " ".join(str(error).split("\n\n")[0].split()) or "transformers gives no reason"
         raise InputError(f"cannot read {what}: {reason}") from error
 
@@ -53,7 +57,15 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     with _reading(f"the tokenizer of {config.name!r}"):
-        return AutoTokenizer.from_pretrained(_source(config), **_options(config))
+        tokenizer = AutoTokenizer.from_pretrained(_source(config), **_options(config))
+    if tokenizer("1").input_ids[-1:] == [tokenizer.eos_token_id]:
+        tokenizer.add_eos_token = False
+    if tokenizer("1").input_ids[-1:] == [tokenizer.eos_token_id]:
+        raise InputError(
+            f"the tokenizer of {config.name!r} ends every text with {tokenizer.eos_token!r}, "
+            "behind which no answer is written; save it with add_eos_token=False"
+        )
+    return tokenizer
 
 
 def _load_config(config: ModelConfig) -> Any:

@@ -27,6 +27,12 @@ def merge_adapter(model: PreTrainedModel, adapter: StoredAdapter) -> PreTrainedM
     from safetensors import SafetensorError
 
     adapter.expect_base(model)
+    adapted_embeddings = [key for key in adapter.tensors if "lora_embedding" in key]
+    if adapted_embeddings and model.config.get_text_config().tie_word_embeddings:
+        raise InputError(
+            f"adapter {adapter.name!r} adapts embeddings ({adapted_embeddings[0]}) to which the "
+            "model's head is tied: peft would merge it into both"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -96,7 +96,10 @@ def expect_no_adapter(name: str, settings: Path) -> None:
     """
     if not settings.is_file():
         return
-    base = json.loads(settings.read_text("utf-8")).get("base_model_name_or_path") or "its base"
+    try:
+        base = json.loads(settings.read_text("utf-8"))["base_model_name_or_path"] or "its base"
+    except (ValueError, KeyError, TypeError):
+        base = "a base that its damaged adapter_config.json does not name"
     raise InputError(
         f"model {name!r} is a PEFT adapter of {base}, not a model; name that model, and the "
         f"adapter by --set model.adapter={name}, which merges it, or by method.start, which trains "

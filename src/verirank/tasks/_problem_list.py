@@ -10,7 +10,7 @@ from verirank.config import InputError
 from verirank.tasks._columns import Columns, FoundColumns, find_columns
 from verirank.tasks._conversation import NoAnswerError, RowError, ends_with_an_answer
 from verirank.tasks._problem import Problem
-from verirank.tasks._values import answer_in, cell, id_in, level_in, prompt_in
+from verirank.tasks._values import answer_in, cell, group_in, id_in, level_in, prompt_in
 from verirank.tasks.data_files import Row
 
 _TOLD = 5
@@ -106,17 +106,12 @@ def _read(
             prompt=prompt if isinstance(prompt, str) else prompt[-1].content,
             answer=answer_in(row, resolved.answer, resolved.answer_form),
             turns=turns,
-            group=_group(row.get(resolved.group)),
+            group=group_in(row, resolved.group),
         )
     except NoAnswerError:
         raise
     except RowError as error:
         return str(error)
-
-
-def _group(value: Any) -> str | None:
-    """Return what stands in the column `group`, None where nothing does."""
-    return None if value is None or str(value).strip() == "" else str(value)
 
 
 def _alike(faults: list[str]) -> list[str]:

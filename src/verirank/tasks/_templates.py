@@ -49,15 +49,21 @@ def render_prompt(
     """
     turns = problem.turns or (Turn("user", problem.prompt),)
     if template == "plain" or (template == "auto" and not tokenizer.chat_template):
-        return "\n\n".join(turn.content for turn in turns)
+        return _without_bos("\n\n".join(turn.content for turn in turns), tokenizer)
     if instruction:
         turns = (*turns[:-1], Turn("user", f"{turns[-1].content}\n{instruction}"))
     prompt = _conversation(problem, turns, tokenizer)
     if template == "r1-distill":
         prompt = prompt.removesuffix(_THINK) + _THINK
-    bos = tokenizer.bos_token
+    return _without_bos(prompt, tokenizer)
+
+
+def _without_bos(prompt: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a prompt without the BOS at its beginning that the tokenizer adds once more."""
+    bos = str(tokenizer.bos_token or "")
     is_added = bool(bos) and tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]
-    return prompt.removeprefix(str(bos)) if is_added else prompt
+    is_there = is_added and prompt.lstrip().startswith(bos)
+    return prompt.lstrip().removeprefix(bos) if is_there else prompt
 
 
 def opens_thought(prompt: str) -> bool:

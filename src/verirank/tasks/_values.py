@@ -167,6 +167,17 @@ def _as_text(value: Any, column: str) -> str:
     raise RowError(f"{column!r} must be text, not {shortened(value)}")
 
 
+def group_in(row: Mapping[str, Any], column: str | None) -> str | None:
+    """Return what stands in the column of groups, None where nothing does.
+
+    Raises:
+        RowError: it cannot be written in UTF-8.
+    """
+    value = row.get(column or "")
+    text = "" if value is None else str(value)
+    return _whole(text, str(column)) if text.strip() else None
+
+
 def _whole(text: str, column: str) -> str:
     try:
         text.encode()
