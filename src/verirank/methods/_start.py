@@ -79,11 +79,8 @@ def load_start(
             f"method.start {name!r} is of peft's type {_kind(stored.settings)}, but method "
             f"{method.name!r} trains {_kind(wanted)}"
         )
-    if whole := sorted(key for key in stored.tensors if ".lora_" not in key and "embed" in key):
-        raise InputError(
-            f"method.start {name!r} holds whole embeddings ({whole[0]}), which are not trained on; "
-            "merge it by model.adapter"
-        )
+    if any("embed" in key and ".lora_" not in key for key in stored.tensors):
+        raise InputError(f"method.start {name!r} holds embeddings: merge it by model.adapter")
     _expect_same_settings(method, stored, asdict(wanted))
     if type(wanted) is LoraConfig:
         _load_factors(stored, model, factors_in(stored, like, locations))
