@@ -54,6 +54,8 @@ PIECES = [
         "**Answer:** 42",
         "### Final Answer\n\n42",
         "The answer is 42. I hope it is correct.",
+        "Six times seven.\n#### 42",
+        "The answer is 41? No.\n#### 42\n",
         "The answer is 41. No: the answer is 42. The answer is",
         "<answer> 42 </answer>",
         "答案是 42",
@@ -73,6 +75,8 @@ def test_the_final_answer_is_read_in_each_common_form(text):
         (r"$\boxed -3\sqrt{2}$ and $x$", r"-3\sqrt{2}"),
         ("\\boxed 7 of them\nfor $x$", "7"),
         ("The answer is St. Louis.", "St. Louis"),
+        ("The answer is 7.\n#### 3. Check\nIt holds.", "7"),
+        ("The answer is 7.\n#### 3 checks", "7"),
         ("The answer is 3.5 metres. Done.", "3.5 metres"),
     ],
 )

@@ -14,7 +14,8 @@ _REST_OF_FORMULA = re.compile(r"([^$\n]{1,200}?)(?:\$|\\\)|\\\])")
 _ANSWER = r"(?:answer|答案|ответ|réponse|respuesta|resposta|risposta|antwort)"
 _ANSWER_MARK = re.compile(
     rf"{_ANSWER}(?:\s+(?:is|are|would\s+be|will\s+be|equals)\b\s*:?|\**\s*[:：=]|[是为])"
-    rf"|^[#*\s]*(?:the\s+)?(?:final\s+)?{_ANSWER}[*\s]*\n",
+    rf"|^[#*\s]*(?:the\s+)?(?:final\s+)?{_ANSWER}[*\s]*\n"
+    r"|^####[ \t]*(?=[-+]?\\?[$€£]?\d[\d.,/]*\s*%?\s*\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
 _DISPLAYED = re.compile(r"(?:\$\$|\\\[)(.*?)(?:\$\$|\\\])", re.DOTALL)
@@ -25,7 +26,8 @@ def stated_answer(text: str) -> str | None:
     """Return what the last box with contents holds, else what the text calls its answer.
 
     That is what stands between the last `<answer>` tags, else the line or displayed formula after
-    the last "answer is" or "answer:", up to the end of its sentence.
+    the last "answer is" or "answer:", up to the end of its sentence, or the number after `####` on
+    the last line, as GSM8K's solutions end.
     """
     boxed = last_box(text)
     if boxed is not None:

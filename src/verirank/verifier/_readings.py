@@ -8,12 +8,12 @@ from functools import lru_cache
 from verirank.verifier._words import (
     choice,
     excepted,
-    is_all_reals,
     is_empty_set,
     named_fraction,
     named_number,
+    set_of_reals,
 )
-from verirank.verifier.comparing import same
+from verirank.verifier.comparing import NUMERIC_KINDS, same
 from verirank.verifier.reading import (
     EMPTY,
     REALS,
@@ -42,6 +42,21 @@ _PERCENT_WORD = re.compile(r"\s+per\s?cent$", re.IGNORECASE)
 _SHORT_WORD = re.compile(r"(?=[a-z]*[eiou]|[a-z]+a)[a-z]{3}")
 """Red and day are words, xyz and abc products."""
 
+_SCRIPT = r"(?:\{(\d+)\}|(\d)(?!\d))"
+_LETTER_C = r"(?:\\(?:mathrm|text|operatorname)\s*\{C\}|C)"
+_CHOICES = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        rf"(?<![A-Za-z\\]){_LETTER_C}\(\s*(\d+)\s*,\s*(\d+)\s*\)",
+        rf"(?:\{{\}}\s*)?[_^]{_SCRIPT}\s*{_LETTER_C}\s*_{_SCRIPT}",
+        rf"(?<![A-Za-z\\]){_LETTER_C}\s*_{_SCRIPT}\s*\^{_SCRIPT}",
+        r"(?<![\w.])(\d+)\s*C\s*(\d+)(?![\w.])",
+    )
+)
+"""Notations of a binomial coefficient with its two numbers, the larger first."""
+_INDIAN_GROUPS = re.compile(r"(?<![\w.,])[1-9]\d?(?:,\d\d)+,\d{3}(?![\w,])", re.ASCII)
+_PROGRAMS_E = re.compile(r"(?<![\w.\\])E(?=\*\*|\s*[*/+-]|\s*$)", re.ASCII)
+
 _MAX_DEPTH = 150
 """Levels of a tree that is read; comparing takes a few calls of Python a level."""
 
@@ -55,8 +70,8 @@ def trees(text: str, *, tight_units: bool = False) -> tuple[Node, ...]:
         return (EMPTY,)
     if _SHORT_WORD.fullmatch(text):
         return ()
-    if is_all_reals(text):
-        return (REALS,)
+    if reals := set_of_reals(text):
+        return (reals,)
     if left_out := excepted(text):
         return tuple(
             Node("difference", (REALS, Node("bracket", _members(tree), r"\{\}")))
@@ -103,6 +118,8 @@ def answers(kind: str, prediction: str) -> tuple[Node, ...]:
         read += trees(f"{joined[1]} {prediction[joined.end() :]}")
     if kind == "tuple" and (name := _NAMED_POINT.match(prediction)):
         read += trees(prediction[name.end() :])
+    if kind in NUMERIC_KINDS and (rewritten := _as_a_number(prediction)) != prediction:
+        read += trees(rewritten)
     if kind == "complex" and not _LONE_I.search(prediction):
         read += trees(_LONE_J.sub("i", prediction))
     if read or len(prediction) > MAX_STATEMENT:
@@ -114,6 +131,19 @@ def answers(kind: str, prediction: str) -> tuple[Node, ...]:
         return trees(in_digits)
     corrected = _CORRECTED.fullmatch(prediction)
     return answers(kind, corrected[1]) if corrected else ()
+
+
+def _as_a_number(text: str) -> str:
+    r"""Return a text that is a number with what no other answer may mean: C(20, 3), E**2."""
+    text = _INDIAN_GROUPS.sub(lambda group: group[0].replace(",", ""), text)
+    for choices in _CHOICES if "C" in text else ():
+        text = choices.sub(_binomial, text)
+    return _PROGRAMS_E.sub("e", text)
+
+
+def _binomial(choices: re.Match[str]) -> str:
+    n, k = (digits for digits in choices.groups() if digits)
+    return rf"\binom{{{n}}}{{{k}}}" if int(n) >= int(k) else choices[0]
 
 
 def decided(gold: Node, answer: Node) -> bool | None:

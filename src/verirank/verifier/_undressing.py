@@ -42,6 +42,9 @@ _DISPLAY = re.compile(
     re.DOTALL,
 )
 _CELL = re.compile(r"^\s*\|\s+")
+_HASHES = re.compile(r"####\s*(?=[^\s#])")
+_HOPE = re.compile(r"\.?\s*I hope (?:it|this) is correct\.?$", re.IGNORECASE)
+_QUOTED_LINE = re.compile(r">\s+(?=\*\*[^*]+\*\*$)")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")
 _LAYERS = 12
 _PARTING = re.compile(r"(?<!\S)\*\*|\*\*(?!\S)|\*\*[^*]*[A-Za-z]{3}")
@@ -54,7 +57,8 @@ def undressed(text: str) -> str:
         text = _ESCAPED_TWICE.sub(r"\\", text)
     text = _DISPLAY.sub(lambda display: display[2].replace("&", ""), text)
     text = _HEADING.sub("", text, count=1) if text[:1] == "#" else text
-    text = _END_OF_PROOF.sub("", text.rstrip())
+    text = _HOPE.sub("", _END_OF_PROOF.sub("", text.rstrip()))
+    text = _QUOTED_LINE.sub("", text, count=1)
     text = _with_whole_bars(boxed_only(_last_answer(text)))
     text = _CONNECTIVE.sub("", text, count=1)
     for _ in range(_LAYERS):
@@ -73,6 +77,8 @@ def undressed(text: str) -> str:
 def _last_answer(text: str) -> str:
     """Return the last line, where it is led in as the answer, of several."""
     last = text.rstrip().rpartition("\n")[2].strip()
+    if "\n" in text and (hashes := _HASHES.match(last)):
+        return last[hashes.end() :]
     lead = _LEAD.match(last)
     return last if "\n" in text and lead and lead.end() < len(last) and ":" in lead[0] else text
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from verirank.verifier.reading import UPRIGHT, plain_characters, without_fonts
+from verirank.verifier.reading import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    REALS,
+    UPRIGHT,
+    Node,
+    plain_characters,
+    without_fonts,
+)
 
 _MONTHS = "january february march april may june july august september october november december"
 _MONTH_NUMBERS = {
@@ -38,11 +46,16 @@ _VERDICT_WORD = re.compile(
 )
 _NO_SOLUTION = re.compile(
     r"(?:there (?:is|are) )?no (?:real |integer )?(?:solutions?|roots?)(?: exists?)?"
-    r"|(?:the )?empty set|none|(?:方程)?(?:无|無)(?:实数|實數)?解|空集|解なし"
+    r"|(?:the )?empty set|ø|none|(?:方程)?(?:无|無)(?:实数|實數)?解|空集|解なし"
     r"|(?:es gibt )?keine (?:reellen? )?lösung(?:en)?"
     r"|(?:pas de|aucune) solution|(?:no hay|sin) solución|нет решений|sem solução"
 )
-_ALL_REALS = re.compile(r"all (?:the )?real(?:s| numbers?| values?)?(?: of x| x)?")
+_SETS_OF_REALS = (
+    (re.compile(r"all (?:the )?real(?:s| numbers?| values?)?(?: of x| x)?"), REALS),
+    (re.compile(r"all positive (?:reals|real numbers)"), POSITIVE),
+    (re.compile(r"all non-?negative (?:reals|real numbers)"), NOT_NEGATIVE),
+)
+_BOLD_REALS = re.compile(r"\\mathbf\s*\{?\s*R\s*\}?")
 _REALS_EXCEPT = re.compile(
     r"all (?:the )?real(?:s| numbers?)?(?: x)? (?:except|besides|other than)"
     r"(?: for)?\s+(?:x\s*=)?(.+)",
@@ -128,9 +141,10 @@ def is_empty_set(text: str) -> bool:
     return _NO_SOLUTION.fullmatch(plain_words(text)) is not None
 
 
-def is_all_reals(text: str) -> bool:
-    """Tell whether a text says in words that every real number is a solution."""
-    return _ALL_REALS.fullmatch(plain_words(text)) is not None
+def set_of_reals(text: str) -> Node | None:
+    """Return the set that a text names in words, such as "all real numbers"."""
+    text = "all reals" if _BOLD_REALS.fullmatch(text) else plain_words(text)
+    return next((reals for words, reals in _SETS_OF_REALS if words.fullmatch(text)), None)
 
 
 def excepted(text: str) -> str:

@@ -13,7 +13,7 @@ from verirank.verifier.reading import Node, UnreadError, is_expression, symbols
 NUMERIC_KINDS = ("integer", "rational", "mixed", "complex", "irrational", "base")
 KINDS = (
     *NUMERIC_KINDS, "percent", "quantity", "expression", "interval", "set", "tuple", "list",
-    "matrix", "equation", "relation", "congruence", "ratio", "text", "choice",
+    "matrix", "cases", "equation", "relation", "congruence", "ratio", "text", "choice",
     "date", "time", "other",
 )  # fmt: skip
 """All kinds; `other` is what no rule here reads."""
@@ -24,6 +24,8 @@ def kind_of_tree(node: Node) -> str:
     node = without_unknowns(node, node)[0]
     if any(part.head == "matrix" for part in node.walk()):
         return "matrix"
+    if node.head == "cases":
+        return "cases"
     if is_equation(node):
         return "equation"
     if (node.head == "bracket" and node.leaf == r"\{\}") or node.head in ("numbers", "builder"):

@@ -72,6 +72,13 @@ def is_real_set(node: Node) -> bool:
     return node.head == "relation" and bool(set(node.leaf) - {"=", r"\approx", r"\equiv"})
 
 
+def joined(node: Node, head: str) -> list[Node]:
+    """Return the sets that a union, perhaps of unions, joins."""
+    if node.head != head:
+        return [node]
+    return [member for part in node.parts for member in joined(part, head)]
+
+
 def is_closed_at_infinity(node: Node) -> bool:
     """Tell whether an interval, or one of a union's, contains an infinite end."""
     return any(

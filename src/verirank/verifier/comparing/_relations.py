@@ -6,8 +6,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from verirank.verifier.comparing._measures import measure
 from verirank.verifier.comparing._numeric import approximate
-from verirank.verifier.comparing._symbolic import points, proportional, substituted
+from verirank.verifier.comparing._symbolic import (
+    equal_expressions,
+    points,
+    proportional,
+    substituted,
+)
 from verirank.verifier.reading import (
     Node,
     UnreadError,
@@ -22,6 +28,7 @@ from verirank.verifier.reading import (
 Same = Callable[[Node, Node], bool]
 _MIRRORED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne"}
 _ROUNDING = r"\approx"
+_SUM = ("symbol", "number", "+", "-", "*", "/")
 _INVERSE = Node("-", (number(1),))
 
 
@@ -154,6 +161,41 @@ def _same_unread_names(gold: Node, answer: Node, same: Same) -> bool:
 
 def _have_values(*equations: Node) -> bool:
     return all(is_expression(member) for equation in equations for member in equation.parts)
+
+
+def stated_sum(gold: Node, answer: Node) -> Node:
+    """Return the value of a sum of several unknowns: 17 of m + n = 12 + 5 = 17, else the answer.
+
+    Where the gold is a number, such a sum names it, and all further members must be equal numbers.
+    A sum that is 0 may be an equation, and names nothing.
+    """
+    if not is_equation(answer) or "=" not in answer.leaf[:1] or not _is_number(gold):
+        return answer
+    name, *values = answer.parts
+    is_sum = name.head in ("+", "*", "/") and len(symbols(name)) > 1
+    if not is_sum or not all(part.head in _SUM for part in name.walk()):
+        return answer
+    if not all(map(_is_number, values)) or equal_expressions(measure(values[-1])[0], number(0)):
+        return answer
+    return Node("relation", (symbol(""), *values), answer.leaf)
+
+
+def _is_number(node: Node) -> bool:
+    value = measure(node)[0]
+    return is_expression(value) and not symbols(value)
+
+
+def same_chains(gold: Node, answer: Node, same: Same) -> bool:
+    """Tell whether two chains of relations have the same members, read from either end."""
+    mirrored = Node(
+        "relation",
+        answer.parts[::-1],
+        tuple(_MIRRORED.get(sign, sign) for sign in reversed(answer.leaf)),
+    )
+    return any(
+        gold.leaf == other.leaf and all(map(same, gold.parts, other.parts))
+        for other in (answer, mirrored)
+    )
 
 
 def same_inequalities(gold: Node, answer: Node) -> bool:

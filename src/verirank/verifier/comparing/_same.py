@@ -5,12 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from verirank.verifier.comparing._cases import same_cases
 from verirank.verifier.comparing._measures import measure, same_measures
 from verirank.verifier.comparing._realsets import (
     expanded,
     is_closed_at_infinity,
     is_infinite,
     is_real_set,
+    joined,
     real_set,
     same_sets,
 )
@@ -20,8 +22,10 @@ from verirank.verifier.comparing._relations import (
     is_named,
     last_member,
     names_differ,
+    same_chains,
     same_equations,
     same_inequalities,
+    stated_sum,
 )
 from verirank.verifier.comparing._symbolic import equal_expressions
 from verirank.verifier.comparing._unknowns import without_unknowns
@@ -46,7 +50,7 @@ def same(gold: Node, answer: Node) -> bool:
         UnreadError: that cannot be decided here.
         ZeroDivisionError: a side divides by zero.
     """
-    gold, answer, is_open = without_unknowns(gold, answer)
+    gold, answer, is_open = without_unknowns(gold, stated_sum(gold, answer))
     equal = _same(*(_single_value(side) for side in (gold, answer)))
     if is_open and not equal:
         raise UnreadError("sums of other forms")
@@ -73,6 +77,8 @@ def _same(gold: Node, answer: Node) -> bool:
         return _same_with_equation(gold, answer)
     if _is_matrix(gold) or _is_matrix(answer):
         return _same_matrices(gold, answer)
+    if "cases" in (gold.head, answer.head):
+        return gold.head == answer.head and same_cases(gold.parts, answer.parts, _same)
     if "congruence" in (gold.head, answer.head):
         return gold.head == answer.head and _same_congruences(gold, answer)
     if _is_set_of_reals(gold) or _is_set_of_reals(answer):
@@ -156,11 +162,22 @@ def _is_long_bracket(*sides: Node) -> bool:
 def _same_in_form(gold: Node, answer: Node) -> bool:
     """Compare intervals, unions and relations whose ends have symbols, part by part."""
     if gold.head == answer.head == "relation":
-        return same_inequalities(gold, answer)
+        is_chain = len(gold.parts) == len(answer.parts) > 2
+        return (is_chain and same_chains(gold, answer, _same)) or same_inequalities(gold, answer)
+    if gold.head == answer.head and gold.head in ("union", "intersection"):
+        return _same_in_any_order(joined(gold, gold.head), joined(answer, gold.head))
     is_alike = gold.head == answer.head and len(gold.parts) == len(answer.parts)
+    has_several = len(symbols(gold)) > 1
+    if is_alike and has_several and gold.head == "list" and _words(gold) == _words(answer):
+        return _same_in_any_order(list(gold.parts), list(answer.parts))
     if not is_alike or gold.leaf != answer.leaf:
         raise UnreadError("different forms")
     return all(_same_ends(g, a) for g, a in zip(gold.parts, answer.parts, strict=True))
+
+
+def _words(node: Node) -> frozenset[str]:
+    """Return the words between the members of a list; commas mean "and"."""
+    return frozenset("and" if word in (",", ";") else word for word in node.leaf or ())
 
 
 def _same_ends(gold: Node, answer: Node) -> bool:
@@ -255,6 +272,8 @@ def _same_collections(gold: Node, answer: Node) -> bool:
     golds, answers = _members(gold), _members(answer)
     if len(golds) > _MAX_MEMBERS or len(answers) > _MAX_MEMBERS:
         raise UnreadError("too many members")
+    if any(member.head == "ellipsis" for member in golds + answers):
+        return kinds[0] == kinds[1] and _same_in_order(golds, answers)
     if set(kinds) == {"one", "{}"} and len(golds) == len(answers) == 1:
         return False
     if kinds[0] in ("()", "[]"):

@@ -5,6 +5,8 @@ from verirank.verifier.reading._scanner import MAX_READ, has_ambiguous_groups
 from verirank.verifier.reading._statements import parsed
 from verirank.verifier.reading._tree import (
     EMPTY,
+    NOT_NEGATIVE,
+    POSITIVE,
     REALS,
     Node,
     RefusedError,
@@ -25,6 +27,8 @@ __all__ = [
     "EMPTY",
     "MAX_READ",
     "NONE",
+    "NOT_NEGATIVE",
+    "POSITIVE",
     "REALS",
     "UPRIGHT",
     "Node",

@@ -36,7 +36,7 @@ _DEGREE = re.compile(r"\^?\s*\{?\s*\\degrees?(?![A-Za-z])\s*\}?")
 _MODULE = re.compile(r"(?<![\w.])(?:np|numpy|math|sp|sympy)\.(?=[A-Za-z])")
 _INVISIBLE = re.compile(
     r"\\(?:left|right|middle|[bB]igg?[lr]?|displaystyle|textstyle|limits|nolimits|bf|rm|it"
-    r"|boldmath|phantom\{\})(?![A-Za-z])"
+    r"|boldmath|phantom\{\})(?![A-Za-z])|\\(?:text)?color\s*\{\s*\w+\s*\}"
 )
 
 

@@ -143,7 +143,7 @@ class ExpressionReader(SymbolReader):
 
     def _ends_here(self) -> bool:
         word = self.word()
-        is_connector = self.kind() == "word" and (word in CONNECTORS or word in ("mod", "to"))
+        is_connector = self.kind() == "word" and (word in CONNECTORS or word in ("mod", "to", "if"))
         return is_connector or (self._in_call > 0 and self._starts_function())
 
     def _starts_function(self) -> bool:

@@ -11,9 +11,10 @@ from verirank.verifier.reading._tree import RefusedError
 MAX_READ = 1_000
 """A longer text is prose, or hostile: it is not read here."""
 
-_GROUPED = r"[1-9]\d{0,2}(?:(?:,\\! ?|\{,\}|\\,|\\!|\\ |,| |~)\d{3})+(?!\d)(?:\.\d+)?"
+_GROUPED = r"[1-9]\d{0,2}(?:(?:,\\! ?|\{,\}|\\[,;:] ?|\\!|\\ |,| |~)\d{3})+(?!\d)(?:\.\d+)?"
 _TOKEN = re.compile(
     r"(?P<space>(?:\s|\\[,;:! ]|\\q?quad(?![A-Za-z])|~|\{\})+)"
+    r"|(?P<ellipsis>\.{3,}|\\[lc]?dots[cbmio]?(?![A-Za-z]))"
     r"|(?P<repeating>\d*\.\d*\\(?:overline|bar|dot)\s*(?:\{\d+\}|\d)(?:\d*\\dot\s*(?:\{\d\}|\d))?)"
     rf"|(?P<grouped>{_GROUPED})"
     r"|(?P<number>(?:\d+\.\d+|\d+|\.\d+)(?:[eE][+-]?\d{1,4}(?![\w.]))?)"
@@ -24,7 +25,13 @@ _TOKEN = re.compile(
     rf"|(?P<word>{UPRIGHT}?[^\W\d_]+)"
     r"|(?P<sign>\*\*|<=|>=|==|!=|->|['+\-*/^!(){}\[\]|,;:=<>_%&.?\"€£¥₹¢$])"
 )
-_SEPARATOR = re.compile(r",\\! ?|\{,\}|\\,|\\!|\\ |,| |~")
+_SEPARATOR = re.compile(r",\\! ?|\{,\}|\\[,;:] ?|\\!|\\ |,| |~")
+_OTHER_GROUPS = re.compile(
+    r"(?<![\w.'}])[1-9]\d{0,2}(?:(?:'\d{3})+|(?:_\d{3}){2,})(?![\w'\"^])", re.ASCII
+)
+"""Groups of digits in Switzerland, and in programs."""
+_OHM = re.compile(rf"(?<=\d)(?:\s|\\[,;: ]|~)*(?:{UPRIGHT}?([kM])\s*)?\\Omega\s*(?=$|[,.;)}}])")
+_PERMILLE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:‰|\\textperthousand)")
 _AMBIGUOUS = re.compile(r"\d{1,3}(?:,[1-9]\d\d)+")
 _LONE_GROUP = re.compile(r"(?<=[(\[{])(\s*)(\d{1,3}(?:,\d{3})+)(?=\s*(?:\)|\]|\\?\}))")
 _VECTOR = (
@@ -79,7 +86,9 @@ def tokens(text: str, *, digit_groups: bool = True) -> list[Token] | None:
         return None
     if _CROSS_PRODUCT.search(text):
         raise RefusedError("a cross product, which is no product of numbers")
-    text = without_fonts(plain_characters(text))
+    text = without_fonts(plain_characters(_PERMILLE.sub(r"(\\frac{\1}{1000})", text)))
+    text = _OHM.sub(rf" {UPRIGHT}\1ohm ", text) if r"\Omega" in text else text
+    text = _OTHER_GROUPS.sub(lambda group: re.sub(r"\D", "", group[0]), text)
     text = _POINT.sub(r"(\1, \2)", text) if text.count("|") == 1 else text
     text = _POINT_BEFORE_OPERATOR.sub("", _DOLLARS.sub("", text))
     text = _CYCLE.sub(r"\1\\overline{\2}", _SPELT_TIMES.sub(r"\\times ", text))
@@ -110,6 +119,8 @@ def _token(match: re.Match[str], spaced: bool) -> Token | None:
     kind, text = str(match.lastgroup), match[0]
     if kind == "grouped":
         kind, text = "number", _SEPARATOR.sub("", text)
+    elif kind == "ellipsis":
+        kind, text = "command", r"\ldots"
     elif kind == "environment":
         kind, text = "sign", re.sub(r"\s|(?<=\})[{\[].*", "", text)
     elif kind in ("command", "sign", "blackboard"):

@@ -6,8 +6,15 @@ import re
 
 from verirank.verifier.reading._characters import UPRIGHT
 from verirank.verifier.reading._expressions import CONNECTORS, ExpressionReader
+from verirank.verifier.reading._programs import from_program
 from verirank.verifier.reading._scanner import tokens
-from verirank.verifier.reading._tree import EMPTY, Node, UnreadError, symbol
+from verirank.verifier.reading._tree import (
+    EMPTY,
+    POSITIVE,
+    Node,
+    UnreadError,
+    symbol,
+)
 
 _RELATIONS = ("=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\approx", r"\notin", r"\equiv")
 _OPENING, _CLOSING = ("(", "[", r"\{", "]", r"\langle"), (")", "]", r"\}", r"\rangle")
@@ -15,6 +22,7 @@ _SET_OPERATORS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "diff
 _OPERATORS = ("E", "P")
 """Of the letters with double strokes: expectation and probability."""
 _SET_WORDS = {"U": "union"}
+_CASES = (r"\begin{cases}", r"\end{cases}")
 _ENVIRONMENT = re.compile(r"\\begin\{(\w*matrix|array)\*?\}")
 _PROGRAM = re.compile(
     r"(?:(?:sp|sympy|np|numpy|torch)\.)?(?:[Mm]atrix|array|tensor|ImmutableMatrix)\s*\((.*)\)",
@@ -36,7 +44,7 @@ def parsed(text: str, *, digit_groups: bool = True, tight_units: bool = False) -
     """
     if program := _PROGRAM.fullmatch(text):
         text = program[1]
-    text = _ROWS.sub(_program_rows, text)
+    text = _ROWS.sub(_program_rows, from_program(text))
     scanned = tokens(text, digit_groups=digit_groups)
     if not scanned:
         raise UnreadError("tokens")
@@ -60,6 +68,10 @@ class StatementReader(ExpressionReader):
                 break
             separators.append(separator)
             items.append(self._item())
+        if all(item.head == "case" for item in items):
+            return Node("cases", tuple(items))
+        if items[-1].head == "congruence" and len(items[-1].parts) == 2:
+            items = _congruences(items)
         return Node("list", tuple(items), tuple(separators)) if separators else items[0]
 
     def _separator(self) -> str:
@@ -71,6 +83,15 @@ class StatementReader(ExpressionReader):
         return separator
 
     def _item(self) -> Node:
+        r"""Read a member of a list: dots, a statement, or one with its condition: 2 if x > 1."""
+        if self.accept(r"\ldots"):
+            return Node("ellipsis")
+        item = self._relation()
+        if self.accept_words("if"):
+            return Node("case", (item, self._relation()))
+        return item
+
+    def _relation(self) -> Node:
         members, signs = [self._set()], []
         while sign := self.accept(*_RELATIONS):
             signs.append(sign)
@@ -122,11 +143,13 @@ class StatementReader(ExpressionReader):
         """Read matrices, empty sets and sets of numbers, besides what an expression has."""
         if environment := _ENVIRONMENT.fullmatch(self.next()):
             return self._matrix(environment[1])
+        if self.accept(_CASES[0]):
+            return self._cases()
         if self.accept(r"\emptyset"):
             return EMPTY
         if self.next().startswith(r"\mathbb"):
             name = self.take().removeprefix(r"\mathbb")
-            return (name in _OPERATORS and self.called(name)) or Node("numbers", leaf=name)
+            return (name in _OPERATORS and self.called(name)) or self._numbers(name)
         return super().atom()
 
     def group(self) -> Node:
@@ -181,8 +204,76 @@ class StatementReader(ExpressionReader):
     def _cell(self) -> Node:
         return self.sum()
 
+    def _numbers(self, name: str) -> Node:
+        r"""Read what may follow the name of a set of numbers: \mathbb{R}^+, \mathbb{Z}_{>0}."""
+        start = self.at
+        if self.accept("^", "_"):
+            braced = self.accept("{")
+            positive = self.accept("+") or (self.accept(">") and self.accept("0"))
+            if positive and (not braced or self.accept("}")):
+                return POSITIVE if name == "R" else Node("numbers", leaf=name + "+")
+        self.at = start
+        return Node("numbers", leaf=name)
+
+    def _cases(self) -> Node:
+        """Read the rows of cases: values with their conditions, or a system of relations."""
+        self.tokens = [
+            token
+            for token, after in zip(self.tokens, [*self.tokens[1:], None], strict=True)
+            if token.text != "." or not after or after.text not in (_CASES[1], r"\\")
+        ]
+        rows = list[Node]()
+        while not self.accept(_CASES[1]):
+            rows.append(self._case())
+            if not self.accept("row") and self.next() != _CASES[1]:
+                raise UnreadError("cases")
+        if rows and all(row.head == "case" for row in rows):
+            return Node("cases", tuple(rows))
+        if len(rows) < 2 or any(row.head != "relation" for row in rows):
+            raise UnreadError("cases without conditions")
+        return Node("list", tuple(rows), ("and",) * (len(rows) - 1))
+
+    def _case(self) -> Node:
+        value = self._relation()
+        comma = self.accept(",", ";")
+        if not self.accept("&") and self.word() != "if" and (not comma or self._ends_row()):
+            return value
+        self.accept_words("if", "for", "when", "where")
+        return Node("case", (value, self._condition()))
+
+    def _ends_row(self) -> bool:
+        return self.next() in ("row", _CASES[1])
+
+    def _condition(self) -> Node:
+        """Read a condition, or its words: `n odd`, `otherwise`."""
+        start, scanned = self.at, list(self.tokens)
+        try:
+            condition = self.list(end=("row", _CASES[1]))
+        except UnreadError:
+            condition = None
+        if condition and self._ends_row():
+            return condition
+        self.at, self.tokens = start, scanned
+        said = list[str]()
+        while not self._ends_row():
+            said.append(self.take().removeprefix(UPRIGHT).lower())
+        said = [word for word in said if word not in ("is", ",")]
+        return Node("words", leaf=" ".join("otherwise" if w == "else" else w for w in said))
+
 
 _ENDED = re.compile(r"\\end\{(?:\w*matrix|array)\*?\}")
+
+
+def _congruences(items: list[Node]) -> list[Node]:
+    r"""Return x \equiv 1, 4 \pmod 5 as a congruence for each residue."""
+    *before, last = items
+    if any(item.head == "relation" and item.leaf != (r"\equiv",) for item in before[:1]) or any(
+        item.head in ("relation", "congruence") for item in before[1:]
+    ):
+        return items
+    read = [*(_congruence(item, last.parts[1]) for item in before), last]
+    name = read[0].parts[2:]
+    return [Node("congruence", item.parts[:2] + name) for item in read]
 
 
 def _congruence(node: Node, modulus: Node) -> Node:

@@ -28,7 +28,8 @@ class Node:
     (d of what, d of what).
     Statements: list, bracket (members; opening and closing sign), relation (members; its signs),
     union, intersection, difference, matrix (rows), row, builder (variable, condition), ratio,
-    congruence (residue, modulus, perhaps of what).
+    congruence (residue, modulus, perhaps of what), cases (each a case: value and condition), words
+    (their text), ellipsis.
     """
 
     head: str
@@ -81,6 +82,12 @@ EMPTY = Node("bracket", (), r"\{\}")
 
 REALS = Node("numbers", leaf="R")
 """The set of the real numbers."""
+
+POSITIVE = Node("bracket", (number(0), constant("infinity")), "()")
+"""The set of the positive real numbers."""
+
+NOT_NEGATIVE = Node("bracket", POSITIVE.parts, "[)")
+"""The set of the real numbers that are not negative."""
 
 EXPRESSION_HEADS = frozenset(
     {"number", "symbol", "constant", "+", "*", "/", "^", "-", "root", "call", "percent"}

@@ -59,7 +59,7 @@ class UnitReader(TokenReader):
             self.take_degree()
             if self.word() in ("C", "F") and self.kind() == "word":
                 return Node("quantity", (node,), counted(f"degree {self.take()[-1]}"))
-            return Node("*", (node, constant("degree")))
+            return Node("*", (self._with_minutes(node), constant("degree")))
         if self.accept_words("degrees", "degree", "deg"):
             if self.accept_words("Celsius", "celsius", "C"):
                 return Node("quantity", (node,), counted("degree C"))
@@ -72,6 +72,15 @@ class UnitReader(TokenReader):
         if self.is_unit(0, scaled):
             return self._with_smaller(Node("quantity", (scaled,), self._unit()))
         return scaled if scaled is not node else None
+
+    def _with_minutes(self, degrees: Node) -> Node:
+        """Read the minutes and seconds of arc after degrees."""
+        for mark, size in (("'", 60), ('"', 3600)):
+            at = 2 if self.next(1) == "^" else 1
+            if self.kind() == "number" and self.next(at) == mark:
+                degrees = Node("+", (degrees, number(Fraction(self.take()) / size)))
+                self.at += at
+        return degrees
 
     def is_ordinal_ending(self) -> bool:
         """Tell whether the digits before are those of an ordinal: 7th, 7^{th}."""
@@ -158,6 +167,10 @@ class UnitReader(TokenReader):
                 continue
             if self.accept("/") or self.accept_words("per"):
                 sign = -1
+            elif sign < 0 and self.next() == "(" and self._is_divisor(1):
+                self.take("(")
+                unit = unit * self._unit() ** -1
+                self.take(")")
             elif self.word() in ("fluid", "fl") and self.word(1).startswith(("ounce", "oz")):
                 self.at += 2
                 unit = unit * FLUID_OUNCE
@@ -181,8 +194,8 @@ class UnitReader(TokenReader):
             raise RefusedError("a unit is cut off")
         return unit * counted(noun) if noun and unit == NONE else unit
 
-    def _is_divisor(self) -> bool:
-        return self.next().startswith(UPRIGHT) or unit_named(self.word()) is not None
+    def _is_divisor(self, ahead: int = 0) -> bool:
+        return self.next(ahead).startswith(UPRIGHT) or unit_named(self.word(ahead)) is not None
 
     def _unit_fraction(self) -> Unit:
         self.take(r"\frac")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
+from operator import mul
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ NONE = Unit()
 
 _SIZES: dict[str, dict[str, str]] = {
     "metre": {"mm": "1/1000", "cm": "1/100", "dm": "1/10", "m": "1", "km": "1000",
-              "nm": "1/1000000000",
+              "nm": "1/1000000000", "Å": "1/10000000000", "\u212b": "1/10000000000",
+              "angstrom": "1/10000000000", "ångström": "1/10000000000",
               "millimeter": "1/1000", "centimeter": "1/100", "meter": "1", "kilometer": "1000",
               "millimetre": "1/1000", "centimetre": "1/100", "metre": "1", "kilometre": "1000",
               "in": "127/5000", "inch": "127/5000", "ft": "381/1250", "foot": "381/1250",
@@ -70,22 +73,33 @@ _SIZES: dict[str, dict[str, str]] = {
     "rupee": {"rupee": "1", "₹": "1", "Rs": "1", "INR": "1"},
     "kelvin": {"K": "1", "kelvin": "1"},
     "radian": {"rad": "1", "radian": "1"},
-    "newton": {"N": "1", "newton": "1"},
-    "joule": {"J": "1", "joule": "1", "kJ": "1000", "MJ": "1000000", "Wh": "3600",
-              "kWh": "3600000"},
-    "watt": {"W": "1", "watt": "1", "kW": "1000", "kilowatt": "1000"},
-    "volt": {"V": "1", "volt": "1"},
-    "ampere": {"A": "1", "amp": "1", "ampere": "1"}, "hertz": {"Hz": "1", "kHz": "1000"},
-    "pascal": {"Pa": "1", "kPa": "1000"}, "mole": {"mol": "1", "mole": "1"},
-    "ev": {"eV": "1", "keV": "1000", "MeV": "1000000"}, "coulomb": {"C": "1", "coulomb": "1"},
+    "ampere": {"A": "1", "mA": "1/1000", "amp": "1", "ampere": "1"},
+    "hertz": {"Hz": "1", "kHz": "1000", "MHz": "1000000", "GHz": "1000000000"},
+    "mole": {"mol": "1", "mole": "1"},
+    "ev": {"eV": "1", "keV": "1000", "MeV": "1000000"},
 }  # fmt: skip
+_DERIVED: dict[str, tuple[dict[str, str], tuple[tuple[str, int], ...]]] = {
+    "newton": ({"N": "1", "newton": "1", "kN": "1000", "dyn": "1/100000", "dyne": "1/100000"},
+               (("kg", 1), ("m", 1), ("s", -2))),
+    "joule": ({"J": "1", "joule": "1", "mJ": "1/1000", "kJ": "1000", "MJ": "1000000",
+               "Wh": "3600", "kWh": "3600000", "erg": "1/10000000"}, (("N", 1), ("m", 1))),
+    "watt": ({"W": "1", "watt": "1", "mW": "1/1000", "kW": "1000", "kilowatt": "1000",
+              "MW": "1000000"}, (("J", 1), ("s", -1))),
+    "pascal": ({"Pa": "1", "pascal": "1", "kPa": "1000", "MPa": "1000000"},
+               (("N", 1), ("m", -2))),
+    "coulomb": ({"C": "1", "coulomb": "1"}, (("A", 1), ("s", 1))),
+    "volt": ({"V": "1", "volt": "1"}, (("W", 1), ("A", -1))),
+    "ohm": ({"ohm": "1", "kohm": "1000", "Mohm": "1000000"}, (("V", 1), ("A", -1))),
+}  # fmt: skip
+"""Units that are products of powers of others."""
 _MANY_UNITS = {
     "pound": ("lb", "£"), "ton": ("tonne", "2000 lb"), "ounce": ("oz", "1/128 gallon"),
     "penny": ("cent", "pence"),
 }  # fmt: skip
 """Words for several units, each perhaps so many of another."""
 _AREAS_AND_VOLUMES = {
-    "acre": ("43560", "ft", 2), "hectare": ("10000", "m", 2), "cc": ("1", "cm", 3),
+    "acre": ("43560", "ft", 2), "hectare": ("10000", "m", 2), "ha": ("10000", "m", 2),
+    "cc": ("1", "cm", 3),
     "gallon": ("231", "in", 3), "gal": ("231", "in", 3), "quart": ("231/4", "in", 3),
     "qt": ("231/4", "in", 3), "pint": ("231/8", "in", 3), "cup": ("231/16", "in", 3),
     "tablespoon": ("231/256", "in", 3), "tbsp": ("231/256", "in", 3),
@@ -120,6 +134,9 @@ _UNITS = {
     for base, sizes in _SIZES.items()
     for name, size in sizes.items()
 }  # fmt: skip
+for _sizes, _powers in _DERIVED.values():
+    _of = reduce(mul, (_UNITS[_name] ** _power for _name, _power in _powers))
+    _UNITS |= {_name: Unit(Fraction(_size)) * _of for _name, _size in _sizes.items()}
 _UNITS |= {
     name: Unit(Fraction(size)) * _UNITS[of] ** power
     for name, (size, of, power) in _AREAS_AND_VOLUMES.items()
