@@ -211,9 +211,12 @@ def ordinal(text: str) -> str:
 def date(text: str) -> tuple[int, int, str] | None:
     """Return the month, the day and the year ("" where none is given) of a date."""
     words = " ".join(_undressed(text).split()).strip(" .")
-    if (digits := _DAY_AND_MONTH.fullmatch(words)) and max(int(digits[1]), int(digits[3])) > 12:
-        month, day = sorted((digits[1], digits[3]), key=int)
-        words = f"{digits[4]}-{month}-{day}"
+    if digits := _DAY_AND_MONTH.fullmatch(words):
+        day, month = digits[1], digits[3]
+        if digits[2] != "." and int(month) > 12:
+            day, month = month, day
+        is_clear = digits[2] == "." or max(int(day), int(month)) > 12 or day == month
+        words = f"{digits[4]}-{month}-{day}" if is_clear else words
     for pattern in _DATES:
         if match := pattern.fullmatch(words):
             month = match["month"]

@@ -54,6 +54,8 @@ class ExpressionReader(SymbolReader):
             else:
                 node = Node("+-" if operator == r"\pm" else "-+", (node, self._product()))
         if self.accept(r"\bmod", r"\mod", "mod", UPRIGHT + "mod"):
+            if node.head == "/":
+                raise RefusedError("a fraction, or an inverse")
             node = Node("call", (node, self._product()), "mod")
         self._depth -= 1
         return node

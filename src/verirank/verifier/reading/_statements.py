@@ -12,6 +12,7 @@ from verirank.verifier.reading._tree import (
     EMPTY,
     POSITIVE,
     Node,
+    RefusedError,
     UnreadError,
     symbol,
 )
@@ -185,6 +186,8 @@ class StatementReader(ExpressionReader):
 
     def _matrix(self, kind: str) -> Node:
         self.take()
+        if kind == "Vmatrix":
+            raise RefusedError("a norm")
         rows, cells = [], [self._cell()]
         while True:
             separator = self.take()
