@@ -143,6 +143,6 @@ def test_data_without_a_signal_leave_lora_ga_no_gradient(toy: BaseModel) -> None
 
 def test_data_of_fewer_tokens_than_the_rank_are_too_few_for_eva(toy: BaseModel) -> None:
     config = method_config({"name": "eva", "rank": RANK})
-    data = RandomData(RandomData.of(toy).tokens_NT[:1, :5])
+    data = RandomData(RandomData.of(toy).tokens_NT[:1, :6])  # the last one predicts none
     with pytest.raises(InputError, match="have 5 tokens, fewer than the rank 8"):
         Policy.create(toy, config, seed=0, total_steps=1, data=data)

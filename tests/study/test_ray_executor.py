@@ -111,15 +111,18 @@ def test_a_study_goes_on_to_the_same_scores_after_ctrl_c_and_after_a_trial_that_
     tmp_path: Path, cluster: Any, small_study: Any, undisturbed: dict[str, str]
 ) -> None:
     cluster.add_node(num_cpus=1)
-    study, out = small_study("lora", steps=30), tmp_path / "ray"
+    study, executor = small_study("lora", steps=30), RayExecutor(cluster.address)
 
     def ctrl_c() -> None:
         if any(f.read_text().count("\n") > 1 for f in out.glob("trials/*/metrics.jsonl")):
             signal.raise_signal(signal.SIGINT)
 
-    executor = RayExecutor(cluster.address)
-    with pytest.raises(KeyboardInterrupt):
-        run_study(study, out, executor=executor, on_poll=ctrl_c)
+    for attempt in range(4):  # a busy machine may look at the trial only when it is over
+        out = tmp_path / f"ray-{attempt}"
+        try:
+            run_study(study, out, executor=executor, on_poll=ctrl_c)
+        except KeyboardInterrupt:
+            break
     assert [entry.state for entry in study_status(out).trials] == ["stopped"]
 
     (state,) = out.glob("trials/*/checkpoints/*/policy.safetensors")
