@@ -38,4 +38,4 @@ def test_a_fault_of_all_rows_is_told_once(tmp_path: Path) -> None:
     file.write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(InputError) as told:
         load_task(TaskConfig(name=str(file)))
-    assert str(told.value) == "none of the 9 rows can be used: 'answer' is null"
+    assert str(told.value) == f"none of the 9 rows of {file} can be used: 'answer' is null"

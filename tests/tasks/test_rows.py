@@ -72,7 +72,11 @@ def test_parquet_may_hold_structs_lists_and_numbers(tmp_path):
         ("t.csv", "problem,problem\np,1\n", "two columns have one name"),
         ("t.csv", "", "cannot read"),
         ("t.csv", "problem,answer\n", "holds no problems"),
-        ("t.json", "[1, 2]", "2 of 2 rows .*t.json:1: a row must be a JSON object, not a number"),
+        (
+            "t.json",
+            "[1, 2]",
+            "none of the 2 rows of .*t.json can be used: a row must be a JSON object, not a number",
+        ),
         ("t.json", '{"problem": "p"', r"t\.json:1: not JSON"),
         ("t.json", "[]", "must be a JSON object"),
         ("t.jsonl", '{"problem": "p", "answer": NaN}', "'answer' is nan, not a finite number"),

@@ -72,7 +72,9 @@ def problems_of(
             f"{len(faults)} of {len(kept)} rows cannot be used and are left out: {_some(faults)}"
         )
     elif len(faults) == len(kept) > 1:
-        raise InputError(f"none of the {len(kept)} rows can be used: {_some(_alike(faults))}")
+        raise InputError(
+            f"none of the {len(kept)} rows of {source} can be used: {_some(_alike(faults))}"
+        )
     elif faults:
         raise InputError(
             f"{len(faults)} of {len(kept)} rows cannot be used: {_some(faults)}. Mend them, or "
