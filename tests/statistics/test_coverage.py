@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -127,15 +128,16 @@ def test_one_arm_that_scatters_is_found_to_change_5_times_in_100_at_most(
 
 
 def test_a_section_alone_leaves_the_others_as_they_stand(
-    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: ModuleType, tmp_path: Path
 ) -> None:
     words, head, _ = script.sections()["aggregates"]
-    rows = lambda: iter([["3", "95.0", "0.0"]])  # noqa: E731
-    monkeypatch.setattr(script, "aggregate_rows", rows)
     page = tmp_path / "coverage.md"
     page.write_text(SCRIPT.with_suffix(".md").read_text("utf-8"), "utf-8")
     before = script._standing(page)
-    script.main(page, "aggregates")
+    before[script._title(words)] = f"{script._title(words)}\n\nto be measured"
+    page.write_text("\n\n".join(before.values()) + "\n", "utf-8")
+    subprocess.run([sys.executable, SCRIPT, page, "aggregates"], check=True, capture_output=True)
     after = script._standing(page)
-    assert after.pop(script._title(words)).endswith("| 3 | 95.0 | 0.0 |")
-    assert {title: before[title] for title in after} == after and head in page.read_text("utf-8")
+    measured = after.pop(script._title(words))
+    assert head in measured and measured.count("\n| ") == 4
+    assert {title: before[title] for title in after} == after
