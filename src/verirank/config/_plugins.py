@@ -61,13 +61,13 @@ def expect_plugin(kind: Kind, name: str) -> str:
         InputError: see `load_plugin`.
     """
     points = _entry_points(kind)
-    if kind == "task" and name not in points and (is_problem_file(name) or "/" in name):
-        name = "jsonl"
-    if kind == "task" and name not in points and os.path.exists(name):
-        if os.path.isdir(name):
-            return "jsonl"
-        ends = ", ".join(PROBLEM_FILES)
-        raise InputError(f"{name} is no file of problems: these end with {ends}, or these and .gz")
+    if kind == "task" and name not in points:
+        if is_problem_file(name) or "/" in name or os.path.isdir(name):
+            name = "jsonl"
+        elif os.path.exists(name):
+            ends = ", ".join(PROBLEM_FILES)
+            said = f"{name} is no file of problems: these end with {ends}, or these and .gz"
+            raise InputError(said)
     if name not in points:
         raise InputError(f"unknown {kind} {name!r}{nearest_plugin(name, points)}")
     return name

@@ -123,10 +123,9 @@ def _unwritable(
     tokenizer: PreTrainedTokenizerBase,
 ) -> Iterator[str]:
     """Yield what the tokenizer drops of prompts and golds, which the model then never sees."""
-    lost = [prompt.id for prompt in prompts if _dropped(prompt.text, tokenizer)]
-    if lost:
-        first = next(prompt for prompt in prompts if prompt.id == lost[0])
-        signs = "".join(sorted(_dropped(first.text, tokenizer)))
+    dropped = {prompt.id: _dropped(prompt.text, tokenizer) for prompt in prompts}
+    if lost := [id for id, signs in dropped.items() if signs]:
+        signs = "".join(sorted(dropped[lost[0]]))
         yield (
             f"{len(lost)} of {len(prompts)} prompts hold characters that the tokenizer drops "
             f"(problem {lost[0]}: {signs[:40]!r}): the model does not see them"
