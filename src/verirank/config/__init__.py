@@ -50,7 +50,7 @@ from verirank.config.trial import (
     VerifierConfig,
     VLLMConfig,
 )
-from verirank.config.usable_cores import usable_cores
+from verirank.config.usable_cores import usable_cores, waited_seconds
 
 __all__ = [
     "CONTENDERS",
@@ -102,4 +102,5 @@ __all__ = [
     "resolve",
     "to_toml",
     "usable_cores",
+    "waited_seconds",
 ]

@@ -8,10 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from verirank.config import TrialConfig
+from verirank.config import TrialConfig, waited_seconds
 from verirank.evaluation._votes import votes_by_text, votes_by_value
 from verirank.processes import collect, own_part
-from verirank.record import waited_seconds
 from verirank.sampling import Completion, Sampler, sample_all, sample_seed
 from verirank.tasks import Problem, Task, bench_settings, grade
 from verirank.verifier import Reward, Verifier

@@ -83,7 +83,7 @@ from verirank.record._samples import (
     votes_PK,
     write_samples,
 )
-from verirank.record._step_seconds import BUSY, step_seconds, total_wait, waited_seconds
+from verirank.record._step_seconds import BUSY, step_seconds, total_wait
 from verirank.record._training_warnings import TrainingWarning, training_warnings
 from verirank.record._trial_list import (
     RACE,
@@ -173,7 +173,6 @@ __all__ = [
     "training_examples",
     "training_warnings",
     "votes_PK",
-    "waited_seconds",
     "whole_file",
     "whole_folder",
     "write_csv",

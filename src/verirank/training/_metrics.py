@@ -12,8 +12,8 @@ from resource import RUSAGE_SELF, getrusage
 import torch
 
 from verirank.algorithms import Group
+from verirank.config import waited_seconds
 from verirank.processes import collect
-from verirank.record import waited_seconds
 from verirank.verifier import FAILURES, UNVERIFIED, Reward
 
 _PHASES = ("sample", "verify", "train", "publish")

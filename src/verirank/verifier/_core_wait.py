@@ -6,12 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-
-def waited_for_a_core(pid: int) -> float:
-    """Return the seconds that a process's main thread has waited; 0 where nobody tells."""
-    with suppress(OSError, ValueError):
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    return 0.0
+from verirank.config import waited_seconds
 
 
 def group_waited_for_a_core(leader: int) -> float:
@@ -20,5 +15,5 @@ def group_waited_for_a_core(leader: int) -> float:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if os.getpgid(int(folder.name)) == leader:
-                waited += waited_for_a_core(int(folder.name))
+                waited += waited_seconds(int(folder.name)) or 0.0
     return waited

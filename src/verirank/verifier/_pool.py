@@ -10,8 +10,8 @@ from threading import BoundedSemaphore, Lock
 from time import perf_counter
 from typing import Any
 
-from verirank.config import VerifierConfig, usable_cores
-from verirank.verifier._core_wait import group_waited_for_a_core, waited_for_a_core
+from verirank.config import VerifierConfig, usable_cores, waited_seconds
+from verirank.verifier._core_wait import group_waited_for_a_core
 from verirank.verifier._direct import EQUALITY
 from verirank.verifier._fork_server import ForkServer, NoWorkerError
 from verirank.verifier._reward import Comparison, Reward, judged
@@ -147,7 +147,7 @@ class WorkerPool:
             worker.send(comparison, pairs)
             for _ in pairs:
                 start = perf_counter()
-                waited = 0.0 if isinstance(comparison, str) else waited_for_a_core(worker.pid)
+                waited = 0.0 if isinstance(comparison, str) else waited_seconds(worker.pid) or 0.0
                 reward, healthy = worker.receive()
                 # A worker that got no core did not see how long its pair had waited.
                 yield replace(reward, seconds=max(reward.seconds, perf_counter() - start))
